@@ -1,0 +1,1 @@
+"""Makes any handler a durable task: store, queue, upkeep, REST and gRPC doors."""

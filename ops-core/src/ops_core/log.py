@@ -1,0 +1,55 @@
+"""One event of a task's log.
+
+The log is append-only and numbered per task (`seq` 1, 2, 3, … without gap): it is at once what replay
+reads, what clients follow and what an auditor keeps.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EventType(StrEnum):
+    """The catalogue of the events that a task can have today; changes to it are additive."""
+
+    TASK_SUBMITTED = "task.submitted"
+    TASK_CLAIMED = "task.claimed"
+    TASK_RELEASED = "task.released"
+    TASK_RETRIED = "task.retried"
+    TASK_CANCEL_REQUESTED = "task.cancel_requested"
+    TASK_COMPLETED = "task.completed"
+    TASK_FAILED = "task.failed"
+    TASK_CANCELLED = "task.cancelled"
+    LLM_STARTED = "llm.started"
+    LLM_COMPLETED = "llm.completed"
+    LLM_FAILED = "llm.failed"
+    TOOL_DISPATCHED = "tool.dispatched"
+    TOOL_COMPLETED = "tool.completed"
+    TOOL_FAILED = "tool.failed"
+    AGENT_LIMIT = "agent.limit"
+    AGENT_FINISH = "agent.finish"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """An event to append; the store gives it its `seq` and its time."""
+
+    type: EventType
+    data: dict[str, Any] = field(default_factory=dict)
+    """Public and stable: clients see it."""
+
+    journal: dict[str, Any] | None = None
+    """Private to replay, versioned apart from `data`; no client ever sees it."""
+
+    v: int = 1
+    """Version of the shape of `data`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(NewEvent):
+    """An event as it stands in the log."""
+
+    task_id: str
+    seq: int
+    at: datetime

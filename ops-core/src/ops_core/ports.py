@@ -1,0 +1,209 @@
+"""What `ops_core` asks of others. Each port has a fake in `ops_core.testing` and a conformance suite.
+
+The store is three ports because three processes with three rights use it: the doors act for one tenant, a
+worker acts for the tasks it owns, upkeep acts for everybody.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from ops_core.log import Event, NewEvent
+from ops_core.task import JsonObject, Move, NewTask, Status, Task, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """Which tasks to list; a field that is None does not filter."""
+
+    status: Status | None = None
+    task_type: str | None = None
+    agent: str | None = None
+    label: tuple[str, str] | None = None
+    parent_task_id: str | None = None
+    thread_id: str | None = None
+    created_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    """One page, newest first. `next_cursor` is None on the last page."""
+
+    tasks: list[Task]
+    total: int
+    next_cursor: str | None
+
+
+class TaskStore(Protocol):
+    """The store as the doors see it: every call acts for one tenant.
+
+    Raises `StoreUnavailable` when PostgreSQL is away.
+    """
+
+    async def submit(self, new: NewTask) -> tuple[Task, bool]:
+        """Stores the task and its first event in one transaction.
+
+        Returns the task and whether it is new: False when the idempotency key had stored it before.
+        Raises `IdempotencyConflict` when the key came with another request.
+        """
+        ...
+
+    async def get(self, tenant_id: str, task_id: str) -> Task:
+        """Raises `TaskNotFound`."""
+        ...
+
+    async def list(
+        self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
+    ) -> TaskPage:
+        """Newest first, stable under inserts. Raises `InvalidRequest` for a cursor it did not give out."""
+        ...
+
+    async def events(
+        self, tenant_id: str, task_id: str, *, after: int, limit: int
+    ) -> list[Event]:
+        """The events with `seq > after`, in order. Raises `TaskNotFound`."""
+        ...
+
+    async def cancel(self, tenant_id: str, task_id: str) -> Task:
+        """Cancels a task that nobody runs; asks the owner of a running one to stop.
+
+        A task already cancelled is returned as it is. Raises `TaskNotFound`, `TaskFinished`.
+        """
+        ...
+
+    async def check(self) -> str:
+        """Returns the database's schema revision; raises `StoreUnavailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write one task: worthless as soon as the task has a later epoch."""
+
+    tenant_id: str
+    task_id: str
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Events that the owner of a task adds to its log, and what they used."""
+
+    lease: Lease
+    events: Sequence[NewEvent]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a worker learns from its heartbeat."""
+
+    cancelled: frozenset[str]
+    """Ids of its tasks that a client asked to cancel."""
+
+    owned: frozenset[str]
+    """Ids of the tasks that it still owns; any other one that it runs was taken from it."""
+
+
+class WorkerStore(Protocol):
+    """The store as a worker sees it: claims, steps and settlements of the tasks it owns."""
+
+    async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
+        """Takes at most `count` due tasks, best first, and makes `worker_id` their owner under a new epoch."""
+        ...
+
+    async def history(self, lease: Lease) -> list[Event]:
+        """The whole log of the task, journal included, for replay."""
+        ...
+
+    async def append(self, batch: Sequence[Append]) -> list[bool]:
+        """Commits all appends of the batch together; False where the lease is no longer good."""
+        ...
+
+    async def settle(self, lease: Lease, move: Move) -> Task:
+        """Applies the move and its event in one transaction. Raises `LostOwnership`."""
+        ...
+
+    async def beat(self, worker_id: str, queues: Sequence[str], slots: int) -> Orders:
+        """Shows that the worker lives, and brings its orders. One UPDATE for all its tasks."""
+        ...
+
+    async def leave(self, worker_id: str) -> None:
+        """Forgets the worker: it has drained and owns nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """`count` rings are due on `queue`; `task_ids` are the rows that asked for them."""
+
+    queue: str
+    task_ids: Sequence[str]
+
+
+class UpkeepStore(Protocol):
+    """The store as the dispatcher sees it: across all tenants and workers."""
+
+    async def due_rings(self, limit: int) -> list[Ring]:
+        """The pending rows whose `wake_at` has come, by queue; never more than free capacity can take."""
+        ...
+
+    async def rang(self, task_ids: Sequence[str]) -> None:
+        """The rings were confirmed: the next one of each row comes after twice the rest."""
+        ...
+
+    async def expire(self, limit: int) -> int:
+        """Fails tasks whose deadline has passed; returns how many."""
+        ...
+
+    async def bury_workers(self) -> int:
+        """Gives back the tasks of workers that are dead; returns how many tasks."""
+        ...
+
+
+class Bell(Protocol):
+    """Tells the workers of a queue that it has work. A ring carries no truth and may be lost or doubled."""
+
+    async def ring(self, queue: str, hint: str | None = None) -> None:
+        """Returns when the broker has confirmed the ring. Raises `BrokerUnavailable`."""
+        ...
+
+    async def check(self) -> None:
+        """Raises `BrokerUnavailable` when the broker cannot be reached."""
+        ...
+
+
+class TaskLog(Protocol):
+    """The log of the task that a handler is running."""
+
+    history: Sequence[Event]
+    """What earlier attempts and owners wrote, journal included."""
+
+    async def append(self, *events: NewEvent, usage: Usage = Usage()) -> None:
+        """Returns when the events are on disk. Raises `LostOwnership`: the handler must stop."""
+        ...
+
+
+class TaskHandler(Protocol):
+    """Runs one type of task. The worker knows nothing else of what is run."""
+
+    async def run(self, task: Task, log: TaskLog) -> JsonObject:
+        """Returns the task's result, or raises `TaskFailed`. Cancellation must pass through."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskType:
+    """What the doors know of a task type: pure data, so that no door imports the code that runs it."""
+
+    name: str
+    input_schema: dict[str, Any]
+    """JSON Schema of `input_data`."""
+
+    agents: frozenset[str] = frozenset({"default"})
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Older names of keys of `input_data`, each with the name it means."""
+
+    queue: str = "default"
