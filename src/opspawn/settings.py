@@ -44,7 +44,9 @@ class Settings(BaseSettings):
     # Agents.
     llm_provider: Provider | None = Field(None, validation_alias="AGENTKIT_LLM_PROVIDER")
     llm_model: str | None = Field(None, validation_alias="AGENTKIT_LLM_MODEL")
-    planner_type: Literal["react", "simple"] = Field("react", validation_alias="AGENTKIT_PLANNER_TYPE")
+    planner_type: Literal["react", "simple"] = Field(
+        "react", validation_alias="AGENTKIT_PLANNER_TYPE"
+    )
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
     anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")

@@ -42,7 +42,9 @@ class InvalidRequest(CallerError):
     type = "invalid_request"
 
     def __init__(self, errors: list[FieldError]) -> None:
-        super().__init__("; ".join(f"{e.path}: {e.message}" if e.path else e.message for e in errors))
+        super().__init__(
+            "; ".join(f"{e.path}: {e.message}" if e.path else e.message for e in errors)
+        )
         self.errors = errors
 
 

@@ -59,9 +59,7 @@ class TaskStore(Protocol):
         """Newest first, stable under inserts. Raises `InvalidRequest` for a cursor it did not give out."""
         ...
 
-    async def events(
-        self, tenant_id: str, task_id: str, *, after: int, limit: int
-    ) -> list[Event]:
+    async def events(self, tenant_id: str, task_id: str, *, after: int, limit: int) -> list[Event]:
         """The events with `seq > after`, in order. Raises `TaskNotFound`."""
         ...
 

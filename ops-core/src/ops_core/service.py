@@ -1,0 +1,165 @@
+"""The domain service. Every door (REST, gRPC, command line) is a translation of these methods.
+
+It validates, stores, and asks for a ring; it never talks to a broker inside a request, so an accepted task
+depends on PostgreSQL alone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError as SchemaError
+
+from ops_core.errors import FieldError, InvalidRequest
+from ops_core.log import Event
+from ops_core.ports import TaskFilter, TaskPage, TaskStore, TaskType
+from ops_core.request import TaskRequest, check_json
+from ops_core.task import JsonObject, NewTask, Task, new_task_id
+
+MAX_PAGE = 200
+MAX_KEY_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """An accepted task, and whether this request is the one that stored it."""
+
+    task: Task
+    created: bool
+
+
+class TaskService:
+    """What can be done with tasks.
+
+    `ring_soon(queue, task_id)` hands a ring to a background publisher and returns at once.
+    """
+
+    def __init__(
+        self,
+        store: TaskStore,
+        types: Mapping[str, TaskType],
+        ring_soon: Callable[[str, str], None],
+    ) -> None:
+        self._store = store
+        self._types = types
+        self._ring_soon = ring_soon
+        self._validators = {
+            name: Draft202012Validator(task_type.input_schema) for name, task_type in types.items()
+        }
+
+    async def submit(
+        self, request: TaskRequest, *, tenant_id: str, idempotency_key: str | None = None
+    ) -> Submitted:
+        """Stores a task. When this returns the task is on disk.
+
+        Raises `InvalidRequest`, `IdempotencyConflict`, `StoreUnavailable`; then nothing was stored.
+        """
+        request = self._checked(request)
+        new = NewTask(
+            task_id=new_task_id(),
+            tenant_id=tenant_id,
+            task_type=request.task_type,
+            input_data=request.input_data,
+            queue=self._types[request.task_type].queue,
+            name=request.name,
+            agent=request.agent,
+            thread_id=request.thread_id,
+            priority=request.priority,
+            labels=dict(request.labels),
+            scheduled_at=request.scheduled_at,
+            deadline_s=request.deadline_s,
+            retry_policy=request.retry_policy.policy(),
+            idempotency_key=_checked_key(idempotency_key),
+            request_hash=request.digest(),
+        )
+        task, created = await self._store.submit(new)
+        if created and task.reason != "delayed":
+            self._ring_soon(task.queue, task.task_id)
+        return Submitted(task, created)
+
+    async def get(self, task_id: str, *, tenant_id: str) -> Task:
+        """Raises `TaskNotFound`."""
+        return await self._store.get(tenant_id, _checked_id(task_id))
+
+    async def list(
+        self, where: TaskFilter, *, tenant_id: str, limit: int = 50, cursor: str | None = None
+    ) -> TaskPage:
+        """One page, newest first. Raises `InvalidRequest` for a wrong limit or cursor."""
+        _check_limit(limit)
+        return await self._store.list(tenant_id, where, limit=limit, cursor=cursor)
+
+    async def events(
+        self, task_id: str, *, tenant_id: str, after: int = 0, limit: int = 100
+    ) -> list[Event]:
+        """The events after `after`, in order. Raises `TaskNotFound`, `InvalidRequest`."""
+        _check_limit(limit)
+        if not 0 <= after < 2**63:
+            raise InvalidRequest([FieldError("after", "must be a sequence number, 0 or larger")])
+        return await self._store.events(tenant_id, _checked_id(task_id), after=after, limit=limit)
+
+    async def cancel(self, task_id: str, *, tenant_id: str) -> Task:
+        """Cancels, or asks the owner to. Raises `TaskNotFound`, `TaskFinished`."""
+        return await self._store.cancel(tenant_id, _checked_id(task_id))
+
+    async def check(self) -> None:
+        """Raises `StoreUnavailable` when no task could be accepted now."""
+        await self._store.check()
+
+    def _checked(self, request: TaskRequest) -> TaskRequest:
+        """The request with older names of its input replaced, if a worker could run it."""
+        task_type = self._types.get(request.task_type)
+        if task_type is None:
+            known = ", ".join(sorted(self._types))
+            raise InvalidRequest(
+                [FieldError("task_type", f"is unknown; known task types: {known}")]
+            )
+        if request.agent not in task_type.agents:
+            known = ", ".join(sorted(task_type.agents))
+            raise InvalidRequest([FieldError("agent", f"is unknown; known agents: {known}")])
+        request = request.model_copy(
+            update={"input_data": _renamed(request.input_data, task_type.aliases)}
+        )
+        found = self._validators[request.task_type].iter_errors(request.input_data)
+        errors = [_field_error(error) for error in found]
+        if errors:
+            raise InvalidRequest(errors)
+        return request
+
+
+def _renamed(data: JsonObject, aliases: Mapping[str, str]) -> JsonObject:
+    for old, new in aliases.items():
+        if old in data and new in data:
+            raise InvalidRequest(
+                [FieldError(f"input_data.{old}", f"is the older name of {new}; send one")]
+            )
+    return {aliases.get(key, key): value for key, value in data.items()}
+
+
+def _field_error(error: SchemaError) -> FieldError:
+    path = ["input_data", *(str(part) for part in error.absolute_path)]
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return FieldError(".".join([*path, missing[0]]), "is required")
+    if error.validator == "additionalProperties":
+        known: Mapping[str, Any] = error.schema.get("properties", {})
+        extra = sorted(key for key in error.instance if key not in known)
+        return FieldError(".".join([*path, extra[0]])[:200], "is not a known field")
+    return FieldError(".".join(path)[:200], error.message[:300])
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidRequest([FieldError("limit", f"must be between 1 and {MAX_PAGE}")])
+
+
+def _checked_key(key: str | None) -> str | None:
+    if key is None or (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
+        return key
+    message = f"must be 1 to {MAX_KEY_LENGTH} printable characters"
+    raise InvalidRequest([FieldError("Idempotency-Key", message)])
+
+
+def _checked_id(task_id: str) -> str:
+    check_json(task_id)
+    return task_id
