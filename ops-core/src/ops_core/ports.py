@@ -7,7 +7,8 @@ worker acts for the tasks it owns, upkeep acts for everybody.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
 
 from ops_core.log import Event, NewEvent
 from ops_core.task import JsonObject, Move, NewTask, Status, Task, Usage
@@ -53,12 +54,6 @@ class TaskStore(Protocol):
         """Raises `TaskNotFound`."""
         ...
 
-    async def list(
-        self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
-    ) -> TaskPage:
-        """Newest first, stable under inserts. Raises `InvalidRequest` for a cursor it did not give out."""
-        ...
-
     async def events(self, tenant_id: str, task_id: str, *, after: int, limit: int) -> list[Event]:
         """The events with `seq > after`, in order. Raises `TaskNotFound`."""
         ...
@@ -72,6 +67,12 @@ class TaskStore(Protocol):
 
     async def check(self) -> str:
         """Returns the database's schema revision; raises `StoreUnavailable`."""
+        ...
+
+    async def list(
+        self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
+    ) -> TaskPage:
+        """Newest first, stable under inserts. Raises `InvalidRequest` for a cursor it did not give out."""
         ...
 
 
@@ -101,8 +102,19 @@ class Orders:
     cancelled: frozenset[str]
     """Ids of its tasks that a client asked to cancel."""
 
-    owned: frozenset[str]
-    """Ids of the tasks that it still owns; any other one that it runs was taken from it."""
+    owned: frozenset[tuple[str, int]]
+    """(task_id, epoch) of what it still owns; anything else that it runs was taken from it."""
+
+
+class Appended(StrEnum):
+    """What became of one append of a batch."""
+
+    STORED = "stored"
+    LOST = "lost"
+    """The lease is no longer good: the worker must stop that task."""
+
+    BUSY = "busy"
+    """Somebody else holds the row this moment: ask again with the next batch."""
 
 
 class WorkerStore(Protocol):
@@ -116,16 +128,21 @@ class WorkerStore(Protocol):
         """The whole log of the task, journal included, for replay."""
         ...
 
-    async def append(self, batch: Sequence[Append]) -> list[bool]:
-        """Commits all appends of the batch together; False where the lease is no longer good."""
+    async def append(self, batch: Sequence[Append]) -> list[Appended]:
+        """Commits the batch (at most one append a task) together; tells what became of each append.
+
+        Raises `StoreUnavailable` when it is not known whether the batch was committed.
+        """
         ...
 
     async def settle(self, lease: Lease, move: Move) -> Task:
         """Applies the move and its event in one transaction. Raises `LostOwnership`."""
         ...
 
-    async def beat(self, worker_id: str, queues: Sequence[str], slots: int) -> Orders:
-        """Shows that the worker lives, and brings its orders. One UPDATE for all its tasks."""
+    async def beat(
+        self, worker_id: str, queues: Sequence[str], *, slots: int, running: int
+    ) -> Orders:
+        """Shows that the worker lives, and brings its orders. One row for all its tasks."""
         ...
 
     async def leave(self, worker_id: str) -> None:
@@ -133,22 +150,30 @@ class WorkerStore(Protocol):
         ...
 
 
+class TaskKey(NamedTuple):
+    """What names a task across tenants."""
+
+    tenant_id: str
+    task_id: str
+
+
 @dataclass(frozen=True, slots=True)
-class Ring:
-    """`count` rings are due on `queue`; `task_ids` are the rows that asked for them."""
+class DueRings:
+    """`queue` has due rows (`tasks`) and `count` workers with room for them; `count` may be 0."""
 
     queue: str
-    task_ids: Sequence[str]
+    tasks: Sequence[TaskKey]
+    count: int
 
 
 class UpkeepStore(Protocol):
     """The store as the dispatcher sees it: across all tenants and workers."""
 
-    async def due_rings(self, limit: int) -> list[Ring]:
-        """The pending rows whose `wake_at` has come, by queue; never more than free capacity can take."""
+    async def due_rings(self, limit: int) -> list[DueRings]:
+        """The pending rows whose ring is due, by queue, with as many rings as free workers can hear."""
         ...
 
-    async def rang(self, task_ids: Sequence[str]) -> None:
+    async def rang(self, tasks: Sequence[TaskKey]) -> None:
         """The rings were confirmed: the next one of each row comes after twice the rest."""
         ...
 
@@ -157,7 +182,11 @@ class UpkeepStore(Protocol):
         ...
 
     async def bury_workers(self) -> int:
-        """Gives back the tasks of workers that are dead; returns how many tasks."""
+        """Gives back the tasks of workers that are dead; returns how many tasks.
+
+        A worker is dead when its heartbeat is older than the time-to-live, and the database has been up
+        for longer than that (a restart of PostgreSQL kills no worker).
+        """
         ...
 
 

@@ -37,9 +37,9 @@ class RetryRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-    max_attempts: int = Field(3, ge=1, le=100)
-    backoff_s: float = Field(2.0, ge=0, le=86_400)
-    max_backoff_s: float = Field(300.0, ge=0, le=604_800)
+    max_attempts: int = Field(default=3, ge=1, le=100)
+    backoff_s: float = Field(default=2.0, ge=0, le=86_400)
+    max_backoff_s: float = Field(default=300.0, ge=0, le=604_800)
 
     def policy(self) -> RetryPolicy:
         return RetryPolicy(**self.model_dump())

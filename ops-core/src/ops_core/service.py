@@ -82,13 +82,6 @@ class TaskService:
         """Raises `TaskNotFound`."""
         return await self._store.get(tenant_id, _checked_id(task_id))
 
-    async def list(
-        self, where: TaskFilter, *, tenant_id: str, limit: int = 50, cursor: str | None = None
-    ) -> TaskPage:
-        """One page, newest first. Raises `InvalidRequest` for a wrong limit or cursor."""
-        _check_limit(limit)
-        return await self._store.list(tenant_id, where, limit=limit, cursor=cursor)
-
     async def events(
         self, task_id: str, *, tenant_id: str, after: int = 0, limit: int = 100
     ) -> list[Event]:
@@ -105,6 +98,13 @@ class TaskService:
     async def check(self) -> None:
         """Raises `StoreUnavailable` when no task could be accepted now."""
         await self._store.check()
+
+    async def list(
+        self, where: TaskFilter, *, tenant_id: str, limit: int = 50, cursor: str | None = None
+    ) -> TaskPage:
+        """One page, newest first. Raises `InvalidRequest` for a wrong limit or cursor."""
+        _check_limit(limit)
+        return await self._store.list(tenant_id, where, limit=limit, cursor=cursor)
 
     def _checked(self, request: TaskRequest) -> TaskRequest:
         """The request with older names of its input replaced, if a worker could run it."""
@@ -138,12 +138,13 @@ def _renamed(data: JsonObject, aliases: Mapping[str, str]) -> JsonObject:
 
 def _field_error(error: SchemaError) -> FieldError:
     path = ["input_data", *(str(part) for part in error.absolute_path)]
+    rule: Any = error.schema
+    given: Any = error.instance
     if error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
+        missing = [key for key in rule["required"] if key not in given]
         return FieldError(".".join([*path, missing[0]]), "is required")
     if error.validator == "additionalProperties":
-        known: Mapping[str, Any] = error.schema.get("properties", {})
-        extra = sorted(key for key in error.instance if key not in known)
+        extra = sorted(key for key in given if key not in rule.get("properties", {}))
         return FieldError(".".join([*path, extra[0]])[:200], "is not a known field")
     return FieldError(".".join(path)[:200], error.message[:300])
 

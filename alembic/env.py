@@ -1,0 +1,50 @@
+"""Runs the migrations over one connection, under a lock, so that two starters do not race.
+
+`opspawn.migrate` hands the connection in through `config.attributes`; the `alembic` command of a developer
+takes DATABASE_URL from the settings.
+"""
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from ops_core.store.tables import METADATA
+
+#: Any number that nobody else uses as an advisory lock: two migrations must not run at once.
+MIGRATION_LOCK = 0x6F70_7370
+
+
+def run(connection: Connection) -> None:
+    # lock_timeout: a migration must not queue behind a long transaction and stop every client with it.
+    connection.execute(text("SET lock_timeout = '10s'"))
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+    connection.commit()
+    context.configure(connection=connection, target_metadata=METADATA, compare_type=True)
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+    connection.commit()
+
+
+async def run_from_settings() -> None:
+    from opspawn.settings import load
+
+    settings = load()
+    url = settings.database_direct_url or settings.database_url
+    if url is None:
+        raise SystemExit("DATABASE_URL is not set: the alembic command needs a database.")
+    engine = create_async_engine(url.get_secret_value())
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(run)
+    finally:
+        await engine.dispose()
+
+
+handed_in = context.config.attributes.get("connection")
+if handed_in is None:
+    asyncio.run(run_from_settings())
+else:
+    run(handed_in)

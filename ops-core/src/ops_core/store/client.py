@@ -1,0 +1,241 @@
+"""The store as the doors use it: every statement names the tenant."""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, func, or_, text
+from sqlmodel import col, select
+
+from ops_core.errors import (
+    FieldError,
+    IdempotencyConflict,
+    InvalidRequest,
+    TaskFinished,
+    TaskNotFound,
+)
+from ops_core.log import Event, EventType
+from ops_core.ports import TaskFilter, TaskKey, TaskPage
+from ops_core.store.database import Database
+from ops_core.store.moves import apply, statement
+from ops_core.store.rows import event_of, task_of
+from ops_core.store.tables import TaskRow
+from ops_core.task import NewTask, Status, Task, cancel
+
+# Stores a task with its first event, or nothing when the idempotency key is taken. A concurrent submit
+# with the same key waits here until the other one has committed. Index: task_idempotency_key.
+_SUBMIT: Final = statement(
+    """
+    WITH clock AS (
+        SELECT ops_now() AS now, GREATEST(ops_now(), :scheduled_at) AS runnable_at
+    ), submitted AS (
+        INSERT INTO task (
+            tenant_id, task_id, task_type, queue, name, agent, thread_id, priority, labels,
+            input_data, status, reason, retry_policy, idempotency_key, request_hash, last_seq,
+            created_at, updated_at, scheduled_at, runnable_at, deadline_at, ring_at
+        )
+        SELECT :tenant_id, :task_id, :task_type, :queue, :name, :agent, :thread_id, :priority, :labels,
+               :input_data, 'pending',
+               CASE WHEN runnable_at > now THEN 'delayed' ELSE 'queued' END,
+               :retry_policy, :idempotency_key, :request_hash, 1,
+               now, now, :scheduled_at, runnable_at, now + :deadline_s * interval '1 second',
+               -- A task that may run now is rung by its submitter; upkeep rings only if that is lost.
+               CASE WHEN runnable_at > now THEN runnable_at
+                    ELSE now + :ring_grace_s * interval '1 second' END
+        FROM clock
+        ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+        RETURNING *
+    ), logged AS (
+        INSERT INTO event (tenant_id, task_id, seq, type, data, at)
+        SELECT tenant_id, task_id, last_seq, :type, :data, created_at FROM submitted
+    )
+    SELECT * FROM submitted
+    """,
+    "labels",
+    "input_data",
+    "retry_policy",
+    "data",
+)
+
+# The task that a key stands for. Index: task_idempotency_key.
+_BY_KEY: Final = text(
+    "SELECT * FROM task WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key"
+)
+
+# One task. Index: primary key.
+_GET: Final = text("SELECT * FROM task WHERE tenant_id = :tenant_id AND task_id = :task_id")
+
+# One task, locked against a concurrent move while a command decides. Index: primary key.
+_LOCK: Final = text(
+    "SELECT * FROM task WHERE tenant_id = :tenant_id AND task_id = :task_id FOR NO KEY UPDATE"
+)
+
+# A page of a task's log. Index: primary key of event.
+_EVENTS: Final = text(
+    """
+    SELECT * FROM event
+    WHERE tenant_id = :tenant_id AND task_id = :task_id AND seq > :after
+    ORDER BY seq LIMIT :limit
+    """
+)
+
+# Asks the owner of a running task to stop, and says so in the log. Index: primary key.
+_REQUEST_CANCEL: Final = text(
+    """
+    WITH asked AS (
+        UPDATE task SET cancel_requested = true, updated_at = ops_now(), last_seq = last_seq + 1
+        WHERE tenant_id = :tenant_id AND task_id = :task_id AND status = 'running'
+        RETURNING *
+    ), logged AS (
+        INSERT INTO event (tenant_id, task_id, seq, type, data, at)
+        SELECT tenant_id, task_id, last_seq, :type, '{}', updated_at FROM asked
+    )
+    SELECT * FROM asked
+    """
+)
+
+_REVISION: Final = text("SELECT version_num FROM alembic_version")
+
+
+class SqlTaskStore:
+    """`TaskStore` on PostgreSQL. `ring_grace_s`: how long a submitter's own ring may take to be heard."""
+
+    def __init__(self, database: Database, *, ring_grace_s: float = 5.0) -> None:
+        self._database = database
+        self._ring_grace_s = ring_grace_s
+
+    async def submit(self, new: NewTask) -> tuple[Task, bool]:
+        parameters = _submit_parameters(new) | {"ring_grace_s": self._ring_grace_s}
+        async with self._database.begin() as connection:
+            row = (await connection.execute(_SUBMIT, parameters)).one_or_none()
+            if row is not None:
+                return task_of(row), True
+            earlier = (await connection.execute(_BY_KEY, parameters)).one()
+        if earlier.request_hash != new.request_hash:
+            raise IdempotencyConflict(new.idempotency_key or "")
+        return task_of(earlier), False
+
+    async def get(self, tenant_id: str, task_id: str) -> Task:
+        async with self._database.begin() as connection:
+            found = await connection.execute(_GET, {"tenant_id": tenant_id, "task_id": task_id})
+            row = found.one_or_none()
+        if row is None:
+            raise TaskNotFound(task_id)
+        return task_of(row)
+
+    async def events(self, tenant_id: str, task_id: str, *, after: int, limit: int) -> list[Event]:
+        key = {"tenant_id": tenant_id, "task_id": task_id}
+        async with self._database.begin() as connection:
+            found = await connection.execute(_EVENTS, key | {"after": after, "limit": limit})
+            rows = found.all()
+            # An empty page may mean "nothing new" or "no such task"; only then is it worth a look.
+            if not rows and (await connection.execute(_GET, key)).one_or_none() is None:
+                raise TaskNotFound(task_id)
+        return [event_of(row) for row in rows]
+
+    async def cancel(self, tenant_id: str, task_id: str) -> Task:
+        key = TaskKey(tenant_id, task_id)
+        async with self._database.begin() as connection:
+            row = (await connection.execute(_LOCK, key._asdict())).one_or_none()
+            if row is None:
+                raise TaskNotFound(task_id)
+            task = task_of(row)
+            if task.status is Status.CANCELLED or task.cancel_requested:
+                return task
+            if task.is_terminal:
+                raise TaskFinished(task_id, task.status)
+            if task.status is Status.RUNNING:
+                asked = key._asdict() | {"type": EventType.TASK_CANCEL_REQUESTED.value}
+                return task_of((await connection.execute(_REQUEST_CANCEL, asked)).one())
+            moved = await apply(connection, key, cancel())
+            assert moved is not None, "the row is locked: nobody else can have moved it"
+            return task_of(moved)
+
+    async def check(self) -> str:
+        async with self._database.begin() as connection:
+            return str(await connection.scalar(_REVISION))
+
+    async def list(
+        self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
+    ) -> TaskPage:
+        matching = and_(col(TaskRow.tenant_id) == tenant_id, *_conditions(where))
+        page = (
+            select(TaskRow.__table__)  # type: ignore[attr-defined]  # plain rows, no ORM objects
+            .where(matching, *_after(cursor))
+            .order_by(col(TaskRow.created_at).desc(), col(TaskRow.task_id).desc())
+            .limit(limit + 1)
+        )
+        async with self._database.begin() as connection:
+            total = await connection.scalar(
+                select(func.count()).select_from(TaskRow).where(matching)
+            )
+            rows = (await connection.execute(page)).all()
+        tasks = [task_of(row) for row in rows[:limit]]
+        return TaskPage(tasks, total or 0, _cursor(tasks[-1]) if len(rows) > limit else None)
+
+
+def _submit_parameters(new: NewTask) -> dict[str, Any]:
+    policy = new.retry_policy
+    return {
+        "tenant_id": new.tenant_id,
+        "task_id": new.task_id,
+        "task_type": new.task_type,
+        "queue": new.queue,
+        "name": new.name,
+        "agent": new.agent,
+        "thread_id": new.thread_id,
+        "priority": new.priority,
+        "labels": new.labels,
+        "input_data": new.input_data,
+        "retry_policy": {
+            "max_attempts": policy.max_attempts,
+            "backoff_s": policy.backoff_s,
+            "max_backoff_s": policy.max_backoff_s,
+        },
+        "idempotency_key": new.idempotency_key,
+        "request_hash": new.request_hash,
+        "scheduled_at": new.scheduled_at,
+        "deadline_s": new.deadline_s,
+        "type": EventType.TASK_SUBMITTED.value,
+        "data": {"task_type": new.task_type, "agent": new.agent, "input_data": new.input_data},
+    }
+
+
+def _conditions(where: TaskFilter) -> list[ColumnElement[bool]]:
+    equal = {
+        TaskRow.status: where.status.value if where.status else None,
+        TaskRow.task_type: where.task_type,
+        TaskRow.agent: where.agent,
+        TaskRow.parent_task_id: where.parent_task_id,
+        TaskRow.thread_id: where.thread_id,
+    }
+    conditions = [col(column) == value for column, value in equal.items() if value is not None]
+    if where.label:
+        conditions.append(col(TaskRow.labels).contains({where.label[0]: where.label[1]}))
+    if where.created_after:
+        conditions.append(col(TaskRow.created_at) > where.created_after)
+    return conditions
+
+
+def _cursor(last: Task) -> str:
+    """Opaque to clients: the sort key of the last task of a page, so that inserts do not shift pages."""
+    raw = json.dumps([last.created_at.isoformat(), last.task_id])
+    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def _after(cursor: str | None) -> list[ColumnElement[bool]]:
+    if cursor is None:
+        return []
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        created_text, task_id = json.loads(raw)
+        created_at = datetime.fromisoformat(created_text)
+        if not isinstance(task_id, str) or created_at.tzinfo is None:
+            raise ValueError("not a sort key")
+    except (ValueError, TypeError, binascii.Error):
+        message = "was not given out by this server; start again without it"
+        raise InvalidRequest([FieldError("cursor", message)]) from None
+    same = and_(col(TaskRow.created_at) == created_at, col(TaskRow.task_id) < task_id)
+    return [or_(col(TaskRow.created_at) < created_at, same)]

@@ -1,0 +1,111 @@
+"""The pool of connections, and the one place where the database's errors become ours."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from ops_core.errors import StoreUnavailable
+
+#: PostgreSQL's own limits for every connection of ours. Without them a frozen process that holds a row
+#: lock inside a transaction stops everybody else for ever. Milliseconds.
+SESSION_LIMITS = {
+    "lock_timeout": "3000",
+    "statement_timeout": "15000",
+    "idle_in_transaction_session_timeout": "10000",
+    "tcp_user_timeout": "10000",
+    # Never weaker where a promise is made: with `off`, a crash lost accepted rows.
+    "synchronous_commit": "on",
+    "application_name": "opspawn",
+}
+
+#: How long to wait for a connection, from the pool or from the server. Seconds.
+CONNECT_TIMEOUT_S = 3.0
+
+#: SQLSTATE classes that say "not now": connection trouble, no resources, operator intervention, I/O errors,
+#: and 55P03/40xxx for a lock that was not free or a deadlock.
+_PASSING = ("08", "53", "57", "58", "55P03", "40")
+
+
+class Database:
+    """A pool over one PostgreSQL, shared by the stores of a process.
+
+    `url` is postgresql+asyncpg://…; nothing connects before the first use.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            pool_pre_ping=False,
+            json_serializer=dump_json,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT_S,
+                "server_settings": SESSION_LIMITS,
+            },
+        )
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction, committed at the end of the block. Raises `StoreUnavailable`."""
+        with_connection = self.engine.begin()
+        async with translated(), with_connection as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
+        """A plain asyncpg connection for the step path; each statement is its own transaction."""
+        async with translated(), self.engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            driver = raw.driver_connection
+            assert isinstance(driver, asyncpg.Connection)
+            yield driver
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Turns the driver's and SQLAlchemy's errors that mean "the store is away" into `StoreUnavailable`.
+
+    Every other error is a bug of ours (a statement that does not fit the schema) and passes through.
+    """
+    try:
+        yield
+    except (OSError, PoolTimeout, asyncio.TimeoutError, InterfaceError) as error:
+        raise StoreUnavailable(f"PostgreSQL cannot be reached: {reason(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or _passing(error.orig):
+            raise StoreUnavailable(f"PostgreSQL cannot be used now: {reason(error)}") from error
+        raise
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if isinstance(error, asyncpg.InterfaceError) or _passing(error):
+            raise StoreUnavailable(f"PostgreSQL cannot be used now: {reason(error)}") from error
+        raise
+
+
+def _passing(error: object) -> bool:
+    state = getattr(error, "sqlstate", None)
+    # No state at all: the connection broke before the server could answer.
+    return state is None or state.startswith(_PASSING)
+
+
+def reason(error: BaseException) -> str:
+    """One line for a log: never the statement's parameters, which are clients' data."""
+    original = getattr(error, "orig", None) or error
+    lines = str(original).splitlines()
+    return f"{type(original).__name__}: {lines[0][:200]}" if lines else type(original).__name__
+
+
+def dump_json(value: object) -> str:
+    """JSON as we store it: compact, and refusing what is not JSON (NaN, infinities)."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

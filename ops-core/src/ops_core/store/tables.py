@@ -1,0 +1,170 @@
+"""The tables as SQLModel sees them: for the dynamic list query and for `alembic check`.
+
+The migrations are what creates them; they carry the CHECK constraints and say which query each index serves.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Computed,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+METADATA: Final = MetaData()
+
+
+def _text(*, default: str | None = None, nullable: bool = False, primary_key: bool = False) -> Any:
+    server_default = text(f"'{default}'") if default is not None else None
+    column: Column[str] = Column(
+        Text, nullable=nullable, server_default=server_default, primary_key=primary_key
+    )
+    return Field(sa_column=column)
+
+
+def _time(*, nullable: bool = True) -> Any:
+    return Field(sa_column=Column(DateTime(timezone=True), nullable=nullable))
+
+
+def _json(*, nullable: bool = False, default: str | None = None) -> Any:
+    server_default = text(f"'{default}'") if default is not None else None
+    return Field(sa_column=Column(JSONB, nullable=nullable, server_default=server_default))
+
+
+def _count(kind: Any, default: int | None = 0) -> Any:
+    server_default = text(str(default)) if default is not None else None
+    return Field(sa_column=Column(kind, nullable=False, server_default=server_default))
+
+
+class _Table(SQLModel):
+    metadata: ClassVar[MetaData] = METADATA
+
+
+class TaskRow(_Table, table=True):
+    """A task: the projection of its log, written in the same transaction as the event that changed it."""
+
+    __tablename__ = "task"
+
+    tenant_id: str = _text(default="default", primary_key=True)
+    task_id: str = _text(primary_key=True)
+    task_type: str = _text()
+    queue: str = _text()
+    name: str | None = _text(nullable=True)
+    agent: str = _text()
+    thread_id: str | None = _text(nullable=True)
+    parent_task_id: str | None = _text(nullable=True)
+    priority: int = _count(Integer)
+    labels: dict[str, str] = _json(default="{}")
+    input_data: dict[str, Any] = _json()
+    result: dict[str, Any] | None = _json(nullable=True)
+    error: dict[str, Any] | None = _json(nullable=True)
+    status: str = _text()
+    reason: str | None = _text(nullable=True)
+    attempt: int = _count(Integer)
+    generation: int = _count(Integer, 1)
+    retry_policy: dict[str, Any] = _json()
+    input_tokens: int = _count(BigInteger)
+    output_tokens: int = _count(BigInteger)
+    cost_usd: Decimal = _count(Numeric)
+    steps: int = _count(Integer)
+    owner: str | None = _text(nullable=True)
+    epoch: int = _count(BigInteger)
+    cancel_requested: bool = Field(
+        sa_column_kwargs={"server_default": text("false"), "nullable": False}
+    )
+    last_seq: int = _count(BigInteger)
+    idempotency_key: str | None = _text(nullable=True)
+    request_hash: str = _text()
+    created_at: datetime = _time(nullable=False)
+    updated_at: datetime = _time(nullable=False)
+    scheduled_at: datetime | None = _time()
+    started_at: datetime | None = _time()
+    completed_at: datetime | None = _time()
+    runnable_at: datetime = _time(nullable=False)
+    deadline_at: datetime | None = _time()
+    ring_at: datetime | None = _time()
+    rings: int = _count(Integer)
+    wait_until: datetime | None = _time()
+    wake_at: datetime | None = Field(
+        sa_column=Column(
+            DateTime(timezone=True),
+            Computed("ops_wake_at(status, deadline_at, ring_at, wait_until)", persisted=True),
+        )
+    )
+
+    __table_args__ = (
+        Index(
+            "task_for_claim",
+            "queue",
+            text("priority DESC"),
+            "runnable_at",
+            "task_id",
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index("task_for_wake", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
+        Index("task_for_owner", "owner", postgresql_where=text("owner IS NOT NULL")),
+        Index("task_for_list", "tenant_id", text("created_at DESC"), text("task_id DESC")),
+        Index(
+            "task_for_list_by_status",
+            "tenant_id",
+            "status",
+            text("created_at DESC"),
+            text("task_id DESC"),
+        ),
+        Index(
+            "task_for_list_by_thread",
+            "tenant_id",
+            "thread_id",
+            text("created_at DESC"),
+            text("task_id DESC"),
+            postgresql_where=text("thread_id IS NOT NULL"),
+        ),
+        Index(
+            "task_idempotency_key",
+            "tenant_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
+    )
+
+
+class EventRow(_Table, table=True):
+    """One event of a task's log."""
+
+    __tablename__ = "event"
+
+    tenant_id: str = _text(default="default", primary_key=True)
+    task_id: str = _text(primary_key=True)
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    type: str = _text()
+    v: int = _count(SmallInteger, 1)
+    data: dict[str, Any] = _json()
+    journal: dict[str, Any] | None = _json(nullable=True)
+    at: datetime = _time(nullable=False)
+
+
+class WorkerRow(_Table, table=True):
+    """The heartbeat of one worker."""
+
+    __tablename__ = "worker"
+
+    tenant_id: str = _text(default="default", primary_key=True)
+    worker_id: str = _text(primary_key=True)
+    queues: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    slots: int = _count(Integer, None)
+    running: int = _count(Integer, None)
+    started_at: datetime = _time(nullable=False)
+    heartbeat_at: datetime = _time(nullable=False)

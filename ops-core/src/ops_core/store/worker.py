@@ -1,0 +1,221 @@
+"""The store as a worker uses it. The step path is plain asyncpg: one statement commits a whole batch."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from ops_core.errors import LostOwnership
+from ops_core.log import Event, EventType
+from ops_core.ports import Append, Appended, Lease, Orders, TaskKey
+from ops_core.store.database import Database, dump_json
+from ops_core.store.moves import apply
+from ops_core.store.rows import event_of, task_of
+from ops_core.task import Move, Task
+
+# Takes the best due rows of a worker's queues; rows that another worker is taking are passed over.
+# A task that was handed over counts on from the same attempt. Index: task_for_claim.
+_CLAIM: Final = text(
+    """
+    WITH due AS (
+        SELECT tenant_id, task_id, ops_now() AS now FROM task
+        WHERE status = 'pending' AND queue = ANY(:queues) AND runnable_at <= ops_now()
+          AND (deadline_at IS NULL OR deadline_at > ops_now())
+        ORDER BY priority DESC, runnable_at, task_id
+        LIMIT :count
+        FOR NO KEY UPDATE SKIP LOCKED
+    ), claimed AS (
+        UPDATE task t SET
+            status     = 'running',
+            attempt    = attempt + (reason <> 'recovered')::int,
+            reason     = NULL,
+            error      = NULL,
+            owner      = :worker_id,
+            epoch      = epoch + 1,
+            ring_at    = NULL,
+            rings      = 0,
+            started_at = COALESCE(started_at, now),
+            updated_at = now,
+            last_seq   = last_seq + 1
+        FROM due
+        WHERE t.tenant_id = due.tenant_id AND t.task_id = due.task_id
+        RETURNING t.*
+    ), logged AS (
+        INSERT INTO event (tenant_id, task_id, seq, type, data, at)
+        SELECT tenant_id, task_id, last_seq, :type,
+               jsonb_build_object('worker', owner, 'attempt', attempt), updated_at
+        FROM claimed
+    )
+    SELECT * FROM claimed ORDER BY priority DESC, runnable_at, task_id
+    """
+)
+
+# The whole log of a task, for replay. Index: primary key of event.
+_HISTORY: Final = text(
+    "SELECT * FROM event WHERE tenant_id = :tenant_id AND task_id = :task_id ORDER BY seq"
+)
+
+# Appends the events of many tasks in one commit. First the rows are locked, in order (two batches cannot
+# deadlock) and only where the lease still holds: that lock is what makes the epoch a fence. Then the
+# events are numbered from the locked rows. Only unindexed columns change. Index: primary keys.
+_APPEND: Final = """
+    WITH asked AS (
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[],
+                             $6::bigint[], $7::bigint[], $8::numeric[], $9::int[])
+          AS a (tenant_id, task_id, owner, epoch, events,
+                input_tokens, output_tokens, cost_usd, steps)
+    ), held AS (
+        SELECT t.tenant_id, t.task_id, t.last_seq
+        FROM task t JOIN asked a ON t.tenant_id = a.tenant_id AND t.task_id = a.task_id
+        WHERE t.epoch = a.epoch AND t.owner = a.owner AND t.status = 'running'
+        ORDER BY t.tenant_id, t.task_id
+        FOR NO KEY UPDATE OF t SKIP LOCKED
+    ), logged AS (
+        INSERT INTO event (tenant_id, task_id, seq, type, v, data, journal, at)
+        SELECT h.tenant_id, h.task_id, h.last_seq + e.place, e.type, e.v, e.data, e.journal, ops_now()
+        FROM unnest($10::text[], $11::text[], $12::int[], $13::text[], $14::int[],
+                    $15::jsonb[], $16::jsonb[])
+          AS e (tenant_id, task_id, place, type, v, data, journal)
+        JOIN held h ON h.tenant_id = e.tenant_id AND h.task_id = e.task_id
+    ), counted AS (
+        UPDATE task t SET
+            last_seq      = t.last_seq + a.events,
+            input_tokens  = t.input_tokens + a.input_tokens,
+            output_tokens = t.output_tokens + a.output_tokens,
+            cost_usd      = t.cost_usd + a.cost_usd,
+            steps         = t.steps + a.steps,
+            updated_at    = ops_now()
+        FROM held h JOIN asked a ON a.tenant_id = h.tenant_id AND a.task_id = h.task_id
+        WHERE t.tenant_id = h.tenant_id AND t.task_id = h.task_id
+    )
+    SELECT tenant_id, task_id FROM held
+"""
+
+# Of the rows that a batch did not get: those whose lease still holds were only locked by somebody else.
+_STILL_HELD: Final = """
+    SELECT t.tenant_id, t.task_id
+    FROM task t
+    JOIN unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+      AS a (tenant_id, task_id, owner, epoch)
+      ON t.tenant_id = a.tenant_id AND t.task_id = a.task_id
+    WHERE t.epoch = a.epoch AND t.owner = a.owner AND t.status = 'running'
+"""
+
+# A worker's sign of life.
+_BEAT: Final = text(
+    """
+    INSERT INTO worker (worker_id, queues, slots, running, started_at, heartbeat_at)
+    VALUES (:worker_id, :queues, :slots, :running, ops_now(), ops_now())
+    ON CONFLICT (tenant_id, worker_id) DO UPDATE SET
+        queues = EXCLUDED.queues, slots = EXCLUDED.slots, running = EXCLUDED.running,
+        heartbeat_at = EXCLUDED.heartbeat_at
+    """
+)
+
+# What a worker owns, and what of it was asked to stop. Index: task_for_owner.
+_OWNED: Final = text("SELECT task_id, epoch, cancel_requested FROM task WHERE owner = :worker_id")
+
+_LEAVE: Final = text("DELETE FROM worker WHERE worker_id = :worker_id")
+
+
+class SqlWorkerStore:
+    """`WorkerStore` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
+        parameters = {
+            "worker_id": worker_id,
+            "queues": list(queues),
+            "count": count,
+            "type": EventType.TASK_CLAIMED.value,
+        }
+        async with self._database.begin() as connection:
+            rows = (await connection.execute(_CLAIM, parameters)).all()
+        return [task_of(row) for row in rows]
+
+    async def history(self, lease: Lease) -> list[Event]:
+        key = {"tenant_id": lease.tenant_id, "task_id": lease.task_id}
+        async with self._database.begin() as connection:
+            rows = (await connection.execute(_HISTORY, key)).all()
+        return [event_of(row) for row in rows]
+
+    async def append(self, batch: Sequence[Append]) -> list[Appended]:
+        async with self._database.driver() as connection:
+            rows = await connection.fetch(_APPEND, *_task_columns(batch), *_event_columns(batch))
+            stored = {(row["tenant_id"], row["task_id"]) for row in rows}
+            if len(stored) == len(batch):
+                return [Appended.STORED] * len(batch)
+            rest = [a.lease for a in batch if (a.lease.tenant_id, a.lease.task_id) not in stored]
+            rows = await connection.fetch(_STILL_HELD, *_lease_columns(rest))
+            busy = {(row["tenant_id"], row["task_id"]) for row in rows}
+        return [_outcome((a.lease.tenant_id, a.lease.task_id), stored, busy) for a in batch]
+
+    async def settle(self, lease: Lease, move: Move) -> Task:
+        async with self._database.begin() as connection:
+            row = await apply(connection, TaskKey(lease.tenant_id, lease.task_id), move, lease)
+        if row is None:
+            raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
+        return task_of(row)
+
+    async def beat(
+        self, worker_id: str, queues: Sequence[str], *, slots: int, running: int
+    ) -> Orders:
+        row = {"worker_id": worker_id, "queues": list(queues), "slots": slots, "running": running}
+        async with self._database.begin() as connection:
+            await connection.execute(_BEAT, row)
+            owned = (await connection.execute(_OWNED, {"worker_id": worker_id})).all()
+        return Orders(
+            cancelled=frozenset(row.task_id for row in owned if row.cancel_requested),
+            owned=frozenset((row.task_id, row.epoch) for row in owned),
+        )
+
+    async def leave(self, worker_id: str) -> None:
+        async with self._database.begin() as connection:
+            await connection.execute(_LEAVE, {"worker_id": worker_id})
+
+
+def _outcome(
+    key: tuple[str, str], stored: set[tuple[str, str]], busy: set[tuple[str, str]]
+) -> Appended:
+    if key in stored:
+        return Appended.STORED
+    return Appended.BUSY if key in busy else Appended.LOST
+
+
+def _lease_columns(leases: Sequence[Lease]) -> list[list[Any]]:
+    return [
+        [lease.tenant_id for lease in leases],
+        [lease.task_id for lease in leases],
+        [lease.owner for lease in leases],
+        [lease.epoch for lease in leases],
+    ]
+
+
+def _task_columns(batch: Sequence[Append]) -> list[list[Any]]:
+    return [
+        *_lease_columns([append.lease for append in batch]),
+        [len(append.events) for append in batch],
+        [append.usage.input_tokens for append in batch],
+        [append.usage.output_tokens for append in batch],
+        [append.usage.cost_usd for append in batch],
+        [append.usage.steps for append in batch],
+    ]
+
+
+def _event_columns(batch: Sequence[Append]) -> list[list[Any]]:
+    placed = [
+        (append.lease, place, event)
+        for append in batch
+        for place, event in enumerate(append.events, start=1)
+    ]
+    return [
+        [lease.tenant_id for lease, _, _ in placed],
+        [lease.task_id for lease, _, _ in placed],
+        [place for _, place, _ in placed],
+        [event.type.value for _, _, event in placed],
+        [event.v for _, _, event in placed],
+        [dump_json(event.data) for _, _, event in placed],
+        [dump_json(event.journal) if event.journal is not None else None for _, _, event in placed],
+    ]
