@@ -69,7 +69,7 @@ class TaskStore(Protocol):
         """Returns the database's schema revision; raises `StoreUnavailable`."""
         ...
 
-    async def list(
+    async def page(
         self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
     ) -> TaskPage:
         """Newest first, stable under inserts. Raises `InvalidRequest` for a cursor it did not give out."""

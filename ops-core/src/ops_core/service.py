@@ -104,7 +104,7 @@ class TaskService:
     ) -> TaskPage:
         """One page, newest first. Raises `InvalidRequest` for a wrong limit or cursor."""
         _check_limit(limit)
-        return await self._store.list(tenant_id, where, limit=limit, cursor=cursor)
+        return await self._store.page(tenant_id, where, limit=limit, cursor=cursor)
 
     def _checked(self, request: TaskRequest) -> TaskRequest:
         """The request with older names of its input replaced, if a worker could run it."""

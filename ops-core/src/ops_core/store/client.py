@@ -157,7 +157,7 @@ class SqlTaskStore:
         async with self._database.begin() as connection:
             return str(await connection.scalar(_REVISION))
 
-    async def list(
+    async def page(
         self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
     ) -> TaskPage:
         matching = and_(col(TaskRow.tenant_id) == tenant_id, *_conditions(where))
