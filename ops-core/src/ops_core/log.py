@@ -4,10 +4,12 @@ The log is append-only and numbered per task (`seq` 1, 2, 3, … without gap): i
 reads, what clients follow and what an auditor keeps.
 """
 
+import math
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar, cast
 
 
 class EventType(StrEnum):
@@ -53,3 +55,31 @@ class Event(NewEvent):
     task_id: str
     seq: int
     at: datetime
+
+
+#: What PostgreSQL's JSONB refuses in a string: NUL, and halves of surrogate pairs.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+T = TypeVar("T")
+
+
+def storable(value: T) -> T:
+    """The same JSON value with what cannot be stored replaced by U+FFFD, and NaN and infinities by None.
+
+    For what models and tools bring: they are not ours to refuse. What clients send is refused instead.
+    """
+    return cast(T, _storable(value))
+
+
+def _storable(value: object) -> object:
+    match value:
+        case str():
+            return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+        case float() if not math.isfinite(value):
+            return None
+        case dict():
+            return {_storable(key): _storable(child) for key, child in value.items()}
+        case list() | tuple():
+            return [_storable(child) for child in value]
+        case _:
+            return value

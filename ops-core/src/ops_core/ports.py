@@ -102,8 +102,8 @@ class Orders:
     cancelled: frozenset[str]
     """Ids of its tasks that a client asked to cancel."""
 
-    owned: frozenset[tuple[str, int]]
-    """(task_id, epoch) of what it still owns; anything else that it runs was taken from it."""
+    owned: frozenset[Lease]
+    """What it still owns; anything else that it runs was taken from it."""
 
 
 class Appended(StrEnum):
@@ -121,7 +121,10 @@ class WorkerStore(Protocol):
     """The store as a worker sees it: claims, steps and settlements of the tasks it owns."""
 
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
-        """Takes at most `count` due tasks, best first, and makes `worker_id` their owner under a new epoch."""
+        """Takes at most `count` due tasks, best first, and makes `worker_id` their owner under a new epoch.
+
+        A worker that has not beaten, or was declared dead since, gets none.
+        """
         ...
 
     async def history(self, lease: Lease) -> list[Event]:
@@ -146,7 +149,7 @@ class WorkerStore(Protocol):
         ...
 
     async def leave(self, worker_id: str) -> None:
-        """Forgets the worker: it has drained and owns nothing."""
+        """Forgets the worker, if it owns nothing (else its tasks would have no one to bury it for)."""
         ...
 
 

@@ -17,9 +17,13 @@ from ops_core.task import Move, Task
 # A task that was handed over counts on from the same attempt. Index: task_for_claim.
 _CLAIM: Final = text(
     """
-    WITH due AS (
+    WITH me AS (
+        -- Holds off a dispatcher that is burying this worker: it must see what is claimed here.
+        SELECT worker_id FROM worker WHERE worker_id = :worker_id FOR KEY SHARE
+    ), due AS (
         SELECT tenant_id, task_id, ops_now() AS now FROM task
-        WHERE status = 'pending' AND queue = ANY(:queues) AND runnable_at <= ops_now()
+        WHERE EXISTS (SELECT 1 FROM me)
+          AND status = 'pending' AND queue = ANY(:queues) AND runnable_at <= ops_now()
           AND (deadline_at IS NULL OR deadline_at > ops_now())
         ORDER BY priority DESC, runnable_at, task_id
         LIMIT :count
@@ -113,9 +117,17 @@ _BEAT: Final = text(
 )
 
 # What a worker owns, and what of it was asked to stop. Index: task_for_owner.
-_OWNED: Final = text("SELECT task_id, epoch, cancel_requested FROM task WHERE owner = :worker_id")
+_OWNED: Final = text(
+    "SELECT tenant_id, task_id, epoch, cancel_requested FROM task WHERE owner = :worker_id"
+)
 
-_LEAVE: Final = text("DELETE FROM worker WHERE worker_id = :worker_id")
+# A worker that still owns tasks stays on the list, so that upkeep will find it dead and give them back.
+_LEAVE: Final = text(
+    """
+    DELETE FROM worker WHERE worker_id = :worker_id
+       AND NOT EXISTS (SELECT 1 FROM task WHERE owner = :worker_id)
+    """
+)
 
 
 class SqlWorkerStore:
@@ -168,7 +180,9 @@ class SqlWorkerStore:
             owned = (await connection.execute(_OWNED, {"worker_id": worker_id})).all()
         return Orders(
             cancelled=frozenset(row.task_id for row in owned if row.cancel_requested),
-            owned=frozenset((row.task_id, row.epoch) for row in owned),
+            owned=frozenset(
+                Lease(row.tenant_id, row.task_id, worker_id, row.epoch) for row in owned
+            ),
         )
 
     async def leave(self, worker_id: str) -> None:

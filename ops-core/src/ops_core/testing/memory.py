@@ -150,6 +150,8 @@ class MemoryStore:
 
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
         now = self._clock()
+        if worker_id not in self._workers:
+            return []
         due = [
             (key, row)
             for key, row in self._rows.items()
@@ -196,11 +198,14 @@ class MemoryStore:
         owned = [row.task for row in self._rows.values() if row.task.owner == worker_id]
         return Orders(
             cancelled=frozenset(task.task_id for task in owned if task.cancel_requested),
-            owned=frozenset((task.task_id, task.epoch) for task in owned),
+            owned=frozenset(
+                Lease(task.tenant_id, task.task_id, worker_id, task.epoch) for task in owned
+            ),
         )
 
     async def leave(self, worker_id: str) -> None:
-        self._workers.pop(worker_id, None)
+        if not any(row.task.owner == worker_id for row in self._rows.values()):
+            self._workers.pop(worker_id, None)
 
     # Upkeep.
 

@@ -1,0 +1,222 @@
+"""Runs one claimed task, from its claim to the move that settles it.
+
+The handler runs in an asyncio task of its own, so that it can be stopped for a reason (`Stop`) that then
+decides how the task is settled. The steps of a run, in order: read the log, run the handler, decide the
+move, settle.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from ops_core.errors import InvalidRequest, LostOwnership, StoreUnavailable, TaskFailed
+from ops_core.log import Event, NewEvent, storable
+from ops_core.ports import Lease, TaskHandler, WorkerStore
+from ops_core.request import MAX_SECONDS, check_json
+from ops_core.task import (
+    JsonObject,
+    Move,
+    Task,
+    TaskError,
+    Usage,
+    cancel,
+    complete,
+    deadline_exceeded,
+    fail,
+    release,
+    retry,
+)
+from ops_core.writer import StepWriter
+
+log = structlog.get_logger(__name__)
+
+#: How long a stopped handler may take to unwind before its task is settled without it. Seconds.
+UNWIND_S: Final = 5.0
+
+
+class Stop(StrEnum):
+    """Why a run is stopped from outside."""
+
+    CANCELLED = "cancelled"
+    """A client asked for it."""
+
+    DRAINED = "drained"
+    """The worker is going away; the task is handed over."""
+
+    LOST = "lost"
+    """The task belongs to another epoch: nothing may be written any more."""
+
+    DEADLINE = "deadline"
+    """The task's own deadline passed."""
+
+
+class Run:
+    """One claimed task being run. It is the `TaskLog` that its handler sees."""
+
+    def __init__(self, task: Task, store: WorkerStore, writer: StepWriter) -> None:
+        assert task.owner is not None, "only a claimed task can be run"
+        self.task = task
+        self.lease = Lease(task.tenant_id, task.task_id, task.owner, task.epoch)
+        self.history: Sequence[Event] = ()
+        self._store = store
+        self._writer = writer
+        self._stopped: Stop | None = None
+        self._stop_at_step = False
+        self._handler: asyncio.Task[JsonObject] | None = None
+        self._over = asyncio.Event()
+
+    async def append(self, *events: NewEvent, usage: Usage = Usage()) -> None:
+        await self._writer.append(self.lease, [_storable(event) for event in events], usage)
+        if self._stop_at_step:
+            self.stop(Stop.DRAINED)
+            await asyncio.sleep(0)  # the cancellation arrives here, at the step's end
+
+    def stop(self, why: Stop) -> None:
+        """Stops the handler now. The first reason wins, except that a lost task is always lost."""
+        if self._stopped is None or why is Stop.LOST:
+            self._stopped = why
+        if self._handler is not None:
+            self._handler.cancel()
+            # A tool that swallows its cancellation must not hold its task: fencing keeps it harmless.
+            asyncio.get_running_loop().call_later(UNWIND_S, self._over.set)
+
+    def stop_at_step(self) -> None:
+        """Stops the handler when its current step is on disk, so that nothing paid for is paid again."""
+        self._stop_at_step = True
+
+    @property
+    def stopped(self) -> Stop | None:
+        return self._stopped
+
+    async def result(self, handler: TaskHandler) -> JsonObject:
+        """The handler's result. Raises what the handler raises, and `CancelledError` when it was stopped."""
+        self.history = await self._store.history(self.lease)
+        if self.stopped is not None:
+            raise asyncio.CancelledError
+        self._handler = asyncio.create_task(handler.run(self.task, self))
+        self._handler.add_done_callback(lambda _: self._over.set())
+        timer = self._start_timer()
+        try:
+            await self._over.wait()
+        finally:
+            timer.cancel()
+        if not self._handler.done():
+            log.warning("a handler did not stop when cancelled", task_id=self.task.task_id)
+            raise asyncio.CancelledError
+        return self._handler.result()
+
+    def _start_timer(self) -> asyncio.TimerHandle:
+        left = MAX_SECONDS
+        if self.task.deadline_at is not None:
+            # Both times are the database's, so this worker's own clock does not matter.
+            left = (self.task.deadline_at - self.task.updated_at).total_seconds()
+        return asyncio.get_running_loop().call_later(left, self.stop, Stop.DEADLINE)
+
+
+class Executor:
+    """Runs claimed tasks with the handler of their type.
+
+    `jitter` draws from [0, 1) for the rest between attempts.
+    """
+
+    def __init__(
+        self,
+        store: WorkerStore,
+        writer: StepWriter,
+        handlers: Mapping[str, TaskHandler],
+        *,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._handlers = handlers
+        self._jitter = jitter
+
+    def open(self, task: Task) -> Run:
+        return Run(task, self._store, self._writer)
+
+    async def execute(self, run: Run) -> None:
+        """Runs the task and settles it; returns quietly when the task was lost to another owner."""
+        try:
+            move = await self._move(run)
+            if move is not None:
+                await self._settle(run.lease, move)
+        except LostOwnership:
+            log.info("task lost", task_id=run.task.task_id, epoch=run.task.epoch)
+
+    async def _move(self, run: Run) -> Move | None:
+        handler = self._handlers.get(run.task.task_type)
+        if handler is None:
+            message = "The worker that claimed the task has no handler for its type."
+            return fail(TaskError(type="unknown_task_type", message=message))
+        try:
+            return _completed(await run.result(handler))
+        except asyncio.CancelledError:
+            if run.stopped is None:
+                raise
+            return _stopped(run.stopped)
+        except TaskFailed as failure:
+            return self._failed(run.task, failure)
+        except StoreUnavailable:
+            # It is not known what of the last step was stored; the log will say when it can be read.
+            return release("store_unavailable")
+        except LostOwnership:
+            raise
+        except Exception as error:  # a bug in a handler must fail its task, not the worker
+            log.exception("handler raised", task_id=run.task.task_id)
+            message = (
+                f"The handler raised {type(error).__name__}; the worker's log has the details."
+            )
+            return fail(TaskError(type="internal", message=message))
+
+    def _failed(self, task: Task, failure: TaskFailed) -> Move:
+        error = TaskError(
+            type=failure.error_type, message=storable(failure.message), retryable=failure.retryable
+        )
+        policy = task.retry_policy
+        if not failure.retryable or task.attempt >= policy.max_attempts:
+            return fail(error)
+        delay_s = policy.delay_s(task.attempt, jitter=self._jitter())
+        return retry(error, max(delay_s, failure.retry_after_s or 0.0))
+
+    async def _settle(self, lease: Lease, move: Move) -> None:
+        """Settles, for as long as it takes: the work is done, and the guard makes a second try harmless."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(StoreUnavailable),
+            wait=wait_random_exponential(multiplier=0.1, max=5),
+            reraise=True,
+        ):
+            with attempt:
+                await self._store.settle(lease, move)
+
+
+def _stopped(why: Stop) -> Move | None:
+    match why:
+        case Stop.CANCELLED:
+            return cancel()
+        case Stop.DRAINED:
+            return release("drained")
+        case Stop.DEADLINE:
+            return deadline_exceeded()
+        case Stop.LOST:
+            return None
+
+
+def _completed(result: JsonObject) -> Move:
+    clean = storable(result)
+    try:
+        check_json(clean)
+    except InvalidRequest as error:
+        return fail(TaskError(type="bad_result", message=f"The result cannot be stored: {error}"))
+    return complete(clean)
+
+
+def _storable(event: NewEvent) -> NewEvent:
+    return NewEvent(
+        type=event.type, v=event.v, data=storable(event.data), journal=storable(event.journal)
+    )

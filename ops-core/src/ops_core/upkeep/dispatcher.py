@@ -1,0 +1,66 @@
+"""The dispatcher: what must happen later, happens from here.
+
+It rings for pending rows that nobody has claimed, carries out deadlines, and gives back the tasks of dead
+workers. Several dispatchers may run: every statement passes over rows that another one holds.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from ops_core.errors import BrokerUnavailable, StoreUnavailable
+from ops_core.ports import Bell, UpkeepStore
+
+log = structlog.get_logger(__name__)
+
+#: Rows looked at in one pass.
+BATCH: Final = 500
+
+
+class Dispatcher:
+    """Polls the store: every `busy_s` while there is something to do, slowing down to `idle_s`. Seconds."""
+
+    def __init__(
+        self, store: UpkeepStore, bell: Bell, *, busy_s: float = 0.05, idle_s: float = 1.0
+    ) -> None:
+        self._store = store
+        self._bell = bell
+        self._busy_s = busy_s
+        self._idle_s = idle_s
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until `stop` is set. A store or a broker that is away is waited for."""
+        rest = self._busy_s
+        while not stop.is_set():
+            try:
+                busy = await self.tick()
+            except (StoreUnavailable, BrokerUnavailable) as error:
+                log.warning("upkeep waits", error=str(error))
+                busy = False
+            rest = self._busy_s if busy else min(rest * 2, self._idle_s)
+            try:
+                await asyncio.wait_for(stop.wait(), rest)
+            except TimeoutError:
+                continue
+
+    async def tick(self) -> bool:
+        """One pass over everything that is due. Returns whether there was anything."""
+        orphans = await self._store.bury_workers()
+        expired = await self._store.expire(BATCH)
+        rung = await self._ring()
+        if orphans or expired:
+            log.info("upkeep", given_back=orphans, expired=expired)
+        return bool(orphans or expired or rung)
+
+    async def _ring(self) -> int:
+        """Rings for due rows. A row is put off only when its ring was confirmed, so that when a broker
+        comes back everything that is due is rung at once."""
+        rung = 0
+        for due in await self._store.due_rings(BATCH):
+            for _ in range(due.count):
+                await self._bell.ring(due.queue, due.tasks[0].task_id)
+            if due.count:
+                await self._store.rang(due.tasks)
+                rung += len(due.tasks)
+        return rung

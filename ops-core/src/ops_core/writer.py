@@ -1,0 +1,127 @@
+"""The one writer of a worker: it commits the appends of all its tasks together.
+
+While one commit is under way, the appends of every other task gather; when it returns they go out as the next
+batch. A lone task pays one commit a step, a thousand tasks share them.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from ops_core.errors import LostOwnership, OpsError, StoreUnavailable
+from ops_core.log import NewEvent
+from ops_core.ports import Append, Appended, Lease, WorkerStore
+from ops_core.task import Usage
+
+log = structlog.get_logger(__name__)
+
+#: More appends than this wait for the next commit: a batch must stay well inside the statement timeout.
+MAX_BATCH: Final = 500
+
+#: How long to rest when every row of a batch was locked by somebody else. Seconds.
+BUSY_REST_S: Final = 0.01
+
+
+@dataclass(slots=True)
+class _Waiting:
+    append: Append
+    committed: asyncio.Future[None]
+
+
+class StepWriter:
+    """Group commit. `run()` must be running for `append` to return."""
+
+    def __init__(self, store: WorkerStore) -> None:
+        self._store = store
+        self._waiting: list[_Waiting] = []
+        self._work = asyncio.Event()
+
+    async def append(self, lease: Lease, events: Sequence[NewEvent], usage: Usage) -> None:
+        """Returns when the events are on disk.
+
+        Raises `LostOwnership` when the lease is no longer good, `StoreUnavailable` when it is not known
+        whether they were stored: then the task must be started again from its log.
+        """
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(Append(lease, events, usage), committed))
+        self._work.set()
+        await committed
+
+    async def run(self) -> None:
+        """Commits batches until cancelled."""
+        while True:
+            await self._work.wait()
+            batch = self._next_batch()
+            if not await self._commit(batch):
+                await asyncio.sleep(BUSY_REST_S)
+
+    def _next_batch(self) -> list[_Waiting]:
+        """The oldest appends, at most one a task: the order within a task is the order of its log."""
+        batch: dict[str, _Waiting] = {}
+        rest: list[_Waiting] = []
+        for waiting in self._waiting:
+            task_id = waiting.append.lease.task_id
+            if waiting.committed.cancelled():
+                continue
+            if task_id in batch or len(batch) >= MAX_BATCH:
+                rest.append(waiting)
+            else:
+                batch[task_id] = waiting
+        self._waiting = rest
+        if not rest:
+            self._work.clear()
+        return list(batch.values())
+
+    async def _commit(self, batch: Sequence[_Waiting]) -> bool:
+        """Whether anything moved on."""
+        if not batch:
+            return True
+        try:
+            outcomes = await self._store.append([waiting.append for waiting in batch])
+        except StoreUnavailable as error:
+            _refuse(batch, error)
+            return True
+        except (
+            Exception
+        ) as error:  # one value that the store refuses must not take the others with it
+            return await self._bisect(batch, error)
+        busy = [w for w, outcome in zip(batch, outcomes, strict=True) if self._answer(w, outcome)]
+        if busy:
+            self._waiting[:0] = busy
+            self._work.set()
+        return len(busy) < len(batch)
+
+    async def _bisect(self, batch: Sequence[_Waiting], error: Exception) -> bool:
+        if len(batch) == 1:
+            log.error(
+                "the store refused an append",
+                task_id=batch[0].append.lease.task_id,
+                error=repr(error),
+            )
+            _refuse(batch, OpsError("the store refused the event; see the worker's log"))
+            return True
+        middle = len(batch) // 2
+        moved = [await self._commit(batch[:middle]), await self._commit(batch[middle:])]
+        return any(moved)
+
+    def _answer(self, waiting: _Waiting, outcome: Appended) -> bool:
+        """Tells the task what became of its append; True when it must be asked again."""
+        if outcome is Appended.BUSY:
+            return True
+        if not waiting.committed.done():
+            if outcome is Appended.STORED:
+                waiting.committed.set_result(None)
+            else:
+                lease = waiting.append.lease
+                lost = LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
+                waiting.committed.set_exception(lost)
+        return False
+
+
+def _refuse(batch: Sequence[_Waiting], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.committed.done():
+            waiting.committed.set_exception(error)
