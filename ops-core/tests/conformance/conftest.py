@@ -1,0 +1,27 @@
+"""One world a store: the same suite runs over the fake and over PostgreSQL."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from store_world import GRACE_MAX_S, GRACE_S, TTL_S, World, postgres_clock
+
+from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
+from ops_core.testing import FrozenClock, MemoryStore
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    limits = {"ring_grace_s": GRACE_S, "ring_grace_max_s": GRACE_MAX_S, "heartbeat_ttl_s": TTL_S}
+    if request.param == "memory":
+        clock = FrozenClock()
+        store = MemoryStore(clock, **limits)
+        yield World(store, store, store, clock.advance)
+        return
+    database = Database(request.getfixturevalue("database_url"), pool_size=5)
+    yield World(
+        SqlTaskStore(database, ring_grace_s=GRACE_S),
+        SqlWorkerStore(database),
+        SqlUpkeepStore(database, **limits),
+        postgres_clock(database),
+    )
+    await database.close()
