@@ -1,0 +1,51 @@
+"""What the doors know of agent tasks: pure data, so that no API process imports an agent or an SDK.
+
+What is refused here is a 422 and nothing is stored; the handler reads the same fields again.
+"""
+
+from typing import Any, Final
+
+from ops_core.ports import TaskType
+
+AGENT_RUN: Final = "agent_run"
+
+PROVIDERS: Final = ("openai", "anthropic", "google", "openrouter", "local")
+
+PLANNERS: Final = ("react", "simple")
+
+_AGENT_CONFIG: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "What this run does differently from the server's defaults.",
+    "additionalProperties": False,
+    "properties": {
+        "llm_provider": {"type": "string", "enum": list(PROVIDERS)},
+        "llm_model": {"type": "string", "minLength": 1, "maxLength": 200},
+        "planner_type": {"type": "string", "enum": list(PLANNERS)},
+        "instructions": {"type": "string", "minLength": 1, "maxLength": 20_000},
+        "temperature": {"type": "number", "minimum": 0, "maximum": 2},
+        "max_steps": {"type": "integer", "minimum": 1, "maximum": 1000},
+        "max_tokens": {"type": "integer", "minimum": 1},
+    },
+}
+
+AGENT_RUN_TYPE: Final = TaskType(
+    name=AGENT_RUN,
+    input_schema={
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["goal"],
+        "properties": {
+            "goal": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 100_000,
+                "pattern": r"\S",
+                "description": "What the agent should achieve.",
+            },
+            "agent_config": _AGENT_CONFIG,
+        },
+    },
+    aliases={"prompt": "goal"},
+)
+
+TASK_TYPES: Final = {AGENT_RUN: AGENT_RUN_TYPE}

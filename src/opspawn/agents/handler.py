@@ -1,0 +1,102 @@
+"""Runs an `agent_run` task: builds the agent that the task asks for, and tells what became of it."""
+
+from contextlib import aclosing
+from typing import Any, Final
+
+from agentkit import Agent, AgentProfile, AllowList, Limits, ModelSettings, ReActPlanner, SimplePlanner
+from agentkit.errors import AgentError, LimitExceeded, ProviderError
+from agentkit.events import Finished, LimitReached
+from agentkit.journal import Journal
+from agentkit.planning import Planner
+from agentkit.tools import Tool
+from agentkit.tools.builtin import calculator, current_time
+from ops_core.errors import TaskFailed
+from ops_core.log import EventType, NewEvent
+from ops_core.ports import TaskLog
+from ops_core.task import JsonObject, Task
+from opspawn.agents.journal import TaskJournal
+from opspawn.agents.providers import Providers
+from opspawn.settings import Settings
+
+#: The tools of the default agent; each is also on its allow-list, and nothing else is.
+TOOLS: Final[tuple[Tool, ...]] = (calculator, current_time)
+
+#: Ends of a run that are not answers: the task fails, with the type and the remedy.
+_NO_ANSWER: Final = {
+    "length": ("output_truncated", "The model's answer was cut at its length limit; ask for less."),
+    "refused": ("refused", "The model declined to answer; put the goal in another way."),
+    "repeated_call": (
+        "repeated_call",
+        "The agent made the same tool call with the same arguments again and again; "
+        "put the goal in another way, or choose a stronger model.",
+    ),
+}
+
+
+class AgentHandler:
+    """`TaskHandler` of `agent_run`."""
+
+    def __init__(self, settings: Settings, providers: Providers) -> None:
+        self._settings = settings
+        self._providers = providers
+
+    async def run(self, task: Task, log: TaskLog) -> JsonObject:
+        """The agent's answer: `{"output", "structured", "artifacts"}`. Raises `TaskFailed`."""
+        agent = self._agent(task.input_data.get("agent_config", {}), TaskJournal(log))
+        try:
+            finished = await _follow(agent, task.input_data["goal"], log)
+        except LimitExceeded as error:
+            raise TaskFailed(error.type, _with_partial(error)) from error
+        except AgentError as error:
+            wait = error.retry_after_s if isinstance(error, ProviderError) else None
+            raise TaskFailed(
+                error.type, error.message, retryable=error.retryable, retry_after_s=wait
+            ) from error
+        if finished.reason in _NO_ANSWER:
+            raise TaskFailed(*_NO_ANSWER[finished.reason])
+        return {"output": finished.output, "structured": None, "artifacts": []}
+
+    def _agent(self, config: dict[str, Any], journal: Journal) -> Agent:
+        settings = self._settings
+        profile = AgentProfile(
+            name="default", settings=ModelSettings(temperature=config.get("temperature"))
+        )
+        if "instructions" in config:
+            profile = AgentProfile("default", config["instructions"], profile.settings)
+        return Agent(
+            self._providers.client(config.get("llm_provider"), config.get("llm_model")),
+            tools=TOOLS,
+            profile=profile,
+            planner=_planner(config.get("planner_type", settings.planner_type)),
+            security=AllowList(tool.name for tool in TOOLS),
+            limits=Limits(
+                steps=config.get("max_steps", settings.agent_max_steps),
+                seconds=settings.agent_timeout_s,
+                tokens=config.get("max_tokens", settings.agent_max_tokens),
+            ),
+            journal=journal,
+        )
+
+
+async def _follow(agent: Agent, goal: str, log: TaskLog) -> Finished:
+    """Runs the agent to its end. Its steps are in the log already; what is added is how it ended."""
+    async with aclosing(agent.stream(goal)) as events:
+        async for event in events:
+            match event:
+                case LimitReached(_, limit, detail):
+                    data = {"limit": limit, "detail": detail}
+                    await log.append(NewEvent(type=EventType.AGENT_LIMIT, data=data))
+                case Finished(output, steps, _, reason):
+                    data = {"output": output, "steps": steps, "reason": reason}
+                    await log.append(NewEvent(type=EventType.AGENT_FINISH, data=data))
+                    return event
+    raise AssertionError("an agent that does not raise ends with Finished")
+
+
+def _planner(name: str) -> Planner:
+    return SimplePlanner() if name == "simple" else ReActPlanner()
+
+
+def _with_partial(error: LimitExceeded) -> str:
+    partial = error.partial_output.strip()
+    return f"{error.message} Partial output: {partial[:500]}" if partial else error.message
