@@ -62,7 +62,7 @@ install_uv() {
     rm -rf .tools/uv .tools/bin
     mkdir -p .tools/bin
     sed -n '/^uv==/,/^[a-z]/p' requirements.lock | grep -E '^(uv==|    --hash)' | sed '$s/ \\$//' >.tools/uv.lock
-    pip_options="--quiet --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: -r .tools/uv.lock"
+    pip_options="--quiet --root-user-action=ignore --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: -r .tools/uv.lock"
     if "$python" -m pip --version >/dev/null 2>&1; then
         # --target leaves the machine's own packages alone, which an "externally managed" Python insists on.
         # shellcheck disable=SC2086

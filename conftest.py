@@ -1,0 +1,31 @@
+"""What holds for all tests: where servers come from, which tier a test is of, what is under test."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["support.docker_servers", "support.servers", "support.tiers"]
+
+PACKAGES = ("opspawn", "ops_core", "agentkit")
+
+
+def pytest_report_header() -> list[str]:
+    return [f"{name}: {source(name)}" for name in PACKAGES]
+
+
+def pytest_configure() -> None:
+    """tox tests the wheels: a package that comes from the checkout would hide what they forgot."""
+    if os.environ.get("OPSPAWN_TEST_WHEELS") != "1":
+        return
+    for name in PACKAGES:
+        found = source(name)
+        if found is None or Path(sys.prefix) not in found.parents or "site-packages" not in found.parts:
+            raise pytest.UsageError(f"{name} should be an installed wheel, and is {found}")
+
+
+def source(package: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    return Path(spec.origin).parent if spec and spec.origin else None

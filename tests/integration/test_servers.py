@@ -1,0 +1,102 @@
+"""The servers that the other tests rely on: what the fixtures promise, they do."""
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+import pika
+import pytest
+from sqlalchemy import make_url
+
+from support.databases import Databases
+from support.postgres_server import PostgresServer
+from support.rabbitmq_server import RabbitmqServer
+
+OpenPostgres = Callable[[], PostgresServer]
+OpenRabbitmq = Callable[[], RabbitmqServer]
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    plain = make_url(url).set(drivername="postgresql")
+    return await asyncpg.connect(plain.render_as_string(hide_password=False), timeout=30)
+
+
+async def fetch(url: str, query: str) -> object:
+    connection = await connect(url)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+async def test_a_database_is_fresh_and_migrated(database_url: str) -> None:
+    assert await fetch(database_url, "SELECT count(*) FROM task") == 0
+
+
+async def test_a_database_is_no_copy_of_a_used_one(databases: Databases) -> None:
+    used, fresh = databases.create(), databases.create()
+    await fetch(used, "CREATE TABLE left_behind ()")
+    assert await fetch(fresh, "SELECT to_regclass('left_behind')") is None
+    databases.drop(used)
+    databases.drop(fresh)
+
+
+async def test_an_empty_database_has_no_schema(empty_database_url: str) -> None:
+    assert await fetch(empty_database_url, "SELECT to_regclass('task')") is None
+
+
+async def test_postgresql_writes_to_disk_before_it_answers(database_url: str) -> None:
+    assert await fetch(database_url, "SHOW fsync") == "on"
+    assert await fetch(database_url, "SHOW synchronous_commit") == "on"
+
+
+async def test_postgresql_keeps_what_was_committed_through_kill_9(own_postgres: OpenPostgres) -> None:
+    server = own_postgres()
+    await fetch(server.url, "CREATE TABLE kept ()")
+    server.kill()
+    with pytest.raises(OSError):
+        await connect(server.url)
+    server.start()
+    assert await fetch(server.url, "SELECT to_regclass('kept')::text") == "kept"
+
+
+async def test_a_frozen_postgresql_goes_on_when_it_is_thawed(own_postgres: OpenPostgres) -> None:
+    server = own_postgres()
+    connection = await connect(server.url)
+    server.freeze()
+    answer = asyncio.ensure_future(connection.fetchval("SELECT 1"))
+    assert (await asyncio.wait([answer], timeout=0.2))[1] == {answer}
+    server.thaw()
+    assert await asyncio.wait_for(answer, 30) == 1
+    await connection.close()
+
+
+def publish(url: str, queue: str) -> None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare(queue, durable=True)
+        properties = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent.value)
+        channel.basic_publish("", queue, b"ring", properties)
+
+
+def take(url: str, queue: str) -> bytes | None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        _, _, body = connection.channel().basic_get(queue, auto_ack=True)
+        return bytes(body) if body is not None else None
+
+
+def test_rabbitmq_carries_a_message(rabbitmq_url: str) -> None:
+    publish(rabbitmq_url, "test-servers")
+    assert take(rabbitmq_url, "test-servers") == b"ring"
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_rabbitmq_keeps_a_confirmed_message_when_it_ends(own_rabbitmq: OpenRabbitmq, end: str) -> None:
+    server = own_rabbitmq()
+    publish(server.url, "kept")
+    getattr(server, end)()
+    with pytest.raises(pika.exceptions.AMQPConnectionError):
+        take(server.url, "kept")
+    server.start()
+    assert take(server.url, "kept") == b"ring"
