@@ -1,0 +1,75 @@
+"""agentkit: LLM agents in one loop, with everything else as a port, a policy or a listener.
+
+Importing this package imports no SDK and does nothing else: names are resolved on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentkit.agent import Agent, AgentProfile, RunResult
+    from agentkit.errors import AgentError
+    from agentkit.journal import InMemoryJournal, Journal, Step
+    from agentkit.limits import Limits
+    from agentkit.llm import LlmClient, ModelSettings, RetryPolicy
+    from agentkit.llm.local import LocalLlm
+    from agentkit.llm.openai import OpenAiClient
+    from agentkit.memory import ShortTermMemory
+    from agentkit.planning import ReActPlanner, SimplePlanner
+    from agentkit.security import AllowList, SecurityManager
+    from agentkit.tools import Tool, ToolRegistry, tool
+
+_HOMES = {
+    "Agent": "agentkit.agent",
+    "AgentError": "agentkit.errors",
+    "AgentProfile": "agentkit.agent",
+    "AllowList": "agentkit.security",
+    "InMemoryJournal": "agentkit.journal",
+    "Journal": "agentkit.journal",
+    "Limits": "agentkit.limits",
+    "LlmClient": "agentkit.llm",
+    "LocalLlm": "agentkit.llm.local",
+    "ModelSettings": "agentkit.llm",
+    "OpenAiClient": "agentkit.llm.openai",
+    "ReActPlanner": "agentkit.planning",
+    "RetryPolicy": "agentkit.llm",
+    "RunResult": "agentkit.agent",
+    "SecurityManager": "agentkit.security",
+    "ShortTermMemory": "agentkit.memory",
+    "SimplePlanner": "agentkit.planning",
+    "Step": "agentkit.journal",
+    "Tool": "agentkit.tools",
+    "ToolRegistry": "agentkit.tools",
+    "tool": "agentkit.tools",
+}
+
+__all__ = [
+    "Agent",
+    "AgentError",
+    "AgentProfile",
+    "AllowList",
+    "InMemoryJournal",
+    "Journal",
+    "Limits",
+    "LlmClient",
+    "LocalLlm",
+    "ModelSettings",
+    "OpenAiClient",
+    "ReActPlanner",
+    "RetryPolicy",
+    "RunResult",
+    "SecurityManager",
+    "ShortTermMemory",
+    "SimplePlanner",
+    "Step",
+    "Tool",
+    "ToolRegistry",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module a public name lives in when the name is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,162 @@
+"""The tool boundary: a model's wish becomes an observation, whatever happens on the way.
+
+Nothing a model or a tool does wrong raises here. An unknown tool, bad arguments, a denied call, a
+tool that fails or takes too long: the model reads about it and may go on. What does raise is the
+journal (a replay that does not match, a run that must stop) and a cancelled run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, assert_never
+
+from agentkit.decisions import Allow, Decision, Deny, NeedApproval
+from agentkit.events import ToolFinished, ToolStarted
+from agentkit.journal import Journal, Step
+from agentkit.messages import Effect, ToolCall, ToolMessage
+from agentkit.security import CallContext, SecurityManager
+from agentkit.tools import InvalidArguments, Tool, ToolRegistry
+from agentkit.wire import from_json, to_json
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+_LONGEST_QUOTE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the journal records of a call: the observation, and who decided about it."""
+
+    observation: ToolMessage
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A call with its place in the program, and the arguments its tool will be called with."""
+
+    step: int
+    path: str
+    call: ToolCall
+    tool: Tool | None
+    keywords: dict[str, Any]
+    problem: Deny | None
+
+    @property
+    def effect(self) -> Effect:
+        """A call that cannot reach its tool has no effect."""
+        return "pure" if self.tool is None or self.problem else self.tool.effect
+
+    @property
+    def started(self) -> ToolStarted:
+        """The event that announces the call."""
+        return ToolStarted(self.step, self.call, self.effect)
+
+
+class ToolBoundary:
+    """Schedules and makes the calls of one run."""
+
+    def __init__(
+        self,
+        tools: ToolRegistry,
+        security: SecurityManager,
+        journal: Journal,
+        agent: str,
+        goal: str,
+    ) -> None:
+        self._tools = tools
+        self._security = security
+        self._journal = journal
+        self._agent = agent
+        self._goal = goal
+
+    def schedule(self, step: int, calls: Sequence[ToolCall]) -> tuple[Scheduled, ...]:
+        """Give each call its path, in program order, and check that it could be made."""
+        return tuple(
+            self._scheduled(step, f"{step}/tool/{order}", call)
+            for order, call in enumerate(calls, start=1)
+        )
+
+    async def perform(self, scheduled: Sequence[Scheduled]) -> list[ToolFinished]:
+        """Make the calls at the same time; what comes back is in program order.
+
+        When the journal stops one of them, the others settle before the exception goes on: a call
+        under way is not torn down because its neighbour must wait.
+        """
+        results = await asyncio.gather(*map(self._perform, scheduled), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return [result for result in results if isinstance(result, ToolFinished)]
+
+    def _scheduled(self, step: int, path: str, call: ToolCall) -> Scheduled:
+        tool, keywords, problem = self._tools.get(call.tool), {}, None
+        if tool is None:
+            known = ", ".join(tool.name for tool in self._tools) or "none"
+            problem = Deny("unknown_tool", f"there is no tool {call.tool!r}; tools: {known}")
+        elif call.malformed is not None:
+            wrote = call.malformed[:_LONGEST_QUOTE]
+            problem = Deny("invalid_arguments", f"the arguments are not a JSON object: {wrote}")
+        else:
+            try:
+                keywords = tool.parse(call.arguments)
+            except InvalidArguments as error:
+                problem = Deny("invalid_arguments", f"wrong arguments: {error}")
+        return Scheduled(step, path, call, tool, keywords, problem)
+
+    async def _perform(self, scheduled: Scheduled) -> ToolFinished:
+        decision = scheduled.problem or await self._security.check(
+            scheduled.call,
+            CallContext(self._agent, self._goal, scheduled.path, scheduled.effect),
+        )
+        # A call that will not be made is recorded as pure: nothing about it can be in doubt.
+        effect = scheduled.effect if isinstance(decision, Allow) else "pure"
+        call = scheduled.call
+
+        async def run() -> JsonValue:
+            return to_json(Outcome(await self._observe(scheduled, decision), decision))
+
+        arguments: JsonValue = call.arguments if call.malformed is None else call.malformed
+        recorded = await self._journal.record(
+            Step(scheduled.path, "tool", call.tool, arguments, effect), run
+        )
+        outcome = from_json(Outcome, recorded)
+        return ToolFinished(scheduled.step, call, outcome.observation, outcome.decision)
+
+    async def _observe(self, scheduled: Scheduled, decision: Decision) -> ToolMessage:
+        match decision:
+            case Allow():
+                assert scheduled.tool is not None
+                return await observe(scheduled.tool, scheduled.call, scheduled.keywords)
+            case Deny(_, reason):
+                return _failed(scheduled.call, f"Not called: {reason}.")
+            case NeedApproval(_, question):
+                return _failed(
+                    scheduled.call, f"Not called: a person must approve it first ({question})."
+                )
+            case _:
+                assert_never(decision)
+
+
+async def observe(tool: Tool, call: ToolCall, keywords: dict[str, Any]) -> ToolMessage:
+    """Call the tool and say what came of it."""
+    unsure = (
+        " It may have taken effect all the same: do not repeat it without checking."
+        if tool.effect == "unsafe"
+        else ""
+    )
+    try:
+        return ToolMessage(call.id, call.tool, await tool.call(keywords))
+    except TimeoutError:
+        return _failed(call, f"{call.tool} took longer than {tool.timeout_s:g} s.{unsure}")
+    # Protects the run: a tool is foreign code, and its failure is information for the model.
+    except Exception as error:
+        detail = str(error)[:_LONGEST_QUOTE] or "no detail"
+        return _failed(call, f"{call.tool} failed: {type(error).__name__}: {detail}.{unsure}")
+
+
+def _failed(call: ToolCall, text: str) -> ToolMessage:
+    return ToolMessage(call.id, call.tool, text, is_error=True)

@@ -1,0 +1,146 @@
+"""Our messages in the dialect of OpenAI's chat completions, and its answers in ours.
+
+Every compatible server speaks this dialect, so this is the one place that knows its shapes. The
+SDK does not validate what it receives (a field the type promises may be missing), so `from_wire`
+checks whatever a broken server has been seen to leave out.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, assert_never
+
+from agentkit.errors import ModelMisbehaved
+from agentkit.llm.port import ModelSettings
+from agentkit.messages import (
+    AssistantMessage,
+    Message,
+    Reply,
+    Stop,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+    ToolSpec,
+    Usage,
+    UserMessage,
+)
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
+
+_STOPS: dict[str, Stop] = {
+    "stop": "end",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "length": "length",
+    "content_filter": "refused",
+}
+
+
+def request(
+    model: str,
+    messages: Sequence[Message],
+    tools: Sequence[ToolSpec],
+    settings: ModelSettings,
+    max_tokens_name: str,
+) -> dict[str, Any]:
+    """The keyword arguments of `chat.completions.create`; what is None is left out."""
+    wanted = {
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "seed": settings.seed,
+        max_tokens_name: settings.max_tokens,
+        "tools": [_tool(tool) for tool in tools] or None,
+    }
+    arguments = {name: value for name, value in wanted.items() if value is not None}
+    return {"model": model, "messages": [to_wire(message) for message in messages], **arguments}
+
+
+def to_wire(message: Message) -> dict[str, Any]:
+    """One message as the request carries it."""
+    match message:
+        case SystemMessage(text):
+            return {"role": "system", "content": text}
+        case UserMessage(text):
+            return {"role": "user", "content": text}
+        case AssistantMessage(text, calls) if calls:
+            return {
+                "role": "assistant",
+                "content": text or None,
+                "tool_calls": [_call_to_wire(call) for call in calls],
+            }
+        case AssistantMessage(text):
+            return {"role": "assistant", "content": text}
+        case ToolMessage(call_id, _, text):
+            return {"role": "tool", "tool_call_id": call_id, "content": text}
+        case _:
+            assert_never(message)
+
+
+def _tool(spec: ToolSpec) -> dict[str, Any]:
+    function = {
+        "name": spec.name,
+        "description": spec.description,
+        "parameters": spec.parameters,
+    }
+    return {"type": "function", "function": function}
+
+
+def _call_to_wire(call: ToolCall) -> dict[str, Any]:
+    # Malformed arguments go back as {}: servers that parse the history refuse broken JSON in it.
+    function = {"name": call.tool, "arguments": json.dumps(call.arguments)}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def from_wire(completion: ChatCompletion, cost_usd: Decimal | None) -> Reply:
+    """The one choice of a completion. Raises ModelMisbehaved when it is not a whole answer."""
+    if not getattr(completion, "choices", None):
+        raise ModelMisbehaved("The model's server answered without any choice: try again.")
+    choice = completion.choices[0]
+    stop = _STOPS.get(choice.finish_reason or "")
+    if stop is None or getattr(choice, "message", None) is None:
+        raise ModelMisbehaved(
+            f"The model's answer has no usable finish reason ({choice.finish_reason!r}), so it may "
+            "be cut off: try again, or check the proxy in front of the server."
+        )
+    refusal = getattr(choice.message, "refusal", None)
+    calls = tuple(_call_from_wire(call) for call in choice.message.tool_calls or ())
+    message = AssistantMessage(choice.message.content or refusal or "", calls)
+    if not message.text and not calls and stop in ("end", "tool_calls"):
+        raise ModelMisbehaved("The model said nothing and called no tool: try again.")
+    if refusal:
+        stop = "refused"
+    elif stop in ("end", "tool_calls"):
+        # Some servers say "stop" beside tool calls; the calls are what counts.
+        stop = "tool_calls" if calls else "end"
+    input_tokens, _, output_tokens = token_counts(completion)
+    return Reply(message, Usage(input_tokens, output_tokens, cost_usd), stop, completion.model)
+
+
+def _call_from_wire(call: Any) -> ToolCall:
+    function = getattr(call, "function", None)
+    if function is None or not function.name:
+        raise ModelMisbehaved("The model called a tool without naming it: try again.")
+    # Some servers leave the id out; the observation needs one to refer to.
+    call_id = call.id or f"call_{uuid.uuid4().hex}"
+    text = function.arguments or "{}"
+    try:
+        arguments = json.loads(text)
+    except (ValueError, RecursionError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        return ToolCall(call_id, function.name, {}, malformed=text)
+    return ToolCall(call_id, function.name, arguments)
+
+
+def token_counts(completion: ChatCompletion) -> tuple[int, int, int]:
+    """Input, cached input and output tokens; zeros when the server does not count."""
+    usage = getattr(completion, "usage", None)
+    if usage is None:
+        return 0, 0, 0
+    details = getattr(usage, "prompt_tokens_details", None)
+    cached = (getattr(details, "cached_tokens", None) or 0) if details is not None else 0
+    return usage.prompt_tokens or 0, cached, usage.completion_tokens or 0

@@ -1,0 +1,67 @@
+"""The one budget for trying again; the SDKs' own retries are off.
+
+Two layers that both retry multiply: three times three requests hit a provider that is already
+overloaded. So the budget is here, it honours `Retry-After`, and it gives up at once when the wait
+the provider asks for does not fit into it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from agentkit.errors import AgentError, ProviderError
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long one request is tried again.
+
+    Waits grow from `first_wait_s` by doubling, with jitter, up to `max_wait_s`, and are never
+    shorter than the provider's Retry-After. `budget_s` is the longest time from the first attempt
+    to the start of the last. `sleep` is replaced by tests.
+    """
+
+    attempts: int = 4
+    first_wait_s: float = 0.5
+    max_wait_s: float = 20.0
+    budget_s: float = 120.0
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def call(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Await `request()` until it succeeds, fails for good, or the budget is spent."""
+        # Imported here: tenacity costs 40 ms, and a program that only uses tools never needs it.
+        import tenacity
+
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(_worth_another_try),
+            wait=self._wait_s,
+            stop=tenacity.stop_any(
+                tenacity.stop_after_attempt(self.attempts),
+                tenacity.stop_before_delay(self.budget_s),
+            ),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        return await retrying(request)
+
+    def _wait_s(self, state: RetryCallState) -> float:
+        from tenacity import wait_exponential_jitter
+
+        backoff = wait_exponential_jitter(
+            initial=self.first_wait_s, max=self.max_wait_s, jitter=self.first_wait_s
+        )
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after_s if isinstance(error, ProviderError) else None
+        return max(backoff(state), asked or 0.0)
+
+
+def _worth_another_try(error: BaseException) -> bool:
+    return isinstance(error, AgentError) and error.retryable

@@ -1,0 +1,50 @@
+"""What the loop asks of a planner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from agentkit.events import FinishReason
+from agentkit.messages import Message, Stop, ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask the model, showing it what the memory keeps of `messages`."""
+
+    messages: tuple[Message, ...]
+    offer_tools: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Make these calls, at the same time."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """End the run."""
+
+    output: str
+    reason: FinishReason
+
+
+Move: TypeAlias = Ask | Act | Finish
+
+
+class Planner(Protocol):
+    """Decides each move. Both methods are pure functions of their arguments: no clock, no chance,
+    no state kept between calls, because a replay calls them again and must get the same moves.
+    """
+
+    def open(self, instructions: str, goal: str) -> tuple[Message, ...]:
+        """The conversation before the first move."""
+        ...
+
+    def next(self, transcript: Sequence[Message], stop: Stop | None) -> Move:
+        """The next move; `stop` says how the last model call ended, None before the first."""
+        ...

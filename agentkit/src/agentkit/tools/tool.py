@@ -1,0 +1,115 @@
+"""A tool: what the model is told of it, how its arguments are checked, and how it is called."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+from agentkit.errors import UsageError
+from agentkit.messages import Effect, ToolSpec
+
+DEFAULT_MAX_OUTPUT = 10_000
+"""Characters of a result that the model is shown: about 2,500 tokens."""
+
+
+class InvalidArguments(ValueError):
+    """What the model gave does not fit the tool's parameters; the text is written for the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function with what surrounds it. Made by `@tool`.
+
+    A sync function runs in a thread, so it never blocks the event loop; on a timeout that thread
+    cannot be stopped and goes on by itself. `retries` repeats a call that raised.
+    """
+
+    function: Callable[..., Any]
+    spec: ToolSpec
+    arguments: type[BaseModel]
+    effect: Effect = "unsafe"
+    timeout_s: float = 30.0
+    max_output: int = DEFAULT_MAX_OUTPUT
+    retries: int = 0
+
+    def __post_init__(self) -> None:
+        if self.retries and self.effect == "unsafe":
+            raise UsageError(
+                f"Tool {self.name}: retries={self.retries} on an unsafe tool could repeat its "
+                "effect. Declare effect='pure' or 'idempotent' if that is true, or drop retries."
+            )
+
+    @property
+    def name(self) -> str:
+        """The name the model calls it by."""
+        return self.spec.name
+
+    def parse(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The function's keyword arguments. Raises InvalidArguments, naming each wrong one."""
+        try:
+            parsed = self.arguments.model_validate(arguments)
+        except ValidationError as error:
+            problems = "; ".join(_problem(detail) for detail in error.errors())
+            raise InvalidArguments(problems) from None
+        return {name: getattr(parsed, name) for name in self.arguments.model_fields}
+
+    async def call(self, keywords: dict[str, Any]) -> str:
+        """Run the function with parsed arguments and return its bounded text.
+
+        Raises TimeoutError after `timeout_s`, and whatever the function raises.
+        """
+        async with asyncio.timeout(self.timeout_s):
+            for _ in range(self.retries):
+                try:
+                    return await self._once(keywords)
+                # Protects the promise of `retries`: whatever a repeatable call raised is tried again.
+                except Exception:
+                    continue
+            return await self._once(keywords)
+
+    async def _once(self, keywords: dict[str, Any]) -> str:
+        if inspect.iscoroutinefunction(self.function):
+            result = await self.function(**keywords)
+        else:
+            result = await asyncio.to_thread(_without_stop_iteration, self.function, keywords)
+        return bounded(_text(result), self.max_output)
+
+
+def bounded(text: str, max_characters: int) -> str:
+    """The text, or its beginning with a note that says how much was cut."""
+    if len(text) <= max_characters:
+        return text
+    return f"{text[:max_characters]}\n[cut: {max_characters} of {len(text)} characters shown]"
+
+
+def _text(result: object) -> str:
+    if isinstance(result, str):
+        return result
+    if result is None:
+        return "(done, no output)"
+    return to_json(result, fallback=str).decode()
+
+
+def _without_stop_iteration(function: Callable[..., Any], keywords: dict[str, Any]) -> Any:
+    # A StopIteration cannot travel through a future: it would leave the caller waiting for ever.
+    try:
+        return function(**keywords)
+    except StopIteration as error:
+        raise RuntimeError("StopIteration") from error
+
+
+def _problem(detail: Any) -> str:
+    where = ".".join(str(part) for part in detail["loc"]) or "arguments"
+    given = "" if detail["type"] == "missing" else f" (given: {_short(detail['input'])})"
+    return f"{where}: {detail['msg']}{given}"
+
+
+def _short(value: object) -> str:
+    return bounded(json.dumps(value, default=str, ensure_ascii=False), 100)
