@@ -18,7 +18,7 @@ class Databases:
     """The databases of one test run on one server; `url` may create and drop databases."""
 
     def __init__(self, url: str) -> None:
-        self._admin = make_url(url)
+        self._admin_url = url
         self._template: str | None = None
 
     def create(self, *, migrated: bool = True) -> str:
@@ -29,9 +29,23 @@ class Databases:
             outside_any_loop(lambda: upgrade(self._url(self._template)))
         return self._url(self._new(name, template=self._template if migrated else None))
 
+    def run(self, url: str, statement: str) -> None:
+        """Runs one statement in a database, as its owner."""
+        plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+        async def execute() -> None:
+            connection = await asyncpg.connect(plain, timeout=30)
+            try:
+                await connection.execute(statement)
+            finally:
+                await connection.close()
+
+        outside_any_loop(lambda: asyncio.run(execute()))
+
     def drop(self, url: str) -> None:
         """Drops it even when somebody is still connected, as a process killed by a test may be."""
-        self._execute(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
+        name = make_url(url).database
+        self.run(self._admin_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def close(self) -> None:
         if self._template is not None:
@@ -39,24 +53,12 @@ class Databases:
 
     def _new(self, name: str, *, template: str | None = None) -> str:
         source = f' TEMPLATE "{template}"' if template else ""
-        self._execute(f'CREATE DATABASE "{name}"{source}')
+        self.run(self._admin_url, f'CREATE DATABASE "{name}"{source}')
         return name
 
     def _url(self, name: str | None) -> str:
-        url = self._admin.set(drivername="postgresql+asyncpg", database=name)
+        url = make_url(self._admin_url).set(drivername="postgresql+asyncpg", database=name)
         return url.render_as_string(hide_password=False)
-
-    def _execute(self, statement: str) -> None:
-        url = self._admin.set(drivername="postgresql").render_as_string(hide_password=False)
-
-        async def run() -> None:
-            connection = await asyncpg.connect(url, timeout=30)
-            try:
-                await connection.execute(statement)
-            finally:
-                await connection.close()
-
-        outside_any_loop(lambda: asyncio.run(run()))
 
 
 def outside_any_loop(work: Callable[[], None]) -> None:
