@@ -1,12 +1,14 @@
 """Every setting, read once at start from the environment and `.env`.
 
-Nothing else in the project reads the environment. A wrong value stops the start with one line that names
-the key (`SettingsError`). `.env.example` documents every key, and a test compares the two.
+Nothing else in the project reads the environment. A wrong value stops the start with one line that
+names the key (`SettingsError`). `.env.example` documents every key, and a test compares the two.
 """
 
+import os
 from pathlib import Path
 from typing import Literal
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -30,7 +32,7 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    # Where things are. Unset database and broker mean embedded: our own PostgreSQL, a broker in process.
+    # Where things are. Unset database and broker: our own PostgreSQL, a broker in process.
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     database_direct_url: SecretStr | None = None
     rabbitmq_url: SecretStr | None = Field(None, validation_alias="RABBITMQ_URL")
@@ -39,7 +41,7 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, ge=0, le=65535)
     grpc_port: int = Field(50051, ge=0, le=65535)
     grpc_reflection: bool = False
-    url: str = "http://127.0.0.1:8000"
+    url: str | None = None
 
     # Agents.
     llm_provider: Provider | None = Field(None, validation_alias="AGENTKIT_LLM_PROVIDER")
@@ -97,6 +99,14 @@ class Settings(BaseSettings):
         return url
 
     @property
+    def server_url(self) -> str:
+        """Where the command line finds the REST door: OPSPAWN_URL, else this machine's port."""
+        if self.url is not None:
+            return self.url
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}"
+
+    @property
     def queues(self) -> list[str]:
         return [name.strip() for name in self.worker_queues.split(",") if name.strip()]
 
@@ -106,16 +116,34 @@ def load(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # overrides are validated like the rest
     except ValidationError as error:
-        lines = [f"{env_name(str(e['loc'][0]))}: {e['msg']}" for e in error.errors()]
+        lines = [
+            f"{env_name(str(e['loc'][0]))}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors(include_input=False, include_context=False)
+        ]
         raise SettingsError("\n".join(lines)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env cannot be read: {error}") from None
+
+
+def unknown_keys() -> list[str]:
+    """Keys that look like ours and mean nothing: most likely misspelt."""
+    written = {*os.environ, *dotenv_values(".env")}
+    known = {key for field in Settings.model_fields for key in env_names(field)}
+    ours = {key for key in written if key.startswith(("OPSPAWN_", "AGENTKIT_"))}
+    return sorted(ours - known)
 
 
 def env_name(field: str) -> str:
     """The environment variable that sets a field."""
+    return env_names(field)[0]
+
+
+def env_names(field: str) -> list[str]:
+    """All environment variables that set a field, the one to use first."""
     info = Settings.model_fields.get(field)
-    alias = info.validation_alias if info else None
+    if info is None:
+        return [field]
+    alias = info.validation_alias
     if isinstance(alias, AliasChoices):
-        return str(alias.choices[0])
-    if isinstance(alias, str):
-        return alias
-    return f"OPSPAWN_{field.upper()}" if info else field
+        return [str(choice) for choice in alias.choices]
+    return [alias] if isinstance(alias, str) else [f"OPSPAWN_{field.upper()}"]

@@ -1,0 +1,144 @@
+"""The REST door from the outside: what the command line asks of a running server.
+
+Every failure is one of two: `Unreachable` (nobody answers; trying again may help) or `Refused` (the
+server said no, and why).
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+import httpx2
+
+from opspawn.cli.exits import Refused, Unreachable
+from opspawn.cli.text import one_line
+
+Json = dict[str, Any]
+
+#: Seconds for a request; the server answers from its database, so this is generous.
+TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as the server sends it."""
+
+    seq: int
+    type: str
+    at: datetime
+    data: Json
+    raw: Json
+
+
+class ApiClient:
+    """One server's `/api/v1`. Close it (or use `async with`)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        # A proxy from the environment cannot reach a server on this machine.
+        self._http = httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=not _is_local(self.url))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def submit(self, body: Json, *, idempotency_key: str) -> Json:
+        """Returns the stored task. May be called again with the same key after `Unreachable`."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return await self._ask("POST", "/tasks/", json=body, headers=headers)
+
+    async def task(self, task_id: str) -> Json:
+        return await self._ask("GET", f"/tasks/{_segment(task_id)}")
+
+    async def tasks(self, where: Mapping[str, str | int]) -> Json:
+        return await self._ask("GET", "/tasks/", params=dict(where))
+
+    async def cancel(self, task_id: str) -> Json:
+        return await self._ask("POST", f"/tasks/{_segment(task_id)}/cancel")
+
+    async def events(self, task_id: str, *, after: int, limit: int) -> list[Event]:
+        """The events after `after`, in order, at most `limit`."""
+        params = {"after": after, "limit": limit}
+        page = await self._ask("GET", f"/tasks/{_segment(task_id)}/events", params=params)
+        return [_event(raw) for raw in page.get("events", [])]
+
+    async def _ask(self, method: str, path: str, **arguments: Any) -> Json:
+        try:
+            answer = await self._http.request(method, f"{self.url}/api/v1{path}", **arguments)
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
+            raise Refused(f"{self.url} is not an HTTP address; set OPSPAWN_URL.") from None
+        except (httpx2.HTTPError, OSError) as error:
+            raise Unreachable(
+                f"No Opspawn answers at {self.url} ({_why(error)}): start one with `opspawn up`, "
+                "or set OPSPAWN_URL."
+            ) from error
+        body = _json_object(answer)
+        if answer.is_success and body is not None:
+            return body
+        raise self._problem(answer, body)
+
+    def _problem(self, answer: httpx2.Response, body: Json | None) -> Refused | Unreachable:
+        if answer.status_code in {429, 502, 503, 504}:
+            detail = one_line((body or {}).get("detail") or f"HTTP {answer.status_code}")
+            return Unreachable(f"{self.url} cannot answer now: {detail}")
+        if body is None or "title" not in body:
+            return Refused(
+                f"{self.url} answered HTTP {answer.status_code}, not as Opspawn; set OPSPAWN_URL."
+            )
+        errors = body.get("errors") or []
+        fields = [f"{e.get('path')}: {e.get('message')}" for e in errors if isinstance(e, dict)]
+        return Refused(one_line("; ".join(fields) or body.get("detail") or body["title"], 1000))
+
+
+def _event(raw: Json) -> Event:
+    data = raw.get("data")
+    return Event(
+        seq=int(raw["seq"]),
+        type=str(raw["type"]),
+        at=_time(raw.get("at")),
+        data=data if isinstance(data, dict) else {},
+        raw=raw,
+    )
+
+
+def _time(value: object) -> datetime:
+    try:
+        return datetime.fromisoformat(str(value)).astimezone(UTC)
+    except ValueError:
+        return datetime.now(UTC)
+
+
+def _json_object(answer: httpx2.Response) -> Json | None:
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _segment(task_id: str) -> str:
+    """An id as one segment of a path: `../x` must not become another address."""
+    return quote(task_id, safe="")
+
+
+def _is_local(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _why(error: Exception) -> str:
+    return one_line(str(error) or type(error).__name__)

@@ -1,0 +1,191 @@
+"""The commands, their arguments and their help; each hands over to the module that does the work.
+
+Those modules are imported when their command runs: `opspawn --help` must answer at once, and a
+command that talks to a server has no use for the server's own libraries.
+"""
+
+# ruff: noqa: PLC0415  (imports inside functions: see above)
+
+from typing import Annotated, Literal
+
+import typer
+
+from opspawn.cli.configuration import server_url, settings
+
+app = typer.Typer(
+    help="Runs LLM agents as durable tasks. Start with `opspawn demo`, then `opspawn up`.",
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+tasks_app = typer.Typer(help="Looks at the tasks of a running server.", rich_markup_mode=None)
+app.add_typer(tasks_app, name="tasks")
+
+OUTCOME_HELP = (
+    "Exit code: 0 completed, 1 failed, 2 cancelled, 3 waiting for something from outside, "
+    "4 no server answers, 5 the server refused, 64 wrong use or setting, 69 cannot start, "
+    "130 Ctrl-C."
+)
+
+Status = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
+GoalText = Annotated[str, typer.Argument(metavar="GOAL", help="What the agent should do.")]
+TaskId = Annotated[str, typer.Argument(metavar="TASK_ID")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+Url = Annotated[str | None, typer.Option(help="The server, instead of OPSPAWN_URL.")]
+Provider = Annotated[str | None, typer.Option(help="openai, openrouter, local, …")]
+Model = Annotated[str | None, typer.Option(help="The model, as its provider names it.")]
+Deadline = Annotated[float | None, typer.Option(metavar="SECONDS", help="Fail after this long.")]
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    debug: Annotated[  # noqa: ARG001  # read by `opspawn.cli.run`, which also sees early errors
+        bool, typer.Option("--debug", help="Show where an error came from.")
+    ] = False,
+) -> None:
+    _help_alone(context)
+
+
+@tasks_app.callback(invoke_without_command=True)
+def tasks(context: typer.Context) -> None:
+    _help_alone(context)
+
+
+def _help_alone(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def up() -> None:
+    """Serve everything from this process until Ctrl-C; needs nothing else."""
+    from opspawn.cli import serving
+
+    serving.up(settings())
+
+
+@app.command(epilog=OUTCOME_HELP)
+def demo(
+    goal: GoalText = "What is 17 * 23?",
+    provider: Provider = None,
+    model: Model = None,
+    deadline: Deadline = 300.0,
+) -> int:
+    """Start everything, run one goal live, print the final task as JSON."""
+    from opspawn.cli import demo as demonstration
+    from opspawn.cli.running import Goal
+
+    chosen = Goal(text=goal, provider=provider, model=model, name="demo", deadline_s=deadline)
+    return demonstration.demo(settings(), chosen)
+
+
+@app.command(epilog=OUTCOME_HELP)
+def run(
+    goal: GoalText,
+    provider: Provider = None,
+    model: Model = None,
+    name: Annotated[str | None, typer.Option(help="A name to find the task by.")] = None,
+    deadline: Deadline = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the id, do not follow.")] = False,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> int:
+    """Submit a goal to a running server and follow it to its end."""
+    from opspawn.cli import running
+
+    chosen = running.Goal(text=goal, provider=provider, model=model, name=name, deadline_s=deadline)
+    return running.run(server_url(url), chosen, as_json=as_json, detach=detach)
+
+
+@tasks_app.command("list")
+def list_tasks(
+    status: Annotated[Status | None, typer.Option(help="Only tasks in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """List tasks, newest first."""
+    from opspawn.cli import tasks as listing
+
+    listing.list_tasks(server_url(url), status=status, limit=limit, as_json=as_json)
+
+
+@tasks_app.command()
+def show(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
+    """Show one task."""
+    from opspawn.cli import tasks as listing
+
+    listing.show(server_url(url), task_id, as_json=as_json)
+
+
+@tasks_app.command()
+def cancel(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
+    """Cancel a task."""
+    from opspawn.cli import tasks as listing
+
+    listing.cancel(server_url(url), task_id, as_json=as_json)
+
+
+@tasks_app.command(epilog=OUTCOME_HELP)
+def follow(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> int:
+    """Show a task's events from the first to the last, live (--json: one event a line)."""
+    from opspawn.cli import running
+
+    return running.follow(server_url(url), task_id, as_json=as_json)
+
+
+@app.command()
+def api() -> None:
+    """Serve REST alone (needs DATABASE_URL and RABBITMQ_URL)."""
+    from opspawn.cli import serving
+
+    serving.one("api", settings())
+
+
+@app.command()
+def grpc() -> None:
+    """Serve gRPC alone (needs DATABASE_URL and RABBITMQ_URL)."""
+    from opspawn.cli import serving
+
+    serving.one("grpc", settings())
+
+
+@app.command()
+def worker() -> None:
+    """Run tasks (needs DATABASE_URL and RABBITMQ_URL)."""
+    from opspawn.cli import serving
+
+    serving.one("worker", settings())
+
+
+@app.command()
+def dispatcher() -> None:
+    """Ring for due tasks and give back those of dead workers (needs DATABASE_URL, RABBITMQ_URL)."""
+    from opspawn.cli import serving
+
+    serving.one("dispatcher", settings())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database of DATABASE_URL to the schema of this version."""
+    from opspawn.cli import serving
+
+    serving.migrated(settings())
+
+
+@app.command()
+def doctor() -> int:
+    """Check what Opspawn needs here; one line each, with the remedy. Exit code 1: not all well."""
+    from opspawn.cli import checkup
+
+    return checkup.checkup()
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(f"opspawn {installed('opspawn')}")

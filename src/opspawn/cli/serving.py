@@ -1,0 +1,114 @@
+"""Starts the processes of Opspawn: all in one (`up`), or one by one on given servers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal, TypeVar
+
+from opspawn import bootstrap, embedded, migrate
+from opspawn.cli.exits import UNAVAILABLE, USAGE, CommandError
+from opspawn.cli.process import interruptible, say, serve
+from opspawn.cli.text import print_line
+from opspawn.database_errors import DATABASE_ERRORS, explain
+from opspawn.settings import Settings
+
+Result = TypeVar("Result")
+
+Role = Literal["api", "grpc", "worker", "dispatcher"]
+
+
+def up(settings: Settings) -> None:
+    """Serves everything in this process until a signal."""
+
+    def announce(endpoints: bootstrap.Endpoints) -> None:
+        for line in describe(endpoints):
+            say(line)
+        say('Try it:  opspawn run "What is 17 * 23?"   (Ctrl-C stops)')
+
+    with database(settings) as url:
+        run(lambda stop: bootstrap.serve_all(settings, stop, announce, database_url=url))
+
+
+def one(role: Role, settings: Settings) -> None:
+    """Serves one role, on a PostgreSQL and a RabbitMQ that other processes share."""
+    missing = [
+        name
+        for name, value in (
+            ("DATABASE_URL", settings.database_url),
+            ("RABBITMQ_URL", settings.rabbitmq_url),
+        )
+        if value is None
+    ]
+    if missing:
+        raise CommandError(
+            f"`opspawn {role}` is one process of several and needs {' and '.join(missing)}; "
+            "set that, or run everything in one process with `opspawn up`.",
+            USAGE,
+        )
+    roles: dict[str, Callable[[Settings, asyncio.Event], Awaitable[None]]] = {
+        "api": bootstrap.serve_api,
+        "grpc": bootstrap.serve_grpc,
+        "worker": bootstrap.serve_worker,
+        "dispatcher": bootstrap.serve_dispatcher,
+    }
+    run(lambda stop: roles[role](settings, stop))
+
+
+def run(main: Callable[[asyncio.Event], Awaitable[Result]]) -> Result:
+    """`serve`, with what cannot start told in one line."""
+    try:
+        return serve(main)
+    except bootstrap.StartError as error:
+        raise CommandError(str(error), UNAVAILABLE) from error
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str | None]:
+    """The database, migrated: yields the URL of ours, or None when the settings name one."""
+    with interruptible():
+        if settings.database_url is not None:
+            upgrade(settings)
+            yield None
+            return
+        try:
+            with embedded.postgres(settings.data_dir, say) as url:
+                migrate.upgrade(url)
+                yield url
+        except embedded.EmbeddedError as error:
+            raise CommandError(str(error), UNAVAILABLE) from error
+
+
+def migrated(settings: Settings) -> None:
+    """`opspawn migrate`: says what the database is at when it is done."""
+    upgrade(settings)
+    print_line(f"The database is at revision {migrate.head()}.")
+
+
+def upgrade(settings: Settings) -> None:
+    """Brings the database of the settings to this build's schema."""
+    chosen = settings.database_direct_url or settings.database_url
+    if chosen is None:
+        raise CommandError(
+            "There is no database to migrate: set DATABASE_URL (the embedded one is migrated by "
+            "`opspawn up`).",
+            USAGE,
+        )
+    url = chosen.get_secret_value()
+    try:
+        migrate.upgrade(url)
+    except DATABASE_ERRORS as error:
+        raise CommandError(explain(error, url), UNAVAILABLE) from error
+
+
+def describe(endpoints: bootstrap.Endpoints) -> Iterator[str]:
+    """What a person who has just started Opspawn wants to know."""
+    yield "Opspawn is up."
+    yield f"  REST   {endpoints.api_url}   (its pages: {endpoints.api_url}/docs)"
+    yield f"  gRPC   {endpoints.grpc_target}"
+    yield f"  model  {endpoints.provider}: {endpoints.model}"
+    if endpoints.toy:
+        yield (
+            "         The built-in model is a toy: it shows the whole path with real tokens, "
+            "and its answers are often wrong."
+        )
+        yield "         For a real one set OPENAI_API_KEY (or another key of .env.example)."

@@ -1,0 +1,142 @@
+"""`opspawn tasks list|show|cancel`: looks at the tasks of a running server."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from opspawn.cli.client import ApiClient, Json
+from opspawn.cli.narrate import cost, tokens
+from opspawn.cli.text import bounded, one_line, print_json, print_line
+
+#: Wide enough for a whole id: a list that goes into a pipe must not be cut at 80 columns.
+PIPE_WIDTH = 200
+
+
+def list_tasks(url: str, *, status: str | None, limit: int, as_json: bool) -> None:
+    """One line a task, newest first."""
+    where: dict[str, str | int] = {"limit": limit}
+    if status is not None:
+        where["status"] = status
+    page = _ask(url, lambda api: api.tasks(where))
+    if as_json:
+        print_json(page)
+        return
+    tasks = page.get("tasks") or []
+    console = _console()
+    console.print(_table(tasks))
+    total = page.get("total", len(tasks))
+    if total != len(tasks):
+        console.print(Text(f"{len(tasks)} of {total} tasks (--limit shows more).", style="dim"))
+
+
+def show(url: str, task_id: str, *, as_json: bool) -> None:
+    """One task in full."""
+    task = _ask(url, lambda api: api.task(task_id))
+    if as_json:
+        print_json(task)
+    else:
+        _details(task)
+
+
+def cancel(url: str, task_id: str, *, as_json: bool) -> None:
+    """Cancels a task; one that is running stops at its next step."""
+    task = _ask(url, lambda api: api.cancel(task_id))
+    if as_json:
+        print_json(task)
+        return
+    status = one_line(task.get("status"))
+    words = "cancelled" if status == "cancelled" else f"{status}; its worker was asked to stop"
+    print_line(f"{one_line(task.get('task_id'))}: {words}.")
+
+
+def _ask(url: str, question: Callable[[ApiClient], Awaitable[Json]]) -> Json:
+    async def main() -> Json:
+        async with ApiClient(url) as api:
+            return await question(api)
+
+    return asyncio.run(main())
+
+
+def _console() -> Console:
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(highlight=False, width=width)
+
+
+def _table(tasks: list[Json]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("TASK", no_wrap=True)
+    for title in ("STATUS", "CREATED", "TOOK", "TOKENS", "COST"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("GOAL", no_wrap=True, overflow="ellipsis")
+    for task in tasks:
+        usage = task.get("usage") or {}
+        cells = [
+            one_line(task.get("task_id")),
+            _status(task),
+            one_line(task.get("created_at"))[:19].replace("T", " "),
+            _took(task),
+            tokens(usage).removesuffix(" tokens"),
+            cost(usage.get("cost_usd")),
+            _title(task),
+        ]
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _details(task: Json) -> None:
+    usage = task.get("usage") or {}
+    rows = [
+        ("task", one_line(task.get("task_id"))),
+        ("status", _status(task)),
+        ("goal", _title(task)),
+        ("agent", one_line(task.get("agent"))),
+        ("attempt", f"{task.get('attempt')} (generation {task.get('generation')})"),
+        ("created", one_line(task.get("created_at"))),
+        ("took", _took(task)),
+        ("used", f"{tokens(usage)}, {cost(usage.get('cost_usd'))}, {usage.get('steps', 0)} steps"),
+        ("error", _error(task)),
+        ("result", bounded(_result(task), lines=1000, characters=100_000)),
+    ]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, words in rows:
+        if words:
+            table.add_row(label, Text(words))
+    _console().print(table)
+
+
+def _status(task: Json) -> str:
+    reason = task.get("reason")
+    return one_line(task.get("status")) + (f" ({one_line(reason)})" if reason else "")
+
+
+def _title(task: Json) -> str:
+    data = task.get("input_data")
+    goal = data.get("goal") if isinstance(data, dict) else None
+    return one_line(task.get("name") or goal or task.get("task_type"))
+
+
+def _error(task: Json) -> str:
+    error = task.get("error")
+    return one_line(f"{error.get('type')}: {error.get('message')}") if error else ""
+
+
+def _result(task: Json) -> object:
+    result = task.get("result") or ""
+    return result.get("output", result) if isinstance(result, dict) else result
+
+
+def _took(task: Json) -> str:
+    """From the first claim to the end."""
+    try:
+        started = datetime.fromisoformat(str(task["started_at"]))
+        ended = datetime.fromisoformat(str(task["completed_at"]))
+    except (KeyError, ValueError):
+        return ""
+    return f"{(ended - started).total_seconds():.1f} s"
