@@ -37,15 +37,20 @@ class FieldError:
 
 
 class InvalidRequest(CallerError):
-    """One or more fields are wrong; nothing was stored."""
+    """One or more fields are wrong; nothing was stored.
+
+    Bounded, because the names come from the client: the first `MAX_ERRORS` fields, each cut short.
+    """
 
     type = "invalid_request"
+    MAX_ERRORS: ClassVar[int] = 20
 
     def __init__(self, errors: list[FieldError]) -> None:
-        super().__init__(
-            "; ".join(f"{e.path}: {e.message}" if e.path else e.message for e in errors)
-        )
-        self.errors = errors
+        self.errors = [FieldError(e.path[:200], e.message[:300]) for e in errors[: self.MAX_ERRORS]]
+        parts = [f"{e.path}: {e.message}" if e.path else e.message for e in self.errors]
+        if len(errors) > self.MAX_ERRORS:
+            parts.append(f"and {len(errors) - self.MAX_ERRORS} more")
+        super().__init__("; ".join(parts))
 
 
 class TaskNotFound(CallerError):

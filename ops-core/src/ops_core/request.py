@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -26,6 +27,7 @@ MAX_INTEGER: Final = 2**63 - 1
 MAX_SECONDS: Final = 3649 * 86_400.0
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_PLAIN: Final = {"missing": "is required", "extra_forbidden": "is not a known field"}
 _NOT_YET: Final = "is not available yet: leave it out"
 
 Label = Annotated[str, Field(max_length=255)]
@@ -117,14 +119,19 @@ def parse_request_json(body: bytes) -> TaskRequest:
 
 def invalid(error: ValidationError) -> InvalidRequest:
     """Translates pydantic's errors, without the input values: they may be large or secret."""
-    return InvalidRequest(
-        [
-            FieldError(
-                ".".join(str(part) for part in e["loc"]), e["msg"].removeprefix("Value error, ")
-            )
-            for e in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-    )
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return InvalidRequest(field_errors(found))
+
+
+def field_errors(found: Iterable[Mapping[str, Any]]) -> list[FieldError]:
+    """The wrong fields among pydantic's error details, in the words that the service uses too."""
+    return [
+        FieldError(
+            ".".join(str(part) for part in e["loc"]),
+            _PLAIN.get(e["type"]) or e["msg"].removeprefix("Value error, "),
+        )
+        for e in found
+    ]
 
 
 def check_json(value: object) -> None:

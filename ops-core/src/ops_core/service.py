@@ -162,5 +162,5 @@ def _checked_key(key: str | None) -> str | None:
 
 
 def _checked_id(task_id: str) -> str:
-    check_json(task_id)
+    check_json({"task_id": task_id})
     return task_id

@@ -1,0 +1,59 @@
+"""Puts the REST door together."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+from starlette.types import Lifespan
+
+from ops_core.api import health, tasks
+from ops_core.api.body import BodyLimit
+from ops_core.api.edge import Edge
+from ops_core.api.errors import HANDLERS
+from ops_core.api.openapi import DocumentedApp
+from ops_core.api.slash import OtherSlash
+from ops_core.readiness import Probe
+from ops_core.service import TaskService
+
+
+def create_app(
+    service: TaskService,
+    *,
+    probes: Mapping[str, Probe] | None = None,
+    max_body_bytes: int = 1_048_576,
+    body_timeout_s: float = 30.0,
+    version: str = "0.1.0",
+    lifespan: Lifespan[FastAPI] | None = None,
+) -> FastAPI:
+    """The ASGI application over one service.
+
+    `probes`: the parts that `/ready` asks, by the name it answers with. A body larger than
+    `max_body_bytes` is 413; one that has not come whole after `body_timeout_s` is 408.
+    """
+    app = DocumentedApp(
+        title="Opspawn",
+        summary="Runs LLM agents as durable tasks.",
+        version=version,
+        lifespan=lifespan,
+        # The first is the outermost.
+        middleware=[
+            Middleware(Edge),
+            Middleware(BodyLimit, max_bytes=max_body_bytes, timeout_s=body_timeout_s),
+        ],
+        exception_handlers=HANDLERS,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.service = service
+    app.state.probes = dict(probes or {})
+    app.state.routes = [*tasks.router.routes, *health.router.routes]
+    for router in (tasks.router, health.router):
+        app.include_router(router)
+    app.router.default = OtherSlash(app.router)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The function's name: what generated clients call their methods."""
+    return route.name

@@ -1,0 +1,64 @@
+"""What a route may ask for."""
+
+from collections import Counter
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from ops_core.errors import FieldError, InvalidRequest
+from ops_core.request import TaskRequest, parse_request_json
+from ops_core.service import TaskService
+
+
+async def _service(request: Request) -> TaskService:
+    service: TaskService = request.app.state.service
+    return service
+
+
+async def _tenant_id() -> str:
+    """Who is asking: one tenant for all, until there are identities to tell them apart by."""
+    return "default"
+
+
+async def _task_request(request: Request) -> TaskRequest:
+    """The body, parsed once, from its bytes. Raises `InvalidRequest`, or 415 when it is not JSON.
+
+    A body without a content type is refused as well: any page in a browser can send one to a local
+    server without asking, but not one that claims to be JSON.
+    """
+    if not is_json(request.headers.get("content-type", "")):
+        detail = "Send the task as JSON, with the header Content-Type: application/json."
+        raise HTTPException(415, detail, {"Accept": "application/json"})
+    return parse_request_json(await request.body())
+
+
+def is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == "application/json" or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+
+
+async def once(request: Request) -> None:
+    """Refuses a query parameter that is given twice: one of the two would be dropped in silence."""
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise InvalidRequest([FieldError(f"query.{name}", "is given twice") for name in twice])
+
+
+class NoQuery(BaseModel):
+    """No query parameters: any is an error that names it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+async def no_query(_query: Annotated[NoQuery, Query()]) -> None:
+    """For routes that take none."""
+
+
+Service = Annotated[TaskService, Depends(_service)]
+TenantId = Annotated[str, Depends(_tenant_id)]
+SentTask = Annotated[TaskRequest, Depends(_task_request)]

@@ -1,0 +1,100 @@
+"""Which error becomes which status. One table for our errors, one for those of HTTP itself."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict
+from typing import Any, Final
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from ops_core.api.problems import problem
+from ops_core.errors import (
+    IdempotencyConflict,
+    InvalidRequest,
+    OpsError,
+    TaskFinished,
+    TaskNotFound,
+    Unavailable,
+)
+from ops_core.request import field_errors
+
+#: Our errors that a client may see, each with its status and title. Any other one is our bug: 500.
+STATUSES: Final[dict[type[OpsError], tuple[int, str]]] = {
+    InvalidRequest: (422, "Invalid request"),
+    TaskNotFound: (404, "Task not found"),
+    IdempotencyConflict: (409, "Idempotency key already used"),
+    TaskFinished: (409, "Task already finished"),
+    Unavailable: (503, "Service unavailable"),
+}
+
+#: Types of the errors that are about HTTP and not about tasks, each with its title.
+HTTP_TYPES: Final = {
+    404: ("not_found", "Not found"),
+    405: ("method_not_allowed", "Method not allowed"),
+    408: ("request_timeout", "Request timeout"),
+    413: ("body_too_large", "Body too large"),
+    415: ("unsupported_media_type", "Unsupported media type"),
+}
+
+#: Not the error's own words: they may name hosts and users.
+_AWAY: Final = (
+    "Something that this request needs is away. Send it again; with the same Idempotency-Key a "
+    "task that was stored after all is not stored twice."
+)
+
+
+async def on_ops_error(request: Request, error: OpsError) -> Response:
+    status, title = next(STATUSES[cls] for cls in type(error).__mro__ if cls in STATUSES)
+    if isinstance(error, Unavailable):
+        retry = {"Retry-After": str(error.retry_after_s)}
+        return problem(request.scope, status, error.type, title, _AWAY, headers=retry)
+    fields = (
+        [asdict(field) for field in error.errors] if isinstance(error, InvalidRequest) else None
+    )
+    more = {} if fields is None else {"errors": fields}
+    return problem(request.scope, status, error.type, title, str(error), more=more)
+
+
+async def on_validation(request: Request, error: RequestValidationError) -> Response:
+    """A wrong parameter, found by FastAPI; paths begin with `query` or `header`."""
+    return await on_ops_error(request, InvalidRequest(field_errors(error.errors())))
+
+
+async def on_http(request: Request, error: HTTPException) -> Response:
+    """No such route, wrong method, and what this door refuses before the service sees it."""
+    type_, title = HTTP_TYPES.get(error.status_code, ("http_error", "Request refused"))
+    detail, headers = error.detail, error.headers
+    if error.status_code == 404:
+        detail = f"There is no {request.state.path[:200]} here; /docs lists what there is."
+    if error.status_code == 405:
+        allowed = _allowed(request)
+        headers = {"Allow": allowed}
+        detail = f"{request.method} is not possible here; what is: {allowed}."
+    return problem(request.scope, error.status_code, type_, title, detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of every route with this path (RFC 9110); FastAPI names those of the first."""
+    path = request.state.path.rstrip("/")
+    methods: set[str] = set()
+    for route in request.app.state.routes:
+        if route.path_regex.match(path) or route.path_regex.match(f"{path}/"):
+            methods |= route.methods
+    return ", ".join(sorted(methods))
+
+
+async def on_disconnect(_request: Request, _error: ClientDisconnect) -> Response:
+    """The client has gone: nobody reads this, and nothing is wrong with us."""
+    return Response(status_code=400)
+
+
+HANDLERS: Final[
+    dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]
+] = {
+    **dict.fromkeys(STATUSES, on_ops_error),
+    RequestValidationError: on_validation,
+    HTTPException: on_http,
+    ClientDisconnect: on_disconnect,
+}

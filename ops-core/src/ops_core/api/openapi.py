@@ -1,0 +1,82 @@
+"""The OpenAPI document: what FastAPI finds, and what it cannot see for itself.
+
+It does not see the body of a submit, because that is parsed from its bytes, and it would not give
+problems their own media type.
+"""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from ops_core.api.problems import MEDIA_TYPE, PREFIX, Problem
+from ops_core.request import TaskRequest
+
+_REF: Final = "#/components/schemas/{model}"
+
+_MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
+    (TaskRequest, "validation"),
+    (Problem, "serialization"),
+]
+
+#: What each status means here, and the type of an example.
+_MEANINGS: Final = {
+    404: ("There is no such task.", "task_not_found"),
+    408: ("The body did not arrive in time.", "request_timeout"),
+    409: ("The request does not fit what is stored.", "idempotency_conflict"),
+    413: ("The body is too large.", "body_too_large"),
+    415: ("The body is not JSON.", "unsupported_media_type"),
+    422: ("The JSON is malformed, or a field or parameter is wrong.", "invalid_request"),
+    500: ("A fault of the server; its log has the reason.", "internal"),
+    503: ("Something needed is away; Retry-After says when to come back.", "store_unavailable"),
+}
+
+_SUBMIT_EXAMPLE: Final = {
+    "task_type": "agent_run",
+    "input_data": {"goal": "What is 17 * 23?"},
+    "labels": {"team": "a"},
+}
+
+
+class DocumentedApp(FastAPI):
+    """An application whose document also describes `TaskRequest` and `Problem`."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            _, extra = models_json_schema(_MODELS, ref_template=_REF)
+            super().openapi()["components"]["schemas"].update(extra["$defs"])
+        return super().openapi()
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems that a route may answer with, and 500, which any may: for its `responses`."""
+    return {status: _problem(status, *_MEANINGS[status]) for status in (*statuses, 500)}
+
+
+def _problem(status: int, meaning: str, type_: str) -> dict[str, Any]:
+    example: dict[str, Any] = {
+        "type": f"{PREFIX}{type_}",
+        "title": type_.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": meaning,
+        "instance": "/api/v1/tasks/",
+        "request_id": "0123456789abcdef0123456789abcdef",
+    }
+    if status == 422:
+        example["errors"] = [{"path": "input_data.goal", "message": "is required"}]
+    schema = {"$ref": _REF.format(model="Problem")}
+    response: dict[str, Any] = {
+        "description": meaning,
+        "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
+    }
+    if status == 503:
+        seconds = {"type": "integer", "description": "Seconds."}
+        response["headers"] = {"Retry-After": {"schema": seconds}}
+    return response
+
+
+def submit_body() -> dict[str, Any]:
+    """The required JSON body of a submit, for the `openapi_extra` of its route."""
+    schema = {"$ref": _REF.format(model="TaskRequest")}
+    content = {"application/json": {"schema": schema, "example": _SUBMIT_EXAMPLE}}
+    return {"requestBody": {"required": True, "content": content}}

@@ -1,0 +1,127 @@
+"""`/api/v1/tasks`: each route one call of the service."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from ops_core.api.dependencies import SentTask, Service, TenantId, no_query, once
+from ops_core.api.openapi import problems, submit_body
+from ops_core.api.views import EventPageView, TaskPageView, TaskView
+from ops_core.errors import InvalidRequest
+from ops_core.query import TaskQuery
+from ops_core.service import MAX_KEY_LENGTH, MAX_PAGE
+from ops_core.task import Status
+
+PREFIX: Final = "/api/v1/tasks"
+
+router = APIRouter(prefix=PREFIX, tags=["tasks"])
+
+
+class EventQuery(BaseModel):
+    """A page of events, in order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: int = Field(0, ge=0, lt=2**63, description="Only events with a larger `seq`.")
+    limit: int = Field(100, ge=1, le=MAX_PAGE)
+
+
+@router.post(
+    "/",
+    status_code=201,
+    dependencies=[Depends(no_query)],
+    openapi_extra=submit_body(),
+    responses={
+        200: {
+            "model": TaskView,
+            "description": "The Idempotency-Key had stored it before: `Idempotent-Replay: true`.",
+        },
+        **problems(408, 409, 413, 415, 422, 503),
+    },
+)
+async def create_task(
+    request: Request,
+    response: Response,
+    service: Service,
+    tenant_id: TenantId,
+    sent: SentTask,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            description=f"1 to {MAX_KEY_LENGTH} printable characters. The same key with the same "
+            "body is the same task; with another body it is a conflict.",
+        ),
+    ] = None,
+) -> TaskView:
+    """Stores a task; when this answers 201, the task is on disk."""
+    submitted = await service.submit(sent, tenant_id=tenant_id, idempotency_key=idempotency_key)
+    root = request.scope.get("root_path", "")
+    response.headers["Location"] = f"{root}{PREFIX}/{submitted.task.task_id}"
+    if not submitted.created:
+        response.status_code = 200
+        response.headers["Idempotent-Replay"] = "true"
+    return TaskView.of(submitted.task)
+
+
+@router.get("/", dependencies=[Depends(once)], responses=problems(422, 503))
+async def list_tasks(
+    service: Service, tenant_id: TenantId, query: Annotated[TaskQuery, Query()]
+) -> TaskPageView:
+    """One page of tasks, newest first, stable under inserts."""
+    with _in_query():
+        page = await service.list(
+            query.where(), tenant_id=tenant_id, limit=query.limit, cursor=query.cursor
+        )
+    return TaskPageView.of(page)
+
+
+@router.get("/{task_id}", dependencies=[Depends(no_query)], responses=problems(404, 422, 503))
+async def get_task(task_id: str, service: Service, tenant_id: TenantId) -> TaskView:
+    """One task."""
+    return TaskView.of(await service.get(task_id, tenant_id=tenant_id))
+
+
+@router.get("/{task_id}/events", dependencies=[Depends(once)], responses=problems(404, 422, 503))
+async def list_task_events(
+    task_id: str, service: Service, tenant_id: TenantId, query: Annotated[EventQuery, Query()]
+) -> EventPageView:
+    """What happened to a task, in order; `next_after` is the `after` of the page that follows."""
+    events = await service.events(
+        task_id, tenant_id=tenant_id, after=query.after, limit=query.limit
+    )
+    return EventPageView.of(events, query.after)
+
+
+@router.post(
+    "/{task_id}/cancel",
+    status_code=202,
+    dependencies=[Depends(no_query)],
+    responses={
+        200: {"model": TaskView, "description": "The task was cancelled before."},
+        **problems(404, 409, 422, 503),
+    },
+)
+async def cancel_task(
+    task_id: str, response: Response, service: Service, tenant_id: TenantId
+) -> TaskView:
+    """Cancels a task that nobody runs at once, and asks the worker of a running one to stop."""
+    before = await service.get(task_id, tenant_id=tenant_id)
+    if before.status is Status.CANCELLED:
+        response.status_code = 200
+        return TaskView.of(before)
+    return TaskView.of(await service.cancel(task_id, tenant_id=tenant_id))
+
+
+@contextmanager
+def _in_query() -> Iterator[None]:
+    """Says where a parameter that only the store can judge (the cursor) was sent."""
+    try:
+        yield
+    except InvalidRequest as error:
+        fields = [replace(field, path=f"query.{field.path}") for field in error.errors]
+        raise InvalidRequest(fields) from None
