@@ -46,6 +46,16 @@ def head() -> str:
     return revision
 
 
+def is_behind(revision: str) -> bool:
+    """Whether a database at `revision` lacks migrations of this build.
+
+    A revision that this build does not know comes from a newer one, which old code runs beside.
+    """
+    scripts = ScriptDirectory.from_config(_config())
+    older = {script.revision for script in scripts.walk_revisions()} - {head()}
+    return revision in older
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))

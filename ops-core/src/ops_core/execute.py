@@ -19,6 +19,7 @@ from ops_core.log import Event, NewEvent, storable
 from ops_core.ports import Lease, TaskHandler, WorkerStore
 from ops_core.request import MAX_SECONDS, check_json
 from ops_core.task import (
+    NOTHING_USED,
     JsonObject,
     Move,
     Task,
@@ -70,7 +71,7 @@ class Run:
         self._handler: asyncio.Task[JsonObject] | None = None
         self._over = asyncio.Event()
 
-    async def append(self, *events: NewEvent, usage: Usage = Usage()) -> None:
+    async def append(self, *events: NewEvent, usage: Usage = NOTHING_USED) -> None:
         await self._writer.append(self.lease, [_storable(event) for event in events], usage)
         if self._stop_at_step:
             self.stop(Stop.DRAINED)

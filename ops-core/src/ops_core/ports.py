@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from ops_core.log import Event, NewEvent
-from ops_core.task import JsonObject, Move, NewTask, Status, Task, Usage
+from ops_core.task import NOTHING_USED, JsonObject, Move, NewTask, Status, Task, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +211,7 @@ class TaskLog(Protocol):
     history: Sequence[Event]
     """What earlier attempts and owners wrote, journal included."""
 
-    async def append(self, *events: NewEvent, usage: Usage = Usage()) -> None:
+    async def append(self, *events: NewEvent, usage: Usage = NOTHING_USED) -> None:
         """Returns when the events are on disk. Raises `LostOwnership`: the handler must stop."""
         ...
 

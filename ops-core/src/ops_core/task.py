@@ -2,7 +2,7 @@
 
 Everything here is pure: a move is decided from a task and returned as a value (`Move`); a store applies it
 in one guarded statement together with its event. The same rules stand a second time as CHECK constraints
-in the migration, and a third time as the picture in `docs/explanation/lifecycle.md`; tests hold them together.
+in the migration, and a third time as the picture in `docs/lifecycle.md`; tests hold them together.
 """
 
 from dataclasses import dataclass, field
@@ -134,6 +134,9 @@ class Usage:
         )
 
 
+NOTHING_USED: Final = Usage()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """How often a task is tried, and how long it rests between two attempts (seconds)."""
@@ -145,7 +148,7 @@ class RetryPolicy:
     def delay_s(self, attempt: int, *, jitter: float) -> float:
         """Rest after failed attempt number `attempt` (1, 2, …): exponential, capped, with `jitter` in [0, 1).
 
-        Half of the rest is fixed and half is drawn, so that tasks that failed together do not return together.
+        Half of the rest is fixed and half is drawn: tasks that failed together do not return together.
         """
         # 2**64 already exceeds any cap; without the bound a large attempt would overflow a float.
         rest = min(self.max_backoff_s, self.backoff_s * 2.0 ** min(attempt - 1, 64))

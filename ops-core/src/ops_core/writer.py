@@ -84,9 +84,8 @@ class StepWriter:
         except StoreUnavailable as error:
             _refuse(batch, error)
             return True
-        except (
-            Exception
-        ) as error:  # one value that the store refuses must not take the others with it
+        # One value that the store refuses must not take the others' steps with it.
+        except Exception as error:  # noqa: BLE001
             return await self._bisect(batch, error)
         busy = [w for w, outcome in zip(batch, outcomes, strict=True) if self._answer(w, outcome)]
         if busy:

@@ -128,7 +128,7 @@ async def test_a_cursor_of_somebody_else_is_refused(world: World, cursor: str) -
 
 async def test_events_come_in_order_after_a_seq(world: World) -> None:
     """A page of events starts after `after` and has no gap."""
-    task, lease = await _completed(world)
+    task, _ = await _completed(world)
     events = await world.tasks.events("default", task, after=1, limit=10)
     assert [2, 3] == [event.seq for event in events]
     assert [] == await world.tasks.events("default", task, after=3, limit=10)

@@ -3,7 +3,15 @@
 from contextlib import aclosing
 from typing import Any, Final
 
-from agentkit import Agent, AgentProfile, AllowList, Limits, ModelSettings, ReActPlanner, SimplePlanner
+from agentkit import (
+    Agent,
+    AgentProfile,
+    AllowList,
+    Limits,
+    ModelSettings,
+    ReActPlanner,
+    SimplePlanner,
+)
 from agentkit.errors import AgentError, LimitExceeded, ProviderError
 from agentkit.events import Finished, LimitReached
 from agentkit.journal import Journal
@@ -84,13 +92,18 @@ async def _follow(agent: Agent, goal: str, log: TaskLog) -> Finished:
         async for event in events:
             match event:
                 case LimitReached(_, limit, detail):
-                    data = {"limit": limit, "detail": detail}
-                    await log.append(NewEvent(type=EventType.AGENT_LIMIT, data=data))
+                    await _say(log, EventType.AGENT_LIMIT, {"limit": limit, "detail": detail})
                 case Finished(output, steps, _, reason):
                     data = {"output": output, "steps": steps, "reason": reason}
-                    await log.append(NewEvent(type=EventType.AGENT_FINISH, data=data))
+                    await _say(log, EventType.AGENT_FINISH, data)
                     return event
     raise AssertionError("an agent that does not raise ends with Finished")
+
+
+async def _say(log: TaskLog, kind: EventType, data: JsonObject) -> None:
+    """Appends an event that a run has once; a replay that comes here again has said it before."""
+    if not any(event.type is kind for event in log.history):
+        await log.append(NewEvent(type=kind, data=data))
 
 
 def _planner(name: str) -> Planner:

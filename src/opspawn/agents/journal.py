@@ -43,12 +43,13 @@ class TaskJournal:
         earlier = self._finished.get(step.path)
         if earlier is not None:
             _check_same(step, earlier)
-            return earlier["value"]
+            value: JsonValue = earlier["value"]
+            return value
         if step.path in self._dispatched:
             raise TaskFailed(
                 "effect_unknown",
-                f"Step {step.path} had started {step.name!r}, which must not run twice, when its worker died; "
-                "find out whether it happened before you submit the task again.",
+                f"Step {step.path} had started {step.name!r}, which must not run twice, when its worker "
+                "died; find out whether it happened before you submit the task again.",
             )
         if step.effect != "pure":
             await self._log.append(_dispatched(step))
@@ -68,7 +69,9 @@ def _read(history: Iterable[Event]) -> tuple[dict[str, JsonObject], set[str]]:
         if entry is None:
             continue
         if entry.get("v") != JOURNAL_VERSION:
-            message = f"The log holds journal version {entry.get('v')}, which this build cannot replay."
+            message = (
+                f"The log holds journal version {entry.get('v')}, which this build cannot replay."
+            )
             raise TaskFailed("nondeterministic", message)
         if event.type is EventType.TOOL_DISPATCHED:
             dispatched.add(entry["path"])

@@ -14,7 +14,7 @@ from opspawn.settings import Settings, env_name
 #: The model asked for when neither the task nor AGENTKIT_LLM_MODEL names one: each provider's small, current,
 #: tool-calling model.
 DEFAULT_MODELS: Final = {
-    "openai": "gpt-5-mini",
+    "openai": "gpt-5.4-mini",
     "anthropic": "claude-haiku-5-5",
     "google": "gemini-3.8-flash",
     "openrouter": "openrouter/auto",
@@ -45,8 +45,8 @@ class Choice:
 
 def default_choice(settings: Settings) -> Choice:
     """AGENTKIT_LLM_PROVIDER, or the first provider that has a key, or the local model."""
-    with_key = (name for name in _BASE_URLS if getattr(settings, f"{name}_api_key") is not None)
-    provider = settings.llm_provider or next(with_key, "local")
+    with_key = [name for name in _BASE_URLS if getattr(settings, f"{name}_api_key") is not None]
+    provider: str = settings.llm_provider or [*with_key, "local"][0]
     model = settings.llm_model or DEFAULT_MODELS[provider]
     if provider == "local" and settings.local_model_path and settings.llm_model is None:
         model = settings.local_model_path.stem

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 from dramatiq import Broker, Message
-from dramatiq.errors import ConnectionError as DramatiqConnectionError
+from dramatiq.errors import BrokerConnectionError
 from pika.exceptions import AMQPError
 
 from ops_core.errors import BrokerUnavailable
@@ -61,15 +61,15 @@ class DramatiqBell:
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
                 await loop.run_in_executor(self._thread, call, *arguments)  # type: ignore[arg-type]
-        except (DramatiqConnectionError, AMQPError, OSError, TimeoutError) as error:
+        except (BrokerConnectionError, AMQPError, OSError, TimeoutError) as error:
             raise BrokerUnavailable(f"the broker did not confirm: {error!r}"[:300]) from error
 
 
 class BackgroundBell:
     """Rings soon, in the background: what `submit` uses, because nothing may be published inside a request.
 
-    Rings for one queue that gather while the broker is busy become one: a worker that is rung takes all it has
-    room for. A ring that fails is dropped: the dispatcher rings for every row that nobody has claimed.
+    Rings for one queue that gather while the broker is busy become one: a worker that is rung takes all it
+    has room for. A ring that fails is dropped: the dispatcher rings for every row that nobody has claimed.
     """
 
     def __init__(self, bell: Bell) -> None:

@@ -1,9 +1,9 @@
 """The intake of a worker: hears rings, asks for a claim, and acknowledges when the claim is committed.
 
-Dramatiq's own worker gives each message a thread until its work is done. Here a message only means "claim", so
-one thread a queue is enough, whatever number of tasks the worker runs: the message is acknowledged
-milliseconds after it came, and no broker timeout ever meets a long task. When the worker is full the consumer
-is closed, which gives back what it had prefetched: that is the back-pressure.
+Dramatiq's own worker gives each message a thread until its work is done. Here a message only means "claim",
+so one thread a queue is enough, whatever number of tasks the worker runs: the message is acknowledged
+milliseconds after it came, and no broker timeout ever meets a long task. When the worker is full the
+consumer is closed, which gives back what it had prefetched: that is the back-pressure.
 """
 
 import threading
@@ -12,8 +12,7 @@ from typing import Final
 
 import structlog
 from dramatiq import Actor, Broker, Consumer, MessageProxy
-from dramatiq.errors import ActorNotFound
-from dramatiq.errors import ConnectionError as DramatiqConnectionError
+from dramatiq.errors import ActorNotFound, BrokerConnectionError
 
 from ops_core.errors import OpsError
 from ops_core.queue.bell import RING_ACTOR
@@ -42,7 +41,7 @@ class Intake:
         if RING_ACTOR not in broker.actors:
             # max_retries=0: the store owns retries.
             Actor(
-                lambda hint=None: claim(),
+                lambda **_: claim(),  # whatever a message carries: it is only a hint
                 broker=broker,
                 actor_name=RING_ACTOR,
                 queue_name=queue,
@@ -74,7 +73,7 @@ class Intake:
             self._room.wait()
             try:
                 self._consume()
-            except (DramatiqConnectionError, OSError) as error:
+            except (BrokerConnectionError, OSError) as error:
                 log.warning("broker away, trying again", queue=self._queue, error=str(error)[:200])
                 self._stopping.wait(RECONNECT_S)
             except OpsError as error:

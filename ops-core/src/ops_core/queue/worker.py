@@ -1,7 +1,7 @@
 """A worker: claims what it has room for, runs it on one event loop, and hands it over when told to stop.
 
-A waiting task holds no thread. What runs beside the tasks: one intake thread a queue, the step writer, and the
-heartbeat that brings orders.
+A waiting task holds no thread. What runs beside the tasks: one intake thread a queue, the step writer,
+and the heartbeat that brings orders.
 """
 
 import asyncio
@@ -59,6 +59,7 @@ class Worker:
         self._more_due = False
         self._draining = False
         self._intakes: list[Intake] = []
+        self._beside: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains. Raises `StoreUnavailable` only before the first claim."""
@@ -68,10 +69,10 @@ class Worker:
             Intake(self._broker, queue, lambda: self._claim_from_thread(loop))
             for queue in self._queues
         ]
-        beside = [
+        self._beside |= {
             asyncio.create_task(self._writer.run()),
             asyncio.create_task(self._beat_forever()),
-        ]
+        }
         self._broker.emit_before("worker_boot", self)
         try:
             for intake in self._intakes:
@@ -82,6 +83,7 @@ class Worker:
             await stop.wait()
             await self._drain()
         finally:
+            beside = list(self._beside)
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
@@ -122,7 +124,9 @@ class Worker:
         self._tell_room()
         if self._more_due and not self._draining:
             self._more_due = False
-            asyncio.create_task(self._claim_quietly())
+            claiming = asyncio.create_task(self._claim_quietly())
+            self._beside.add(claiming)
+            claiming.add_done_callback(self._beside.discard)
 
     async def _claim_quietly(self) -> None:
         """A claim that nobody waits for: when the store is away, the next ring or upkeep's brings it back."""
@@ -188,11 +192,11 @@ class Worker:
     async def _drain(self) -> None:
         """No new claim; each task stops at its next step and is handed over; late ones are cut off."""
         self._draining = True
-        self._broker.emit_before("worker_shutdown", self)
-        await asyncio.gather(*(asyncio.to_thread(intake.stop) for intake in self._intakes))
         log.info("draining", running=len(self._runs))
         for run in self._runs:
             run.stop_at_step()
+        self._broker.emit_before("worker_shutdown", self)
+        await asyncio.gather(*(asyncio.to_thread(intake.stop) for intake in self._intakes))
         await self._wait_for_runs(self._drain_grace_s)
         for run in self._runs:
             run.stop(Stop.DRAINED)
@@ -205,6 +209,6 @@ class Worker:
             log.warning("left without saying so", error=str(error))
         self._broker.emit_after("worker_shutdown", self)
 
-    async def _wait_for_runs(self, timeout: float) -> None:
+    async def _wait_for_runs(self, at_most_s: float) -> None:
         if self._runs:
-            await asyncio.wait(self._runs.values(), timeout=timeout)
+            await asyncio.wait(self._runs.values(), timeout=at_most_s)

@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, func, or_, text
+from sqlalchemy.exc import ProgrammingError
 from sqlmodel import col, select
 
 from ops_core.errors import (
     FieldError,
     IdempotencyConflict,
     InvalidRequest,
+    StoreUnavailable,
     TaskFinished,
     TaskNotFound,
 )
@@ -154,8 +156,13 @@ class SqlTaskStore:
             return task_of(moved)
 
     async def check(self) -> str:
-        async with self._database.begin() as connection:
-            return str(await connection.scalar(_REVISION))
+        try:
+            async with self._database.begin() as connection:
+                return str(await connection.scalar(_REVISION))
+        except ProgrammingError:
+            raise StoreUnavailable(
+                "the database has no tables yet: run `opspawn migrate`"
+            ) from None
 
     async def page(
         self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
@@ -229,13 +236,17 @@ def _after(cursor: str | None) -> list[ColumnElement[bool]]:
     if cursor is None:
         return []
     try:
-        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        created_text, task_id = json.loads(raw)
-        created_at = datetime.fromisoformat(created_text)
-        if not isinstance(task_id, str) or created_at.tzinfo is None:
-            raise ValueError("not a sort key")
+        created_at, task_id = _sort_key(cursor)
     except (ValueError, TypeError, binascii.Error):
         message = "was not given out by this server; start again without it"
         raise InvalidRequest([FieldError("cursor", message)]) from None
     same = and_(col(TaskRow.created_at) == created_at, col(TaskRow.task_id) < task_id)
     return [or_(col(TaskRow.created_at) < created_at, same)]
+
+
+def _sort_key(cursor: str) -> tuple[datetime, str]:
+    created_text, task_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    created_at = datetime.fromisoformat(created_text)
+    if not isinstance(task_id, str) or created_at.tzinfo is None:
+        raise ValueError("not a sort key")
+    return created_at, task_id

@@ -1,6 +1,5 @@
 """The pool of connections, and the one place where the database's errors become ours."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -81,7 +80,7 @@ async def translated() -> AsyncIterator[None]:
     """
     try:
         yield
-    except (OSError, PoolTimeout, asyncio.TimeoutError, InterfaceError) as error:
+    except (OSError, PoolTimeout, TimeoutError, InterfaceError) as error:
         raise StoreUnavailable(f"PostgreSQL cannot be reached: {reason(error)}") from error
     except DBAPIError as error:
         if error.connection_invalidated or _passing(error.orig):

@@ -60,7 +60,7 @@ _DEAD: Final = text(
     """
     DELETE FROM worker
     WHERE heartbeat_at < ops_now() - :ttl_s * interval '1 second'
-      AND statement_timestamp() - pg_postmaster_start_time() > :ttl_s * interval '1 second'
+      AND ops_now() - pg_postmaster_start_time() > :ttl_s * interval '1 second'
     RETURNING worker_id
     """
 )

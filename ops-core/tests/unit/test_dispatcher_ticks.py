@@ -1,0 +1,94 @@
+"""The dispatcher: what it rings for, and what a dead broker costs."""
+
+import asyncio
+
+import pytest
+
+from ops_core.errors import BrokerUnavailable
+from ops_core.task import NewTask, Status, new_task_id
+from ops_core.testing import FrozenClock, MemoryStore, RecordingBell
+from ops_core.upkeep.dispatcher import Dispatcher
+
+pytestmark = pytest.mark.unit
+
+
+class Office:
+    """A dispatcher with a bell that records, over a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.clock = FrozenClock()
+        self.store = MemoryStore(self.clock)
+        self.bell = RecordingBell()
+        self.dispatcher = Dispatcher(self.store, self.bell, busy_s=0.001, idle_s=0.002)
+
+    async def submit(self, **fields: object) -> str:
+        task_id = new_task_id()
+        new = NewTask(
+            task_id=task_id,
+            tenant_id="default",
+            task_type="x",
+            input_data={},
+            **fields,  # type: ignore[arg-type]
+        )
+        await self.store.submit(new)
+        return task_id
+
+    async def listen(self) -> None:
+        await self.store.beat("w", ["default"], slots=1, running=0)
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+async def test_a_lost_ring_is_made_good(office: Office) -> None:
+    """A row that nobody claimed within the grace is rung by upkeep, once, then put off."""
+    await office.submit()
+    office.clock.advance(6)
+    await office.listen()
+    assert await office.dispatcher.tick()
+    assert ["default"] == office.bell.rung
+    assert not await office.dispatcher.tick()
+
+
+async def test_a_row_is_not_put_off_while_the_broker_is_away(office: Office) -> None:
+    """When the broker comes back, everything that is due is rung at once."""
+    await office.submit()
+    office.clock.advance(6)
+    await office.listen()
+    office.bell.broken = True
+    for _ in range(5):
+        with pytest.raises(BrokerUnavailable):
+            await office.dispatcher.tick()
+    office.bell.broken = False
+    await office.dispatcher.tick()
+    assert ["default"] == office.bell.rung
+
+
+async def test_a_dead_broker_does_not_hold_up_deadlines(office: Office) -> None:
+    """Deadlines are PostgreSQL's business alone."""
+    late = await office.submit(deadline_s=1.0)
+    await office.submit()
+    office.clock.advance(6)
+    await office.listen()
+    office.bell.broken = True
+    with pytest.raises(BrokerUnavailable):
+        await office.dispatcher.tick()
+    assert Status.FAILED == (await office.store.get("default", late)).status
+
+
+async def test_the_loop_outlives_a_broker_that_is_away(office: Office) -> None:
+    """`run` waits for the broker, then rings."""
+    await office.submit()
+    office.clock.advance(6)
+    await office.listen()
+    office.bell.broken = True
+    stop = asyncio.Event()
+    running = asyncio.create_task(office.dispatcher.run(stop))
+    await asyncio.sleep(0)
+    office.bell.broken = False
+    async with asyncio.timeout(5):
+        await office.bell.heard.wait()
+        stop.set()
+        await running

@@ -1,0 +1,201 @@
+"""A worker over Dramatiq's in-process broker: rings, capacity, orders, drain."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from dramatiq import Broker, Message, Middleware
+
+from ops_core.log import EventType, NewEvent
+from ops_core.ports import Lease, TaskLog
+from ops_core.queue.bell import DramatiqBell
+from ops_core.queue.broker import in_process_broker
+from ops_core.queue.worker import Worker
+from ops_core.task import JsonObject, NewTask, Status, Task, new_task_id, release
+from ops_core.testing import MemoryStore
+
+pytestmark = pytest.mark.unit
+
+WITHIN_S = 10.0
+
+
+class Gate:
+    """A handler that waits for the test at each task."""
+
+    def __init__(self) -> None:
+        self.started: asyncio.Queue[Task] = asyncio.Queue()
+        self.open = asyncio.Event()
+
+    async def run(self, task: Task, log: TaskLog) -> JsonObject:
+        await self.started.put(task)
+        await self.open.wait()
+        await log.append(NewEvent(type=EventType.LLM_COMPLETED, data={}))
+        return {}
+
+
+class Shop:
+    """A store, a broker and its bell."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.broker = in_process_broker()
+        self.bell = DramatiqBell(self.broker)
+        self.gate = Gate()
+
+    async def submit(self) -> str:
+        task_id = new_task_id()
+        await self.store.submit(
+            NewTask(task_id=task_id, tenant_id="default", task_type="x", input_data={})
+        )
+        return task_id
+
+    async def status(self, task_id: str) -> Status:
+        return (await self.store.get("default", task_id)).status
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            while not await condition():
+                await asyncio.sleep(0.005)
+
+    async def finished(self, *task_ids: str) -> None:
+        async def all_done() -> bool:
+            return all([(await self.store.get("default", i)).is_terminal for i in task_ids])
+
+        await self.until(all_done)
+
+    @asynccontextmanager
+    async def worker(self, *, slots: int = 10, grace_s: float = 5.0) -> AsyncIterator[Worker]:
+        worker = Worker(
+            self.store,
+            self.broker,
+            self.bell,
+            {"x": self.gate},
+            slots=slots,
+            heartbeat_s=0.02,
+            drain_grace_s=grace_s,
+        )
+        stop = asyncio.Event()
+        running = asyncio.create_task(worker.run(stop))
+        try:
+            yield worker
+        finally:
+            stop.set()
+            async with asyncio.timeout(WITHIN_S):
+                await running
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+async def test_a_ring_makes_the_worker_claim(shop: Shop) -> None:
+    """A worker that is rung runs what is due."""
+    shop.gate.open.set()
+    async with shop.worker():
+        await shop.until(lambda: _listening(shop))
+        task_id = await shop.submit()
+        await shop.bell.ring("default")
+        await shop.finished(task_id)
+    assert Status.COMPLETED == await shop.status(task_id)
+
+
+async def test_a_worker_takes_what_was_due_before_it_came(shop: Shop) -> None:
+    """Nobody has to ring for a worker that starts."""
+    shop.gate.open.set()
+    task_id = await shop.submit()
+    async with shop.worker():
+        await shop.finished(task_id)
+
+
+async def test_a_worker_never_runs_more_than_its_slots(shop: Shop) -> None:
+    """What it has no room for stays pending, and is taken when a slot is free, without a ring."""
+    ids = [await shop.submit() for _ in range(5)]
+    async with shop.worker(slots=2):
+        for _ in range(2):
+            await shop.gate.started.get()
+        statuses = [await shop.status(task_id) for task_id in ids]
+        assert [2, 3] == [statuses.count(s) for s in (Status.RUNNING, Status.PENDING)]
+        shop.gate.open.set()
+        await shop.finished(*ids)
+
+
+async def test_duplicate_and_forged_rings_change_nothing(shop: Shop) -> None:
+    """Rings carry no truth: a task is run once, whatever the queue holds."""
+    shop.gate.open.set()
+    async with shop.worker():
+        await shop.until(lambda: _listening(shop))
+        task_id = await shop.submit()
+        forged: Message[None] = Message("default", "nobody", (), {"id": "task_x"}, {})
+        shop.broker.enqueue(forged)
+        for _ in range(5):
+            await shop.bell.ring("default", "task_unknown")
+        await shop.finished(task_id)
+    starts = [shop.gate.started.get_nowait() for _ in range(shop.gate.started.qsize())]
+    assert [task_id] == [task.task_id for task in starts]
+
+
+async def test_a_cancellation_reaches_a_running_task(shop: Shop) -> None:
+    """The next heartbeat brings the order, and the task ends cancelled."""
+    task_id = await shop.submit()
+    async with shop.worker():
+        await shop.gate.started.get()
+        await shop.store.cancel("default", task_id)
+        await shop.finished(task_id)
+    assert Status.CANCELLED == await shop.status(task_id)
+
+
+async def test_a_task_that_was_taken_away_is_stopped(shop: Shop) -> None:
+    """A worker that loses a task stops it, and writes nothing more to it."""
+    task_id = await shop.submit()
+    async with shop.worker(slots=1, grace_s=0.01) as worker:
+        task = await shop.gate.started.get()
+        await shop.store.settle(
+            Lease("default", task_id, worker.worker_id, task.epoch), release("taken")
+        )
+        again = await shop.gate.started.get()  # its slot is free again, and it claims anew
+        assert (task.epoch + 1, 1) == (again.epoch, again.attempt)
+
+
+async def test_a_drained_worker_hands_over_at_the_next_step(shop: Shop) -> None:
+    """The step that was under way is in the log, and the task is pending for the next worker."""
+
+    class OpensGate(Middleware):
+        def before_worker_shutdown(self, broker: Broker, worker: object) -> None:
+            shop.gate.open.set()
+
+    shop.broker.add_middleware(OpensGate())
+    task_id = await shop.submit()
+    async with shop.worker():
+        await shop.gate.started.get()
+    assert Status.PENDING == await shop.status(task_id)
+    types = [event.type for event in await shop.store.events("default", task_id, after=0, limit=9)]
+    assert [EventType.LLM_COMPLETED, EventType.TASK_RELEASED] == types[-2:]
+
+
+async def test_a_drain_cuts_off_what_does_not_come_to_a_step(shop: Shop) -> None:
+    """After the grace a task is handed over where it stands."""
+    task_id = await shop.submit()
+    async with shop.worker(grace_s=0.01):
+        await shop.gate.started.get()
+    assert Status.PENDING == await shop.status(task_id)
+
+
+async def test_a_claim_whose_reply_was_lost_is_given_back(shop: Shop) -> None:
+    """What the store says we own and we do not run is handed back after two heartbeats."""
+    async with shop.worker() as worker:
+        await shop.until(lambda: _listening(shop))
+        task_id = await shop.submit()
+        await shop.store.claim(worker.worker_id, ["default"], 1)
+
+        async def is_pending() -> bool:
+            return await shop.status(task_id) is Status.PENDING
+
+        await shop.until(is_pending)
+
+
+async def _listening(shop: Shop) -> bool:
+    """Whether a worker with room has shown itself."""
+    probe = await shop.store.due_rings(1)
+    return bool(shop.broker.actors) and probe is not None

@@ -1,0 +1,261 @@
+"""The composition root: the only module that names concrete classes and connects them.
+
+Each `serve_*` is one kind of process, and returns when its `stop` is set; `serve_all` is all of them in one.
+What only a worker needs (agents, SDKs) is in `opspawn.worker`, so that no other process imports it.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+import uvicorn
+from dramatiq import Broker
+from fastapi import FastAPI
+
+from ops_core.api import create_app
+from ops_core.errors import BrokerUnavailable, StoreUnavailable
+from ops_core.queue.bell import BackgroundBell, DramatiqBell
+from ops_core.queue.broker import in_process_broker, rabbitmq_broker
+from ops_core.rpc import create_server
+from ops_core.service import TaskService
+from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
+from ops_core.upkeep.dispatcher import Dispatcher
+from opspawn import migrate
+from opspawn.agents.contract import TASK_TYPES
+from opspawn.settings import Settings, env_name
+
+#: How long a door may take to finish the requests under way when it is stopped. Seconds.
+CLOSE_GRACE_S: Final = 5.0
+
+
+class StartError(Exception):
+    """Something needed is missing; the message is one line that names the setting and the remedy."""
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where a started Opspawn can be reached, and which model its agents use by default."""
+
+    api_url: str
+    grpc_target: str
+    provider: str
+    model: str
+    toy: bool
+    """Whether that model is the built-in one, which is only for trying things out."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the processes share: one pool, one broker, one bell."""
+
+    settings: Settings
+    database: Database
+    broker: Broker
+    bell: DramatiqBell
+
+    def tasks(self) -> SqlTaskStore:
+        return SqlTaskStore(self.database, ring_grace_s=self.settings.ring_grace_s)
+
+    def probes(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
+        """What must work for a door to be ready. Not the broker: a task is accepted without it."""
+        return {"store": self.tasks().check}
+
+
+@asynccontextmanager
+async def opened(settings: Settings, database_url: str | None = None) -> AsyncIterator[Parts]:
+    """The parts over the given servers. Raises `StartError` when the database cannot be used."""
+    url = database_url or _required_url(settings)
+    broker_url = settings.rabbitmq_url
+    broker = rabbitmq_broker(broker_url.get_secret_value()) if broker_url else in_process_broker()
+    database = Database(url, pool_size=settings.database_pool)
+    bell = DramatiqBell(broker)
+    try:
+        await _check_database(database)
+        yield Parts(settings, database, broker, bell)
+    finally:
+        bell.close()
+        await database.close()
+
+
+async def serve_api(settings: Settings, stop: asyncio.Event) -> None:
+    """The REST door."""
+    async with opened(settings) as parts, ringing(parts) as service:
+        await _serve_rest(parts, service, _listen(settings), stop)
+
+
+async def serve_grpc(settings: Settings, stop: asyncio.Event) -> None:
+    """The gRPC door."""
+    async with opened(settings) as parts, ringing(parts) as service:
+        server, _ = _open_grpc(parts, service)
+        await _serve_grpc(server, stop)
+
+
+async def serve_dispatcher(settings: Settings, stop: asyncio.Event) -> None:
+    """Upkeep: rings, deadlines, tasks of dead workers."""
+    async with opened(settings) as parts:
+        await _check_broker(parts)
+        await _dispatcher(parts).run(stop)
+
+
+async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
+    """A worker: claims tasks and runs their agents."""
+    from opspawn.worker import run_worker
+
+    async with opened(settings) as parts:
+        await _check_broker(parts)
+        await run_worker(settings, SqlWorkerStore(parts.database), parts.broker, parts.bell, stop)
+
+
+async def serve_all(
+    settings: Settings,
+    stop: asyncio.Event,
+    ready: Callable[[Endpoints], None],
+    *,
+    database_url: str | None = None,
+) -> None:
+    """Everything in one process. `ready` is called when the doors are open."""
+    from opspawn.worker import default_choice, run_worker
+
+    rest = _listen(settings)
+    async with opened(settings, database_url) as parts, ringing(parts) as service:
+        await _check_broker(parts)
+        rpc, rpc_port = _open_grpc(parts, service)
+        choice = default_choice(settings)
+        async with asyncio.TaskGroup() as processes:
+            processes.create_task(_serve_rest(parts, service, rest, stop))
+            processes.create_task(_serve_grpc(rpc, stop))
+            processes.create_task(_dispatcher(parts).run(stop))
+            store = SqlWorkerStore(parts.database)
+            processes.create_task(run_worker(settings, store, parts.broker, parts.bell, stop))
+            ready(
+                Endpoints(
+                    api_url=f"http://{_host(settings)}:{rest.getsockname()[1]}",
+                    grpc_target=f"{_host(settings)}:{rpc_port}",
+                    provider=choice.provider,
+                    model=choice.model,
+                    toy=choice.is_toy,
+                )
+            )
+
+
+@asynccontextmanager
+async def ringing(parts: Parts) -> AsyncIterator[TaskService]:
+    """The service, with its background publisher running."""
+    background = BackgroundBell(parts.bell)
+    publishing = asyncio.create_task(background.run())
+    try:
+        yield TaskService(parts.tasks(), TASK_TYPES, background.ring_soon)
+    finally:
+        publishing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await publishing
+
+
+def _dispatcher(parts: Parts) -> Dispatcher:
+    settings = parts.settings
+    store = SqlUpkeepStore(
+        parts.database,
+        heartbeat_ttl_s=settings.heartbeat_ttl_s,
+        ring_grace_s=settings.ring_grace_s,
+        ring_grace_max_s=settings.ring_grace_max_s,
+    )
+    return Dispatcher(
+        store, parts.bell, busy_s=settings.dispatch_busy_s, idle_s=settings.dispatch_idle_s
+    )
+
+
+def _app(parts: Parts, service: TaskService) -> FastAPI:
+    return create_app(service, probes=parts.probes(), max_body_bytes=parts.settings.max_body_bytes)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: this process stops by its `stop` event."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve_rest(
+    parts: Parts, service: TaskService, listening: socket.socket, stop: asyncio.Event
+) -> None:
+    config = uvicorn.Config(
+        _app(parts, service),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=int(CLOSE_GRACE_S),
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    await stop.wait()
+    server.should_exit = True
+    await serving
+
+
+async def _serve_grpc(server: grpc.aio.Server, stop: asyncio.Event) -> None:
+    await server.start()
+    await stop.wait()
+    await server.stop(CLOSE_GRACE_S)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.api_port), family=family, backlog=2048)
+    except OSError as error:
+        raise _port_taken(settings, "api_port", error.strerror or str(error)) from None
+
+
+def _open_grpc(parts: Parts, service: TaskService) -> tuple[grpc.aio.Server, int]:
+    settings = parts.settings
+    server = create_server(service, probes=parts.probes(), reflection=settings.grpc_reflection)
+    try:
+        port = server.add_insecure_port(f"{_host(settings)}:{settings.grpc_port}")
+    except RuntimeError:
+        raise _port_taken(settings, "grpc_port", "it cannot be bound") from None
+    return server, port
+
+
+def _port_taken(settings: Settings, field: str, why: str) -> StartError:
+    name = env_name(field)
+    return StartError(
+        f"{name}: port {getattr(settings, field)} of {settings.host} cannot be used ({why}); "
+        f"stop what listens there, or set {name} to a free port."
+    )
+
+
+def _host(settings: Settings) -> str:
+    return f"[{settings.host}]" if ":" in settings.host else settings.host
+
+
+def _required_url(settings: Settings) -> str:
+    if settings.database_url is None:
+        raise StartError(
+            "DATABASE_URL is not set: separate processes share a PostgreSQL server "
+            "(`opspawn up` brings its own)."
+        )
+    return settings.database_url.get_secret_value()
+
+
+async def _check_database(database: Database) -> None:
+    try:
+        revision = await SqlTaskStore(database).check()
+    except StoreUnavailable as error:
+        raise StartError(f"DATABASE_URL: {error}") from None
+    if migrate.is_behind(revision):
+        raise StartError(
+            f"The database is at revision {revision} and this build needs {migrate.head()}: "
+            "run `opspawn migrate`."
+        )
+
+
+async def _check_broker(parts: Parts) -> None:
+    try:
+        await parts.bell.check()
+    except BrokerUnavailable as error:
+        raise StartError(f"RABBITMQ_URL: {error}") from None

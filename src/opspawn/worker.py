@@ -1,0 +1,35 @@
+"""The worker process: the one process that imports agents and model SDKs."""
+
+import asyncio
+
+from dramatiq import Broker
+
+from ops_core.ports import Bell, WorkerStore
+from ops_core.queue.worker import Worker
+from opspawn.agents.contract import AGENT_RUN
+from opspawn.agents.handler import AgentHandler
+from opspawn.agents.providers import Choice, Providers, default_choice
+from opspawn.settings import Settings
+
+__all__ = ["Choice", "default_choice", "run_worker"]
+
+
+async def run_worker(
+    settings: Settings, store: WorkerStore, broker: Broker, bell: Bell, stop: asyncio.Event
+) -> None:
+    """Runs tasks until `stop` is set, then drains."""
+    providers = Providers(settings)
+    worker = Worker(
+        store,
+        broker,
+        bell,
+        {AGENT_RUN: AgentHandler(settings, providers)},
+        queues=settings.queues,
+        slots=settings.worker_slots,
+        heartbeat_s=settings.heartbeat_s,
+        drain_grace_s=settings.drain_grace_s,
+    )
+    try:
+        await worker.run(stop)
+    finally:
+        await providers.close()
