@@ -22,7 +22,11 @@ def pytest_configure() -> None:
         return
     for name in PACKAGES:
         found = source(name)
-        if found is None or Path(sys.prefix) not in found.parents or "site-packages" not in found.parts:
+        if (
+            found is None
+            or Path(sys.prefix) not in found.parents
+            or "site-packages" not in found.parts
+        ):
             raise pytest.UsageError(f"{name} should be an installed wheel, and is {found}")
 
 

@@ -29,6 +29,7 @@ def api() -> None:
 
 
 def grpc() -> None:
+    # Imported here: the other checks have no use for it, and each check is a new process.
     import grpc as library
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 

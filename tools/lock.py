@@ -79,7 +79,9 @@ def pins(lock: Path) -> set[str]:
 def refuse_addresses(lock: Path) -> int:
     found = ADDRESS.findall(lock.read_text(encoding="utf-8"))
     if found:
-        print(f"{lock.name} names the place that packages come from; the lock must work with any index")
+        print(
+            f"{lock.name} names the place that packages come from; the lock must work with any index"
+        )
     return 1 if found else 0
 
 

@@ -129,12 +129,24 @@ def test_a_worker_is_not_killed_while_it_drains(services: dict[str, dict[str, An
 
 def test_docker_compose_reads_it_as_we_do(services: dict[str, dict[str, Any]]) -> None:
     """Only where the client has Compose: the schema above is checked everywhere."""
-    if shutil.which("docker") is None or subprocess.run(
-        ["docker", "compose", "version"], capture_output=True, check=False
-    ).returncode:
+    if (
+        shutil.which("docker") is None
+        or subprocess.run(
+            ["docker", "compose", "version"], capture_output=True, check=False
+        ).returncode
+    ):
         return
     secrets = ROOT / "tests" / "support" / "docker.env"
-    command = ["docker", "compose", "--env-file", secrets, "-f", FILE, "config", "--services"]
+    command = [
+        "docker",
+        "compose",
+        "--env-file",
+        str(secrets),
+        "-f",
+        str(FILE),
+        "config",
+        "--services",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert set(services) == set(done.stdout.split())

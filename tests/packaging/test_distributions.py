@@ -1,8 +1,11 @@
 """The wheels and sdists of the three distributions: complete, clean, and working outside the checkout."""
 
+import ast
 import re
+import sys
 import tarfile
 import zipfile
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,19 @@ import pytest
 from support.distributions import PROJECTS, ROOT, Built, install, run
 
 #: Imports that agentkit alone must do without: other distributions of ours, and every SDK.
-NOT_FOR_AGENTKIT = ("ops_core", "opspawn", "openai", "anthropic", "google.genai", "xllamacpp", "grpc")
+NOT_FOR_AGENTKIT = (
+    "ops_core",
+    "opspawn",
+    "openai",
+    "anthropic",
+    "google.genai",
+    "xllamacpp",
+    "grpc",
+)
+
+
+#: Imported under their own name, and part of what a declared dependency offers.
+COMES_WITH = {"pika": "dramatiq", "pydantic_core": "pydantic", "starlette": "fastapi"}
 
 
 def names_in_wheel(wheel: Path) -> set[str]:
@@ -47,7 +62,9 @@ def test_a_wheel_holds_every_source_file(built: Built, package: str) -> None:
 @pytest.mark.parametrize("package", PROJECTS)
 def test_nothing_that_belongs_to_development_is_shipped(built: Built, package: str) -> None:
     names = names_in_wheel(built.wheels[package]) | names_in_sdist(built.sdists[package])
-    junk = re.compile(r"(^|/)(tests?|benchmarks|__pycache__|\.git\w*|\.env.*|\.opspawn)(/|$)|\.pyc$")
+    junk = re.compile(
+        r"(^|/)(tests?|benchmarks|__pycache__|\.git\w*|\.env.*|\.opspawn)(/|$)|\.pyc$"
+    )
     # `.gitignore` is put into every sdist by the build backend, which needs it to build again.
     assert {name for name in names if junk.search(name)} <= {".gitignore"}
 
@@ -74,7 +91,9 @@ def test_the_command_answers_outside_the_checkout(programs: Path, tmp_path: Path
 def test_a_package_is_imported_from_where_it_was_installed(
     programs: Path, tmp_path: Path, package: str
 ) -> None:
-    found = run(programs / "python", "-c", f"import {package} as p; print(p.__file__)", cwd=tmp_path)
+    found = run(
+        programs / "python", "-c", f"import {package} as p; print(p.__file__)", cwd=tmp_path
+    )
     assert Path(found.strip()).is_relative_to(programs.parent)
 
 
@@ -112,3 +131,35 @@ from agentkit import Agent
 print([name for name in {NOT_FOR_AGENTKIT} if name in sys.modules])
 """
     assert run(programs / "python", "-c", script, cwd=tmp_path).strip() == "[]"
+
+
+@pytest.mark.parametrize("package", PROJECTS)
+def test_every_import_is_of_a_declared_dependency(package: str) -> None:
+    """What another dependency happens to bring today may be gone tomorrow."""
+    declared = {_name(requirement) for requirement in requires(package.replace("_", "-")) or ()}
+    providers = packages_distributions()
+    foreign = imports(PROJECTS[package] / "src" / package) - sys.stdlib_module_names - {package}
+    undeclared = {
+        name
+        for name in foreign
+        if not declared
+        & {_name(each) for each in (*providers.get(name, []), COMES_WITH.get(name, name))}
+    }
+    assert undeclared == set()
+
+
+def imports(folder: Path) -> set[str]:
+    """The top-level names that the files of a package import, anywhere in them."""
+    found: set[str] = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.partition(".")[0])
+    return found
+
+
+def _name(requirement: str) -> str:
+    """`Types_PyYAML>=6` is the distribution `types-pyyaml`."""
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower().replace("_", "-")

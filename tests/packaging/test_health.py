@@ -17,6 +17,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from support.databases import Databases
 
+#: The heartbeat of a worker on this host.
+BEAT = """
+INSERT INTO worker (tenant_id, worker_id, queues, slots, running, started_at, heartbeat_at)
+VALUES ('default', '{host}-1-abc', ARRAY['default'], 1, 0, ops_now(), ops_now() - interval '{age_s} s')
+"""
+
 SCRIPT = Path(__file__).resolve().parents[2] / "docker" / "health.py"
 
 
@@ -74,14 +80,7 @@ def test_a_grpc_door_is_healthy_when_it_serves(status: str, expected: bool) -> N
 def test_a_worker_is_healthy_while_its_heartbeat_advances(
     databases: Databases, database_url: str, age_s: int, expected: bool
 ) -> None:
-    databases.run(
-        database_url,
-        f"""
-        INSERT INTO worker (tenant_id, worker_id, queues, slots, running, started_at, heartbeat_at)
-        VALUES ('default', '{socket.gethostname()}-1-abc', '{{default}}', 1, 0, ops_now(),
-                ops_now() - interval '{age_s} seconds')
-        """,
-    )
+    databases.run(database_url, BEAT.format(host=socket.gethostname(), age_s=age_s))
     assert expected == healthy("worker", DATABASE_URL=database_url)
 
 

@@ -46,4 +46,6 @@ def _apt(*arguments: str) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()[-3:]
-        raise ServerUnavailable(f"`{' '.join(command)}` failed; run it by hand:\n" + "\n".join(lines))
+        raise ServerUnavailable(
+            f"`{' '.join(command)}` failed; run it by hand:\n" + "\n".join(lines)
+        )

