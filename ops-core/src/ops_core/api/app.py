@@ -47,7 +47,7 @@ def create_app(
     )
     app.state.service = service
     app.state.probes = dict(probes or {})
-    app.state.routes = [*tasks.router.routes, *health.router.routes]
+    app.state.routes = [*app.routes, *tasks.router.routes, *health.router.routes]
     for router in (tasks.router, health.router):
         app.include_router(router)
     app.router.default = OtherSlash(app.router)

@@ -50,10 +50,9 @@ async def on_ops_error(request: Request, error: OpsError) -> Response:
     if isinstance(error, Unavailable):
         retry = {"Retry-After": str(error.retry_after_s)}
         return problem(request.scope, status, error.type, title, _AWAY, headers=retry)
-    fields = (
-        [asdict(field) for field in error.errors] if isinstance(error, InvalidRequest) else None
-    )
-    more = {} if fields is None else {"errors": fields}
+    more = None
+    if isinstance(error, InvalidRequest):
+        more = {"errors": [asdict(field) for field in error.errors]}
     return problem(request.scope, status, error.type, title, str(error), more=more)
 
 

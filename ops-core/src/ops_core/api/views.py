@@ -19,8 +19,8 @@ def rfc3339(moment: datetime) -> str:
 
 
 def plain_decimal(amount: Decimal) -> str:
-    """No exponent and no trailing zeros: `0`, `12`, `0.000125`."""
-    return format(amount.normalize(), "f")
+    """Digits only, however small the amount: never an exponent."""
+    return f"{amount:f}"
 
 
 Time = Annotated[

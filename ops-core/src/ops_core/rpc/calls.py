@@ -1,0 +1,73 @@
+"""What every call of our service goes through: parsing, an id, and errors in one form.
+
+Requests are parsed here and not by the runtime, which would answer a malformed message as a bug of ours.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+import grpc
+import grpc.aio
+import structlog
+from google.protobuf.message import DecodeError, Message
+from structlog.contextvars import bound_contextvars
+
+from ops_core.errors import CallerError, FieldError, InvalidRequest, Unavailable
+from ops_core.rpc.convert import refuse_unknown_fields
+from ops_core.rpc.status import Refusal, internal, refusal
+
+log = structlog.get_logger(__name__)
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Calls(grpc.aio.ServerInterceptor):
+    """Wraps the methods of one service; others (health, reflection) pass as they are."""
+
+    def __init__(self, service_name: str) -> None:
+        self._prefix = f"/{service_name}/"
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        # Any: the published types describe handlers of the synchronous server only.
+        handler: Any = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith(self._prefix):
+            return handler  # type: ignore[no-any-return]
+
+        async def call(body: bytes, context: Context) -> bytes:
+            return await _answer(method, handler, body, context)
+
+        return grpc.unary_unary_rpc_method_handler(call)
+
+
+async def _answer(method: str, handler: Any, body: bytes, context: Context) -> bytes:
+    request_id = uuid4().hex
+    with bound_contextvars(request_id=request_id):
+        try:
+            request = _parsed(handler, body)
+            answer: bytes = handler.response_serializer(await handler.unary_unary(request, context))
+        except (CallerError, Unavailable) as error:
+            refused: Refusal = refusal(error, request_id)
+        except Exception:
+            # Protects the client: what a bug says goes to the log, never over the wire.
+            log.exception("call_failed", method=method)
+            refused = internal(request_id)
+        else:
+            return answer
+    return await context.abort(refused.code, refused.message, refused.trailing_metadata)
+
+
+def _parsed(handler: Any, body: bytes) -> Message:
+    try:
+        request: Message = handler.request_deserializer(body)
+    except DecodeError:
+        message = "is not a message of this method, holds text that is not UTF-8, or nests too deep"
+        raise InvalidRequest([FieldError("", message)]) from None
+    refuse_unknown_fields(request)
+    return request

@@ -1,0 +1,45 @@
+"""Request messages, parsed into the same models as the JSON of REST: the same bounds and errors."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from ops_core.errors import FieldError, InvalidRequest
+from ops_core.query import TaskQuery
+from ops_core.request import TaskRequest, invalid, parse_request
+from ops_core.rpc.convert import STATUSES, from_struct, from_timestamp
+from ops_core.rpc.v1 import tasks_pb2
+
+
+def task_request(message: tasks_pb2.CreateTaskRequest) -> TaskRequest:
+    """Raises `InvalidRequest` naming each wrong field. A field that is not set keeps its default."""
+    data: dict[str, Any] = {
+        field.name: value
+        for field, value in message.ListFields()
+        if field.name in ("task_type", "name", "agent", "thread_id", "priority", "deadline_s")
+    }
+    if message.HasField("input_data"):
+        data["input_data"] = from_struct(message.input_data)
+    if message.HasField("scheduled_at"):
+        data["scheduled_at"] = from_timestamp("scheduled_at", message.scheduled_at)
+    if message.HasField("retry_policy"):
+        policy = message.retry_policy.ListFields()
+        data["retry_policy"] = {field.name: value for field, value in policy}
+    if message.labels:
+        data["labels"] = dict(message.labels)
+    return parse_request(data)
+
+
+def task_query(message: tasks_pb2.ListTasksRequest) -> TaskQuery:
+    """Raises `InvalidRequest` naming each wrong field."""
+    data: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
+    if message.status:
+        if message.status not in STATUSES:
+            raise InvalidRequest([FieldError("status", "is not a status that is known")])
+        data["status"] = STATUSES[message.status]
+    if message.HasField("created_after"):
+        data["created_after"] = from_timestamp("created_after", message.created_after)
+    try:
+        return TaskQuery.model_validate(data)
+    except ValidationError as error:
+        raise invalid(error) from None

@@ -1,0 +1,49 @@
+"""Puts the gRPC door together."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_NAME
+from grpc_reflection.v1alpha.reflection import enable_server_reflection
+
+from ops_core.readiness import Probe
+from ops_core.rpc.calls import Calls
+from ops_core.rpc.health import Health
+from ops_core.rpc.tasks import Tasks
+from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
+from ops_core.service import TaskService
+
+SERVICE_NAME: Final = tasks_pb2.DESCRIPTOR.services_by_name["TaskService"].full_name
+HEALTH_NAME: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+
+def create_server(
+    service: TaskService,
+    *,
+    probes: Mapping[str, Probe] | None = None,
+    reflection: bool = False,
+    max_message_bytes: int = 1_048_576,
+) -> grpc.aio.Server:
+    """A server without a port: call it on the running loop, add ports, start it.
+
+    `probes`: what must work for the health service to say SERVING. A request larger than
+    `max_message_bytes` is RESOURCE_EXHAUSTED.
+    """
+    server = grpc.aio.server(
+        interceptors=[Calls(SERVICE_NAME)],
+        options=[
+            ("grpc.max_receive_message_length", max_message_bytes),
+            # Otherwise a second server on a port that is taken starts, and gets half of the calls.
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    add_tasks: Any = tasks_pb2_grpc.add_TaskServiceServicer_to_server  # generated without types
+    add_tasks(Tasks(service), server)
+    health = Health(frozenset({"", SERVICE_NAME}), probes or {})
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    if reflection:
+        enable_server_reflection((SERVICE_NAME, HEALTH_NAME, REFLECTION_NAME), server)
+    return server

@@ -1,0 +1,70 @@
+"""`TaskService` of tasks.proto: each method one call of the service."""
+
+from typing import Any
+
+import grpc.aio
+
+from ops_core.errors import FieldError, InvalidRequest
+from ops_core.query import TaskQuery
+from ops_core.request import TaskRequest
+from ops_core.rpc.convert import task_message
+from ops_core.rpc.requests import task_query, task_request
+from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
+from ops_core.service import TaskService
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Tasks(tasks_pb2_grpc.TaskServiceServicer):
+    """Raises our errors as they are: `Calls` turns them into statuses."""
+
+    def __init__(self, service: TaskService) -> None:
+        self._service = service
+
+    async def CreateTask(  # noqa: N802  # the names are the contract's
+        self, request: tasks_pb2.CreateTaskRequest, context: Context
+    ) -> tasks_pb2.CreateTaskResponse:
+        key = request.idempotency_key if request.HasField("idempotency_key") else None
+        sent: TaskRequest = task_request(request)
+        submitted = await self._service.submit(
+            sent, tenant_id=tenant_id(context), idempotency_key=key
+        )
+        return tasks_pb2.CreateTaskResponse(
+            task=task_message(submitted.task), replayed=not submitted.created
+        )
+
+    async def GetTask(  # noqa: N802
+        self, request: tasks_pb2.GetTaskRequest, context: Context
+    ) -> tasks_pb2.GetTaskResponse:
+        task = await self._service.get(_task_id(request.task_id), tenant_id=tenant_id(context))
+        return tasks_pb2.GetTaskResponse(task=task_message(task))
+
+    async def ListTasks(  # noqa: N802
+        self, request: tasks_pb2.ListTasksRequest, context: Context
+    ) -> tasks_pb2.ListTasksResponse:
+        query: TaskQuery = task_query(request)
+        page = await self._service.list(
+            query.where(), tenant_id=tenant_id(context), limit=query.limit, cursor=query.cursor
+        )
+        return tasks_pb2.ListTasksResponse(
+            tasks=[task_message(task) for task in page.tasks],
+            total=page.total,
+            next_cursor=page.next_cursor,
+        )
+
+    async def CancelTask(  # noqa: N802
+        self, request: tasks_pb2.CancelTaskRequest, context: Context
+    ) -> tasks_pb2.CancelTaskResponse:
+        task = await self._service.cancel(_task_id(request.task_id), tenant_id=tenant_id(context))
+        return tasks_pb2.CancelTaskResponse(task=task_message(task))
+
+
+def tenant_id(_context: Context) -> str:
+    """Who is asking: one tenant for all, until there are identities to tell them apart by."""
+    return "default"
+
+
+def _task_id(task_id: str) -> str:
+    if not task_id:
+        raise InvalidRequest([FieldError("task_id", "is required")])
+    return task_id
