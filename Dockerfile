@@ -19,7 +19,9 @@ RUN uv venv --python /usr/local/bin/python3 /opt/opspawn \
     -c requirements.lock -b requirements.lock ".${EXTRAS}" ./agentkit ./ops-core
 
 FROM python:3.13.7-slim-bookworm
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin opspawn
+# libgomp1: the built-in model's runtime needs it and the slim image lacks it.
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin opspawn
 COPY --from=build /opt/opspawn /opt/opspawn
 COPY docker/health.py /opt/opspawn/health.py
 ENV PATH=/opt/opspawn/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -60,6 +60,7 @@ clean: ## Delete what these targets installed or built (data in .opspawn stays)
 	  { echo "→ making .venv with Python from $$(readlink $(pick_python))"; $(uv) venv --quiet --clear --python "$(pick_python)" .venv; }
 	@echo "→ installing the locked dependencies into .venv (about 400 MB, the demo's model among them)"
 	@$(uv) pip install $(quiet) --python .venv $(locked) -e '.[local]' -e agentkit -e ops-core
+	@tools/system-libraries.sh
 	@touch $@
 
 .venv/bench.stamp: .venv/demo.stamp
