@@ -4,7 +4,7 @@ Those modules are imported when their command runs: `opspawn --help` must answer
 command that talks to a server has no use for the server's own libraries.
 """
 
-# ruff: noqa: PLC0415  (imports inside functions: see above)
+
 
 from typing import Annotated, Literal
 
@@ -59,7 +59,10 @@ def _help_alone(context: typer.Context) -> None:
 
 @app.command()
 def up() -> None:
-    """Serve everything from this process until Ctrl-C; needs nothing else."""
+    """Serve everything until Ctrl-C.
+
+    One process with its own PostgreSQL and broker, unless DATABASE_URL or RABBITMQ_URL is set.
+    """
     from opspawn.cli import serving
 
     serving.up(settings())
@@ -72,7 +75,10 @@ def demo(
     model: Model = None,
     deadline: Deadline = 300.0,
 ) -> int:
-    """Start everything, run one goal live, print the final task as JSON."""
+    """Start everything and run one goal.
+
+    Shows the run live and prints the final task as JSON.
+    """
     from opspawn.cli import demo as demonstration
     from opspawn.cli.running import Goal
 
@@ -91,7 +97,10 @@ def run(
     as_json: AsJson = False,
     url: Url = None,
 ) -> int:
-    """Submit a goal to a running server and follow it to its end."""
+    """Submit a goal and follow it.
+
+    Shows the run live and prints the answer on standard output.
+    """
     from opspawn.cli import running
 
     chosen = running.Goal(text=goal, provider=provider, model=model, name=name, deadline_s=deadline)
@@ -129,7 +138,10 @@ def cancel(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
 
 @tasks_app.command(epilog=OUTCOME_HELP)
 def follow(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> int:
-    """Show a task's events from the first to the last, live (--json: one event a line)."""
+    """Show a task's run, live.
+
+    From its first event to its end; with --json one event a line.
+    """
     from opspawn.cli import running
 
     return running.follow(server_url(url), task_id, as_json=as_json)
@@ -137,7 +149,10 @@ def follow(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> int:
 
 @app.command()
 def api() -> None:
-    """Serve REST alone (needs DATABASE_URL and RABBITMQ_URL)."""
+    """Serve REST alone.
+
+    Needs DATABASE_URL and RABBITMQ_URL, as do grpc, worker and dispatcher.
+    """
     from opspawn.cli import serving
 
     serving.one("api", settings())
@@ -145,7 +160,7 @@ def api() -> None:
 
 @app.command()
 def grpc() -> None:
-    """Serve gRPC alone (needs DATABASE_URL and RABBITMQ_URL)."""
+    """Serve gRPC alone."""
     from opspawn.cli import serving
 
     serving.one("grpc", settings())
@@ -153,7 +168,7 @@ def grpc() -> None:
 
 @app.command()
 def worker() -> None:
-    """Run tasks (needs DATABASE_URL and RABBITMQ_URL)."""
+    """Run tasks."""
     from opspawn.cli import serving
 
     serving.one("worker", settings())
@@ -161,7 +176,7 @@ def worker() -> None:
 
 @app.command()
 def dispatcher() -> None:
-    """Ring for due tasks and give back those of dead workers (needs DATABASE_URL, RABBITMQ_URL)."""
+    """Ring for due tasks, recover lost ones."""
     from opspawn.cli import serving
 
     serving.one("dispatcher", settings())
@@ -169,7 +184,7 @@ def dispatcher() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database of DATABASE_URL to the schema of this version."""
+    """Bring DATABASE_URL to this version's schema."""
     from opspawn.cli import serving
 
     serving.migrated(settings())
@@ -177,7 +192,10 @@ def migrate() -> None:
 
 @app.command()
 def doctor() -> int:
-    """Check what Opspawn needs here; one line each, with the remedy. Exit code 1: not all well."""
+    """Check what Opspawn needs here.
+
+    One line for each thing, with the remedy. Exit code 1: something is wrong.
+    """
     from opspawn.cli import checkup
 
     return checkup.checkup()

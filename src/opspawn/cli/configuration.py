@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # pydantic takes longer to import than `opspawn --help` may t
 
 
 def settings() -> "Settings":
-    from opspawn.settings import SettingsError, load  # noqa: PLC0415  # see above
+    from opspawn.settings import SettingsError, load  # see above
 
     try:
         return load()

@@ -13,12 +13,15 @@ from opspawn.cli.process import say
 from opspawn.cli.running import Goal, check_text, outcome, submit, watch
 from opspawn.cli.serving import database, describe, run
 from opspawn.cli.text import print_json
+from opspawn.logs import configure
 from opspawn.settings import Settings
 
 
 def demo(settings: Settings, goal: Goal) -> int:
     """Returns the exit code: the task's outcome."""
     settings = settings.model_copy(update=free_ports(settings))
+    quiet = settings.log_level == "info"  # the run itself is shown
+    configure(settings.model_copy(update={"log_level": "warning"}) if quiet else settings)
     check_text(goal.text)
     with database(settings) as url:
         task = run(lambda stop: _serve_and_run(settings, goal, url, stop))
@@ -39,7 +42,8 @@ def free_ports(settings: Settings) -> dict[str, int]:
 
 def _is_taken(host: str, port: int) -> bool:
     try:
-        with socket.create_server((host, port)):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family):
             return False
     except OSError as error:
         return error.errno == errno.EADDRINUSE

@@ -10,6 +10,7 @@ from opspawn.cli.exits import UNAVAILABLE, USAGE, CommandError
 from opspawn.cli.process import interruptible, say, serve
 from opspawn.cli.text import print_line
 from opspawn.database_errors import DATABASE_ERRORS, explain
+from opspawn.logs import configure
 from opspawn.settings import Settings
 
 Result = TypeVar("Result")
@@ -19,6 +20,7 @@ Role = Literal["api", "grpc", "worker", "dispatcher"]
 
 def up(settings: Settings) -> None:
     """Serves everything in this process until a signal."""
+    configure(settings)
 
     def announce(endpoints: bootstrap.Endpoints) -> None:
         for line in describe(endpoints):
@@ -45,6 +47,7 @@ def one(role: Role, settings: Settings) -> None:
             "set that, or run everything in one process with `opspawn up`.",
             USAGE,
         )
+    configure(settings)
     roles: dict[str, Callable[[Settings, asyncio.Event], Awaitable[None]]] = {
         "api": bootstrap.serve_api,
         "grpc": bootstrap.serve_grpc,

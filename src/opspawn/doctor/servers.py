@@ -10,8 +10,8 @@ from typing import Final
 
 import asyncpg
 import httpx2
-import pika  # type: ignore[import-untyped]
-import pika.exceptions  # type: ignore[import-untyped]
+import pika
+import pika.exceptions
 
 from opspawn import embedded, migrate
 from opspawn.database_errors import DATABASE_ERRORS, explain, place
@@ -47,8 +47,10 @@ def migrations(settings: Settings) -> str:
         found, needed = migrate.current(url)
     except DATABASE_ERRORS as error:
         raise CheckError(explain(error, url)) from None
-    if found != needed:
+    if found is None or migrate.is_behind(found):
         raise CheckError(f"the database is at {found or 'nothing'} and needs {needed}; {remedy}")
+    if found != needed:
+        return f"at {found}, made by a newer Opspawn; this one needs {needed}"
     return f"at {found}, as this version needs"
 
 
@@ -150,7 +152,8 @@ def _port(settings: Settings, port: int, key: str) -> str:
     if port == 0:
         return "any free port"
     try:
-        with socket.create_server((settings.host, port)):
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        with socket.create_server((settings.host, port), family=family):
             return f"{settings.host}:{port} is free"
     except socket.gaierror:
         raise CheckError(f"OPSPAWN_HOST: {settings.host} is not known") from None

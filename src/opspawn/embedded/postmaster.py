@@ -1,5 +1,6 @@
 """The running server process: found again after a crash of ours, asked if it answers, stopped."""
 
+import contextlib
 import signal
 import socket
 import subprocess
@@ -42,6 +43,11 @@ class Postmaster:
 
     def stop(self) -> None:
         """Stops the server cleanly (sessions end, nothing is lost), harshly when it must be."""
+        self._end()
+        with contextlib.suppress(OSError):
+            self.socket_dir.rmdir()
+
+    def _end(self) -> None:
         for how, timeout_s in ((signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, 5.0)):
             try:
                 self.process.send_signal(how)
