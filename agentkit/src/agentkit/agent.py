@@ -58,7 +58,7 @@ class Agent:
     `journal` serves one run, so give one only to an agent made for that run.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is a port with a default
         self,
         llm: LlmClient,
         *,

@@ -8,8 +8,9 @@ journal (a replay that does not match, a run that must stop) and a cancelled run
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
 from agentkit.decisions import Allow, Decision, Deny, NeedApproval
@@ -35,20 +36,26 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """A tool with the arguments it would be called with."""
+
+    tool: Tool
+    keywords: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A call with its place in the program, and the arguments its tool will be called with."""
+    """A call with its place in the program; `ready` is a denial when it cannot reach its tool."""
 
     step: int
     path: str
     call: ToolCall
-    tool: Tool | None
-    keywords: dict[str, Any]
-    problem: Deny | None
+    ready: Ready | Deny
 
     @property
     def effect(self) -> Effect:
-        """A call that cannot reach its tool has no effect."""
-        return "pure" if self.tool is None or self.problem else self.tool.effect
+        """What a repetition would do; a call that cannot reach its tool has no effect."""
+        return self.ready.tool.effect if isinstance(self.ready, Ready) else "pure"
 
     @property
     def started(self) -> ToolStarted:
@@ -76,7 +83,7 @@ class ToolBoundary:
     def schedule(self, step: int, calls: Sequence[ToolCall]) -> tuple[Scheduled, ...]:
         """Give each call its path, in program order, and check that it could be made."""
         return tuple(
-            self._scheduled(step, f"{step}/tool/{order}", call)
+            Scheduled(step, f"{step}/tool/{order}", call, self._ready(call))
             for order, call in enumerate(calls, start=1)
         )
 
@@ -92,53 +99,51 @@ class ToolBoundary:
                 raise result
         return [result for result in results if isinstance(result, ToolFinished)]
 
-    def _scheduled(self, step: int, path: str, call: ToolCall) -> Scheduled:
-        tool, keywords, problem = self._tools.get(call.tool), {}, None
+    def _ready(self, call: ToolCall) -> Ready | Deny:
+        tool = self._tools.get(call.tool)
         if tool is None:
             known = ", ".join(tool.name for tool in self._tools) or "none"
-            problem = Deny("unknown_tool", f"there is no tool {call.tool!r}; tools: {known}")
-        elif call.malformed is not None:
+            return Deny("unknown_tool", f"there is no tool {call.tool!r}; tools: {known}")
+        if call.malformed is not None:
             wrote = call.malformed[:_LONGEST_QUOTE]
-            problem = Deny("invalid_arguments", f"the arguments are not a JSON object: {wrote}")
-        else:
-            try:
-                keywords = tool.parse(call.arguments)
-            except InvalidArguments as error:
-                problem = Deny("invalid_arguments", f"wrong arguments: {error}")
-        return Scheduled(step, path, call, tool, keywords, problem)
+            return Deny("invalid_arguments", f"the arguments are not a JSON object: {wrote}")
+        try:
+            return Ready(tool, tool.parse(call.arguments))
+        except InvalidArguments as error:
+            return Deny("invalid_arguments", f"wrong arguments: {error}")
 
     async def _perform(self, scheduled: Scheduled) -> ToolFinished:
-        decision = scheduled.problem or await self._security.check(
-            scheduled.call,
-            CallContext(self._agent, self._goal, scheduled.path, scheduled.effect),
-        )
+        call, ready = scheduled.call, scheduled.ready
         # A call that will not be made is recorded as pure: nothing about it can be in doubt.
-        effect = scheduled.effect if isinstance(decision, Allow) else "pure"
-        call = scheduled.call
-
-        async def run() -> JsonValue:
-            return to_json(Outcome(await self._observe(scheduled, decision), decision))
-
-        arguments: JsonValue = call.arguments if call.malformed is None else call.malformed
-        recorded = await self._journal.record(
-            Step(scheduled.path, "tool", call.tool, arguments, effect), run
-        )
-        outcome = from_json(Outcome, recorded)
-        return ToolFinished(scheduled.step, call, outcome.observation, outcome.decision)
-
-    async def _observe(self, scheduled: Scheduled, decision: Decision) -> ToolMessage:
+        if isinstance(ready, Deny):
+            return await self._record(scheduled, "pure", ready, partial(_refused, call, ready))
+        context = CallContext(self._agent, self._goal, scheduled.path, scheduled.effect)
+        decision = await self._security.check(call, context)
         match decision:
             case Allow():
-                assert scheduled.tool is not None
-                return await observe(scheduled.tool, scheduled.call, scheduled.keywords)
-            case Deny(_, reason):
-                return _failed(scheduled.call, f"Not called: {reason}.")
-            case NeedApproval(_, question):
-                return _failed(
-                    scheduled.call, f"Not called: a person must approve it first ({question})."
-                )
+                act = partial(observe, ready.tool, call, ready.keywords)
+                return await self._record(scheduled, scheduled.effect, decision, act)
+            case Deny() | NeedApproval():
+                act = partial(_refused, call, decision)
+                return await self._record(scheduled, "pure", decision, act)
             case _:
                 assert_never(decision)
+
+    async def _record(
+        self,
+        scheduled: Scheduled,
+        effect: Effect,
+        decision: Decision,
+        act: Callable[[], Awaitable[ToolMessage]],
+    ) -> ToolFinished:
+        async def run() -> JsonValue:
+            return to_json(Outcome(await act(), decision))
+
+        call = scheduled.call
+        arguments: JsonValue = call.arguments if call.malformed is None else call.malformed
+        step = Step(scheduled.path, "tool", call.tool, arguments, effect)
+        outcome = from_json(Outcome, await self._journal.record(step, run))
+        return ToolFinished(scheduled.step, call, outcome.observation, outcome.decision)
 
 
 async def observe(tool: Tool, call: ToolCall, keywords: dict[str, Any]) -> ToolMessage:
@@ -153,9 +158,19 @@ async def observe(tool: Tool, call: ToolCall, keywords: dict[str, Any]) -> ToolM
     except TimeoutError:
         return _failed(call, f"{call.tool} took longer than {tool.timeout_s:g} s.{unsure}")
     # Protects the run: a tool is foreign code, and its failure is information for the model.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         detail = str(error)[:_LONGEST_QUOTE] or "no detail"
         return _failed(call, f"{call.tool} failed: {type(error).__name__}: {detail}.{unsure}")
+
+
+async def _refused(call: ToolCall, decision: Deny | NeedApproval) -> ToolMessage:
+    match decision:
+        case Deny(_, reason):
+            return _failed(call, f"Not called: {reason}.")
+        case NeedApproval(_, question):
+            return _failed(call, f"Not called: a person must approve it first ({question}).")
+        case _:
+            assert_never(decision)
 
 
 def _failed(call: ToolCall, text: str) -> ToolMessage:

@@ -11,9 +11,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=64)
 def adapter(kind: Any) -> TypeAdapter[Any]:
     """The adapter of one type or union, built on first use."""
+    return _built(kind)
+
+
+@lru_cache(maxsize=64)
+def _built(kind: Any) -> TypeAdapter[Any]:
     # Imported here: pydantic would be most of what `import agentkit` costs.
     from pydantic import TypeAdapter
 

@@ -18,6 +18,7 @@ from agentkit.messages import (
     AssistantMessage,
     Message,
     Reply,
+    Stop,
     SystemMessage,
     ToolCall,
     ToolMessage,
@@ -119,7 +120,7 @@ class _Exchange:
         return generated
 
     def _reply(self, generated: Generated) -> Reply:
-        stop = "length" if generated.cut else "end"
+        stop: Stop = "length" if generated.cut else "end"
         return Reply(AssistantMessage(generated.text.strip()), self._usage, stop, self._model)
 
 

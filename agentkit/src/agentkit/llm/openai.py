@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -80,12 +81,11 @@ class OpenAiClient:
         except (openai.OpenAIError, TimeoutError, ValueError) as error:
             # ValueError: a body that is not JSON leaves the SDK as a bare decoding error.
             raise translate(error, self._name, self._base_url, self._secret) from None
+        reply = openai_wire.from_wire(completion, self.model)
         provider = self._name if self._name in _PRICED_PROVIDERS else None
         counts = openai_wire.token_counts(completion)
-        price = cost_usd(
-            provider, self._base_url, getattr(completion, "model", self.model), *counts
-        )
-        return openai_wire.from_wire(completion, price)
+        price = cost_usd(provider, self._base_url, reply.model, *counts)
+        return replace(reply, usage=replace(reply.usage, cost_usd=price))
 
 
 def _without_password(url: str) -> str:

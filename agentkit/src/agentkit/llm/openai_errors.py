@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import openai
 
 LONGEST_QUOTE = 300
-"""Characters of a provider's own words that an error repeats; an HTML page is not an explanation."""
+"""Characters of a provider's own words that an error repeats; an HTML page explains nothing."""
 
 
 def translate(error: Exception, provider: str, base_url: str, secret: str) -> AgentError:
@@ -48,21 +48,9 @@ def translate(error: Exception, provider: str, base_url: str, secret: str) -> Ag
 
 def _of_status(error: openai.APIStatusError, provider: str, said: str) -> AgentError:
     status, code = error.status_code, str(error.code or error.type or "")
-    if status in (401, 403):
-        # What the provider said is left out: it repeats parts of the key.
-        return AuthenticationFailed(
-            f"{provider} refused the API key (HTTP {status}): check that it is set, current and "
-            "allowed to use this model."
-        )
-    if status == 402 or "insufficient_quota" in code:
-        return RateLimited(
-            f"{provider} says the account has no credit left: top it up. {said}", retryable=False
-        )
-    if status == 429:
-        return RateLimited(
-            f"{provider} is limiting this key's rate: wait, or ask for a higher limit. {said}",
-            retry_after_s=retry_after_s(error),
-        )
+    about_account = _about_account(error, provider, said)
+    if about_account is not None:
+        return about_account
     if "context_length" in code or status == 413 or "context length" in said:
         return ContextTooLong(
             f"The conversation is too long for the model: use a smaller memory. {said}"
@@ -78,6 +66,27 @@ def _of_status(error: openai.APIStatusError, provider: str, said: str) -> AgentE
         f"{provider} rejected the request (HTTP {status}): check the model's name and settings. "
         f"{said}"
     )
+
+
+def _about_account(error: openai.APIStatusError, provider: str, said: str) -> AgentError | None:
+    """What is wrong with the key, its credit or its rate; None when that is not the matter."""
+    status, code = error.status_code, str(error.code or error.type or "")
+    if status in (401, 403):
+        # What the provider said is left out: it repeats parts of the key.
+        return AuthenticationFailed(
+            f"{provider} refused the API key (HTTP {status}): check that it is set, current and "
+            "allowed to use this model."
+        )
+    if status == 402 or "insufficient_quota" in code:
+        return RateLimited(
+            f"{provider} says the account has no credit left: top it up. {said}", retryable=False
+        )
+    if status == 429:
+        return RateLimited(
+            f"{provider} is limiting this key's rate: wait, or ask for a higher limit. {said}",
+            retry_after_s=retry_after_s(error),
+        )
+    return None
 
 
 def _quote(error: openai.APIStatusError, secret: str) -> str:

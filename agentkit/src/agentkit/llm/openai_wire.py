@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, assert_never
 
 from agentkit.errors import ModelMisbehaved
@@ -95,15 +94,22 @@ def _call_to_wire(call: ToolCall) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": function}
 
 
-def from_wire(completion: ChatCompletion, cost_usd: Decimal | None) -> Reply:
-    """The one choice of a completion. Raises ModelMisbehaved when it is not a whole answer."""
+def from_wire(completion: ChatCompletion, asked_model: str) -> Reply:
+    """The one choice of a completion, not priced yet.
+
+    Raises ModelMisbehaved when it is not a whole answer.
+    """
     if not getattr(completion, "choices", None):
-        raise ModelMisbehaved("The model's server answered without any choice: try again.")
+        raise ModelMisbehaved(
+            "The model's server answered without any choice: try again, or check that base_url is "
+            "the root of an OpenAI-compatible API, usually ending in /v1."
+        )
     choice = completion.choices[0]
-    stop = _STOPS.get(choice.finish_reason or "")
+    reason: str | None = choice.finish_reason
+    stop = _STOPS.get(reason or "")
     if stop is None or getattr(choice, "message", None) is None:
         raise ModelMisbehaved(
-            f"The model's answer has no usable finish reason ({choice.finish_reason!r}), so it may "
+            f"The model's answer has no usable finish reason ({reason!r}), so it may "
             "be cut off: try again, or check the proxy in front of the server."
         )
     refusal = getattr(choice.message, "refusal", None)
@@ -117,7 +123,8 @@ def from_wire(completion: ChatCompletion, cost_usd: Decimal | None) -> Reply:
         # Some servers say "stop" beside tool calls; the calls are what counts.
         stop = "tool_calls" if calls else "end"
     input_tokens, _, output_tokens = token_counts(completion)
-    return Reply(message, Usage(input_tokens, output_tokens, cost_usd), stop, completion.model)
+    model = getattr(completion, "model", None) or asked_model
+    return Reply(message, Usage(input_tokens, output_tokens), stop, model)
 
 
 def _call_from_wire(call: Any) -> ToolCall:
@@ -128,12 +135,17 @@ def _call_from_wire(call: Any) -> ToolCall:
     call_id = call.id or f"call_{uuid.uuid4().hex}"
     text = function.arguments or "{}"
     try:
-        arguments = json.loads(text)
+        arguments = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         arguments = None
     if not isinstance(arguments, dict):
         return ToolCall(call_id, function.name, {}, malformed=text)
     return ToolCall(call_id, function.name, arguments)
+
+
+def _refuse_constant(name: str) -> None:
+    # NaN and Infinity are not JSON: a journal could not store them.
+    raise ValueError(name)
 
 
 def token_counts(completion: ChatCompletion) -> tuple[int, int, int]:

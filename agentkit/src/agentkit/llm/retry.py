@@ -40,9 +40,12 @@ class RetryPolicy:
         # Imported here: tenacity costs 40 ms, and a program that only uses tools never needs it.
         import tenacity
 
+        backoff = tenacity.wait_exponential(
+            multiplier=self.first_wait_s, max=self.max_wait_s
+        ) + tenacity.wait_random(0, self.first_wait_s)
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_worth_another_try),
-            wait=self._wait_s,
+            wait=lambda state: max(backoff(state), _asked_wait_s(state)),
             stop=tenacity.stop_any(
                 tenacity.stop_after_attempt(self.attempts),
                 tenacity.stop_before_delay(self.budget_s),
@@ -50,17 +53,18 @@ class RetryPolicy:
             sleep=self.sleep,
             reraise=True,
         )
-        return await retrying(request)
 
-    def _wait_s(self, state: RetryCallState) -> float:
-        from tenacity import wait_exponential_jitter
+        # tenacity awaits only what is declared with `async`, so not what a lambda returns.
+        async def attempt() -> T:
+            return await request()
 
-        backoff = wait_exponential_jitter(
-            initial=self.first_wait_s, max=self.max_wait_s, jitter=self.first_wait_s
-        )
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after_s if isinstance(error, ProviderError) else None
-        return max(backoff(state), asked or 0.0)
+        return await retrying(attempt)
+
+
+def _asked_wait_s(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after_s if isinstance(error, ProviderError) else None
+    return asked or 0.0
 
 
 def _worth_another_try(error: BaseException) -> bool:

@@ -46,8 +46,7 @@ def calculator(
 
 def _value(node: ast.expr) -> Number:
     match node:
-        # Not isinstance: True is an int, too.
-        case ast.Constant(value) if type(value) in (int, float):
+        case ast.Constant(int() | float() as value) if not isinstance(value, bool):
             return _bounded(value)
         case ast.UnaryOp(ast.USub(), operand):
             return -_value(operand)
