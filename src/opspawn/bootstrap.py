@@ -25,7 +25,7 @@ from ops_core.rpc import create_server
 from ops_core.service import TaskService
 from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
 from ops_core.upkeep.dispatcher import Dispatcher
-from opspawn import migrate
+from opspawn import logs, migrate
 from opspawn.agents.contract import TASK_TYPES
 from opspawn.settings import Settings, env_name
 
@@ -69,6 +69,7 @@ class Parts:
 @asynccontextmanager
 async def opened(settings: Settings, database_url: str | None = None) -> AsyncIterator[Parts]:
     """The parts over the given servers. Raises `StartError` when the database cannot be used."""
+    logs.configure(settings)
     url = database_url or _required_url(settings)
     broker_url = settings.rabbitmq_url
     broker = rabbitmq_broker(broker_url.get_secret_value()) if broker_url else in_process_broker()
@@ -213,7 +214,12 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _open_grpc(parts: Parts, service: TaskService) -> tuple[grpc.aio.Server, int]:
     settings = parts.settings
-    server = create_server(service, probes=parts.probes(), reflection=settings.grpc_reflection)
+    server = create_server(
+        service,
+        probes=parts.probes(),
+        reflection=settings.grpc_reflection,
+        max_message_bytes=settings.max_body_bytes,
+    )
     try:
         port = server.add_insecure_port(f"{_host(settings)}:{settings.grpc_port}")
     except RuntimeError:

@@ -44,7 +44,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=CONNECT_TIMEOUT_S,
-            pool_pre_ping=False,
+            hide_parameters=True,  # an error that is logged must not carry clients' data
             json_serializer=dump_json,
             connect_args={
                 "timeout": CONNECT_TIMEOUT_S,
