@@ -12,6 +12,10 @@ from opspawn.cli.client import Event, Json
 from opspawn.cli.text import bounded, json_text, one_line
 
 
+#: A tool that takes less is not worth a line for its time.
+NOTABLE_S: Final = 0.1
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One thing that happened; `words` may be several lines."""
@@ -23,7 +27,7 @@ class Line:
     """Small print below: tokens, cost, time."""
 
     once: str | None = None
-    """A line with a key that was shown before is left out."""
+    """What the line says, where events may repeat each other: the second one is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def _llm_completed(data: Json) -> Told:
         _seconds(data.get("duration_s")),
     )
     words = text or (f"(no words; calls {names})" if names else "(no words)")
-    return Told((Line("thought", words, "cyan", detail),))
+    return Told((Line("thought", words, "cyan", detail, once=text or None),))
 
 
 def _llm_failed(data: Json) -> Told:
@@ -150,7 +154,9 @@ def _tool_detail(data: Json) -> str:
     decision = data.get("decision")
     decided = "" if decision in {None, "allow"} else f"{one_line(decision)} by {data.get('rule')}"
     cut = "shortened" if data.get("truncated") else ""
-    return _joined(_seconds(data.get("duration_s")), cut, one_line(decided))
+    took = data.get("duration_s")
+    slow = _seconds(took) if isinstance(took, int | float) and took >= NOTABLE_S else ""
+    return _joined(slow, cut, one_line(decided))
 
 
 def _limit(data: Json) -> Told:
@@ -159,7 +165,8 @@ def _limit(data: Json) -> Told:
 
 
 def _finish(data: Json) -> Told:
-    return Told((Line("answer", bounded(data.get("output") or ""), "bold"),))
+    words = bounded(data.get("output") or "")
+    return Told((Line("answer", words, "bold", once=words),))
 
 
 def _end(_data: Json) -> Told:

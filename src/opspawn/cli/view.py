@@ -31,7 +31,7 @@ class RunView:
         self._console = console
         self._status: Status | None = None
         self._started: datetime | None = None
-        self._shown: set[str] = set()
+        self._last: str | None = None
         self._is_lost = False
 
     def show(self, seen: Seen) -> None:
@@ -70,10 +70,9 @@ class RunView:
         told = narrate(event)
         self.close()
         for line in told.lines:
-            if line.once is None or line.once not in self._shown:
+            if line.once is None or line.once != self._last:
                 self._line(elapsed_s, line)
-            if line.once is not None:
-                self._shown.add(line.once)
+            self._last = line.once
         if told.busy and self._console.is_terminal:
             self._status = self._console.status(Text(told.busy, style="dim"))
             self._status.start()
