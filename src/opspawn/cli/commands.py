@@ -4,8 +4,6 @@ Those modules are imported when their command runs: `opspawn --help` must answer
 command that talks to a server has no use for the server's own libraries.
 """
 
-
-
 from typing import Annotated, Literal
 
 import typer

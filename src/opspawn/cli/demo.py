@@ -13,25 +13,25 @@ from opspawn.cli.process import say
 from opspawn.cli.running import Goal, check_text, outcome, submit, watch
 from opspawn.cli.serving import database, describe, run
 from opspawn.cli.text import print_json
-from opspawn.logs import configure
 from opspawn.settings import Settings
 
 
 def demo(settings: Settings, goal: Goal) -> int:
     """Returns the exit code: the task's outcome."""
-    settings = settings.model_copy(update=free_ports(settings))
-    quiet = settings.log_level == "info"  # the run itself is shown
-    configure(settings.model_copy(update={"log_level": "warning"}) if quiet else settings)
     check_text(goal.text)
+    changed: dict[str, object] = free_ports(settings)
+    if settings.log_level == "info":
+        changed["log_level"] = "warning"  # the run itself is shown
+    settings = settings.model_copy(update=changed)
     with database(settings) as url:
         task = run(lambda stop: _serve_and_run(settings, goal, url, stop))
     print_json(task)
     return outcome(task)
 
 
-def free_ports(settings: Settings) -> dict[str, int]:
+def free_ports(settings: Settings) -> dict[str, object]:
     """Zero (any free port) for each port that is taken: a demo does not need a certain one."""
-    changed = {}
+    changed: dict[str, object] = {}
     for key in ("api_port", "grpc_port"):
         port = getattr(settings, key)
         if port and _is_taken(settings.host, port):

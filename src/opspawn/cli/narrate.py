@@ -11,7 +11,6 @@ from typing import Final
 from opspawn.cli.client import Event, Json
 from opspawn.cli.text import bounded, json_text, one_line
 
-
 #: A tool that takes less is not worth a line for its time.
 NOTABLE_S: Final = 0.1
 
@@ -26,8 +25,11 @@ class Line:
     detail: str = ""
     """Small print below: tokens, cost, time."""
 
-    once: str | None = None
-    """What the line says, where events may repeat each other: the second one is left out."""
+    says: str | None = None
+    """What a later event may say again."""
+
+    is_echo: bool = False
+    """Left out when a line that `says` the same was shown before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,34 +121,38 @@ def _llm_completed(data: Json) -> Told:
         _seconds(data.get("duration_s")),
     )
     words = text or (f"(no words; calls {names})" if names else "(no words)")
-    return Told((Line("thought", words, "cyan", detail, once=text or None),))
+    return Told((Line("thought", words, "cyan", detail, says=text),))
 
 
 def _llm_failed(data: Json) -> Told:
     return Told((Line("model failed", _problem(data), "red"),))
 
 
-def _call(data: Json) -> Line:
+def _call(data: Json, *, is_echo: bool) -> Line:
     """The call itself: some tools are announced before they run, others only after."""
     given = data.get("arguments")
     pairs = given.items() if isinstance(given, dict) else [("arguments", given)]
     inside = ", ".join(f"{one_line(key, 60)}={one_line(value)}" for key, value in pairs)
-    once = json_text([data.get(key) for key in ("step", "tool", "arguments")], indent=None)
-    return Line("tool", f"{one_line(data.get('tool'), 60)}({inside})", "magenta", once=once)
+    says = json_text([data.get(key) for key in ("step", "tool", "arguments")], indent=None)
+    return Line(
+        "tool", f"{one_line(data.get('tool'), 60)}({inside})", "magenta", says=says, is_echo=is_echo
+    )
 
 
 def _tool_dispatched(data: Json) -> Told:
-    return Told((_call(data),), busy=f"running {one_line(data.get('tool'), 60)}")
+    return Told((_call(data, is_echo=False),), busy=f"running {one_line(data.get('tool'), 60)}")
 
 
 def _tool_completed(data: Json) -> Told:
     words = bounded(data.get("output"))
-    return Told((_call(data), Line("observation", words, "green", _tool_detail(data))))
+    return Told(
+        (_call(data, is_echo=True), Line("observation", words, "green", _tool_detail(data)))
+    )
 
 
 def _tool_failed(data: Json) -> Told:
     words = _problem(data) if "error" in data else bounded(data.get("output"))
-    return Told((_call(data), Line("tool failed", words, "red", _tool_detail(data))))
+    return Told((_call(data, is_echo=True), Line("tool failed", words, "red", _tool_detail(data))))
 
 
 def _tool_detail(data: Json) -> str:
@@ -166,7 +172,7 @@ def _limit(data: Json) -> Told:
 
 def _finish(data: Json) -> Told:
     words = bounded(data.get("output") or "")
-    return Told((Line("answer", words, "bold", once=words),))
+    return Told((Line("answer", words, "bold", says=words, is_echo=True),))
 
 
 def _end(_data: Json) -> Told:

@@ -3,29 +3,30 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from opspawn import bootstrap, embedded, migrate
 from opspawn.cli.exits import UNAVAILABLE, USAGE, CommandError
 from opspawn.cli.process import interruptible, say, serve
 from opspawn.cli.text import print_line
 from opspawn.database_errors import DATABASE_ERRORS, explain
-from opspawn.logs import configure
 from opspawn.settings import Settings
 
 Result = TypeVar("Result")
+
+DEFAULT_API_PORT: Final = 8000
 
 Role = Literal["api", "grpc", "worker", "dispatcher"]
 
 
 def up(settings: Settings) -> None:
     """Serves everything in this process until a signal."""
-    configure(settings)
 
     def announce(endpoints: bootstrap.Endpoints) -> None:
         for line in describe(endpoints):
             say(line)
-        say('Try it:  opspawn run "What is 17 * 23?"   (Ctrl-C stops)')
+        where = "" if settings.api_port == DEFAULT_API_PORT else f"--url {endpoints.api_url} "
+        say(f'Try it:  opspawn run {where}"What is 17 * 23?"   (Ctrl-C stops)')
 
     with database(settings) as url:
         run(lambda stop: bootstrap.serve_all(settings, stop, announce, database_url=url))
@@ -47,7 +48,6 @@ def one(role: Role, settings: Settings) -> None:
             "set that, or run everything in one process with `opspawn up`.",
             USAGE,
         )
-    configure(settings)
     roles: dict[str, Callable[[Settings, asyncio.Event], Awaitable[None]]] = {
         "api": bootstrap.serve_api,
         "grpc": bootstrap.serve_grpc,

@@ -31,7 +31,7 @@ class RunView:
         self._console = console
         self._status: Status | None = None
         self._started: datetime | None = None
-        self._last: str | None = None
+        self._said: set[str | None] = set()
         self._is_lost = False
 
     def show(self, seen: Seen) -> None:
@@ -70,9 +70,9 @@ class RunView:
         told = narrate(event)
         self.close()
         for line in told.lines:
-            if line.once is None or line.once != self._last:
+            if not (line.is_echo and line.says in self._said):
                 self._line(elapsed_s, line)
-            self._last = line.once
+            self._said.add(line.says)
         if told.busy and self._console.is_terminal:
             self._status = self._console.status(Text(told.busy, style="dim"))
             self._status.start()

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from opspawn.doctor.check_error import CheckError
 

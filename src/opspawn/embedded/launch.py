@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from opspawn.embedded.account import Account
 from opspawn.embedded.cluster import Cluster, Say
