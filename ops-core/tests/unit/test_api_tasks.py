@@ -213,10 +213,10 @@ async def test_events_are_told_in_order_from_where_the_client_stands(
 async def test_the_journal_stays_private(client: httpx2.AsyncClient, store: MemoryStore) -> None:
     """What replay keeps beside an event is in no answer."""
     task_id = await submit(client)
-    event = NewEvent(type=EventType.LLM_STARTED, data={"model": "m"}, journal={"raw": "private"})
+    event = NewEvent(type=EventType.LLM_COMPLETED, data={"model": "m"}, journal={"raw": "private"})
     await store.append([Append(await claim(store), [event], Usage())])
     answer = await client.get(f"{TASKS}{task_id}/events")
-    assert "llm.started" in answer.text
+    assert "llm.completed" in answer.text
     assert "private" not in answer.text
     assert "journal" not in answer.text
 

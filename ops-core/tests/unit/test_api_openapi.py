@@ -1,0 +1,100 @@
+"""REST: the document that clients are generated from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from door_support import client_of, service_over
+
+from ops_core.api import create_app
+from ops_core.testing import MemoryStore
+
+PUBLISHED = Path(__file__).parents[3] / "docs" / "reference" / "openapi.json"
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return create_app(service_over(MemoryStore())).openapi()
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every operation, by its id."""
+    found = (operation for path in document["paths"].values() for operation in path.values())
+    return {operation["operationId"]: operation for operation in found}
+
+
+def test_the_published_document_is_current(document: dict[str, Any]) -> None:
+    """What is in docs/reference is what the door serves: else run tools/gen_openapi.py."""
+    assert json.loads(PUBLISHED.read_text(encoding="utf-8")) == document
+
+
+async def test_the_document_is_served(document: dict[str, Any]) -> None:
+    """/openapi.json is the document, and /docs shows it."""
+    async with client_of(create_app(service_over(MemoryStore()))) as client:
+        assert document == (await client.get("/openapi.json")).json()
+        assert "/openapi.json" in (await client.get("/docs")).text
+
+
+def test_paths_are_spelled_as_in_the_contract(document: dict[str, Any]) -> None:
+    """Each path once, although each answers with and without its slash."""
+    expected = {
+        "/api/v1/tasks/",
+        "/api/v1/tasks/{task_id}",
+        "/api/v1/tasks/{task_id}/events",
+        "/api/v1/tasks/{task_id}/cancel",
+        "/health",
+        "/ready",
+    }
+    assert expected == document["paths"].keys()
+
+
+def test_the_body_of_a_submit_is_described(document: dict[str, Any]) -> None:
+    """The route reads it as bytes; the document has its schema all the same."""
+    body = operations(document)["create_task"]["requestBody"]
+    assert body["required"]
+    schema = body["content"]["application/json"]["schema"]
+    assert {"$ref": "#/components/schemas/TaskRequest"} == schema
+    assert ["task_type"] == document["components"]["schemas"]["TaskRequest"]["required"]
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    """No `$ref` is broken: generators fail on them."""
+    references = set[str]()
+
+    def collect(node: Any) -> None:
+        if isinstance(node, dict):
+            references.update({node["$ref"]} if "$ref" in node else ())
+            node = list(node.values())
+        for child in node if isinstance(node, list) else ():
+            collect(child)
+
+    collect(document)
+    names = {reference.removeprefix("#/components/schemas/") for reference in references}
+    assert names
+    assert names <= document["components"]["schemas"].keys()
+
+
+def test_every_error_is_described_as_a_problem(document: dict[str, Any]) -> None:
+    """FastAPI's own form of a 422 is nowhere."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    for operation in operations(document).values():
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                assert schema == response["content"]["application/problem+json"]["schema"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> None:
+    """The statuses of the contract, by operation."""
+    expected = {
+        "create_task": {"200", "201", "408", "409", "413", "415", "422", "500", "503"},
+        "list_tasks": {"200", "422", "500", "503"},
+        "get_task": {"200", "404", "422", "500", "503"},
+        "list_task_events": {"200", "404", "422", "500", "503"},
+        "cancel_task": {"200", "202", "404", "409", "422", "500", "503"},
+        "health": {"200"},
+        "ready": {"200", "500", "503"},
+    }
+    found = {name: set(each["responses"]) for name, each in operations(document).items()}
+    assert expected == found
