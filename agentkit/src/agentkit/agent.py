@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,7 @@ class Agent:
             case last:
                 raise AssertionError(f"a run that does not raise ends with Finished, not {last}")
 
-    async def stream(self, goal: str) -> AsyncIterator[Event]:
+    async def stream(self, goal: str) -> AsyncGenerator[Event, None]:
         """The loop. Yields events as they happen; the last one is Finished, or it raises."""
         run = _Run(self, goal)
         try:

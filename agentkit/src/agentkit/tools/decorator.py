@@ -58,7 +58,13 @@ def tool(
 
 
 def _arguments_model(tool_name: str, function: Callable[..., Any]) -> type[BaseModel]:
-    hints = get_type_hints(function, include_extras=True)
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise UsageError(
+            f"Tool {tool_name}: the type of a parameter cannot be found ({error}): define it at the "
+            "top of the module, outside any function and any `if TYPE_CHECKING`."
+        ) from None
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):

@@ -1,0 +1,229 @@
+"""The tool boundary: whatever goes wrong with a call, the model reads about it and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agentkit import Agent, AllowList, InMemoryJournal, tool
+from agentkit.decisions import Allow, Decision, Deny, NeedApproval
+from agentkit.errors import UsageError
+from agentkit.events import ToolFinished, ToolStarted
+from agentkit.journal import Step
+from agentkit.messages import AssistantMessage, Effect, Reply, ToolCall, ToolMessage, Usage
+from agentkit.security import CallContext, SecurityManager
+from agentkit.testing import RecordingTool, ScriptedLlm, answer, call
+from agentkit.tools import Tool
+
+ALLOWED = AllowList(["record"])
+
+
+async def one_call(
+    wish: Reply, tools: list[Tool], security: SecurityManager | None = ALLOWED
+) -> ToolFinished:
+    """Run one wish of a model; check that the model saw what came of it and could still answer."""
+    llm = ScriptedLlm([wish, answer("done")])
+    result = await Agent(llm, tools=tools, security=security).run("goal")
+    assert "done" == result.output
+    finished = next(event for event in result.events if isinstance(event, ToolFinished))
+    assert finished.observation == llm.requests[1].messages[-1]
+    return finished
+
+
+class Decided:
+    """A security manager of one opinion, which keeps what it was asked."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.asked: list[tuple[ToolCall, CallContext]] = []
+        self._decision = decision
+
+    async def check(self, call: ToolCall, context: CallContext) -> Decision:
+        self.asked.append((call, context))
+        return self._decision
+
+
+async def test_an_allowed_call_is_made() -> None:
+    """The tool gets the arguments, the model its result."""
+    recording = RecordingTool(result="42")
+    finished = await one_call(call(("record", {"text": "a"})), [recording.tool])
+    assert ToolMessage("call_1", "record", "42") == finished.observation
+    assert (["a"], Allow("allow_list")) == (recording.calls, finished.decision)
+
+
+async def test_nothing_is_allowed_by_default() -> None:
+    """An agent without a security manager calls no tool, and the model is told."""
+    recording = RecordingTool()
+    wish = call(("record", {"text": "a"}))
+    finished = await one_call(wish, [recording.tool], security=None)
+    assert [] == recording.calls
+    assert finished.observation.is_error
+    assert "not on the list of allowed tools" in finished.observation.text
+
+
+async def test_a_denied_call_is_not_made() -> None:
+    """A denial is shown with its reason."""
+    recording = RecordingTool()
+    denied = Decided(Deny("no-mondays", "it is Monday"))
+    finished = await one_call(call(("record", {"text": "a"})), [recording.tool], denied)
+    assert ([], "Not called: it is Monday.") == (recording.calls, finished.observation.text)
+    assert Deny("no-mondays", "it is Monday") == finished.decision
+
+
+async def test_a_call_that_needs_approval_is_not_made() -> None:
+    """Where nobody can approve, the call is not made, and the model knows why."""
+    recording = RecordingTool()
+    asking = Decided(NeedApproval("money", "pay 5 EUR?"))
+    finished = await one_call(call(("record", {"text": "a"})), [recording.tool], asking)
+    assert [] == recording.calls
+    assert "a person must approve it first (pay 5 EUR?)" in finished.observation.text
+
+
+async def test_what_the_security_manager_is_told() -> None:
+    """It sees the call, the goal, the step and the declared effect."""
+    allowing = Decided(Allow("all"))
+    await one_call(call(("record", {"text": "a"})), [RecordingTool().tool], allowing)
+    expected = CallContext("agent", "goal", "1/tool/1", "unsafe")
+    assert [(ToolCall("call_1", "record", {"text": "a"}), expected)] == allowing.asked
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (call(("recrod", {"text": "a"})), "there is no tool 'recrod'; tools: record"),
+        (call(("record", {})), "text: Field required"),
+        (call(("record", {"text": 7})), r"text: Input should be a valid string (given: 7)"),
+        (
+            Reply(
+                AssistantMessage("", (ToolCall("1", "record", {}, malformed='{"text": '),)),
+                Usage(1, 1),
+                "tool_calls",
+                "m",
+            ),
+            'not a JSON object: {"text": ',
+        ),
+    ],
+)
+async def test_a_wish_that_cannot_be_met(wish: Reply, said: str) -> None:
+    """An unknown tool and wrong arguments are explained; security is not even asked."""
+    recording, security = RecordingTool(), Decided(Allow("all"))
+    finished = await one_call(wish, [recording.tool], security)
+    assert finished.observation.is_error
+    assert said in finished.observation.text
+    assert ([], []) == (recording.calls, security.asked)
+    assert isinstance(finished.decision, Deny)
+
+
+@pytest.mark.parametrize(("effect", "unsure"), [("pure", False), ("unsafe", True)])
+async def test_a_tool_that_raises(effect: Effect, unsure: bool) -> None:
+    """The model reads the error; of an unsafe tool also that it may have happened all the same."""
+    recording = RecordingTool(result=ConnectionError("reset"), effect=effect)
+    observation = (await one_call(call(("record", {"text": "a"})), [recording.tool])).observation
+    assert observation.is_error
+    assert "record failed: ConnectionError: reset" in observation.text
+    assert unsure == ("may have taken effect" in observation.text)
+
+
+async def test_a_tool_that_is_too_slow() -> None:
+    """The model reads how long it was waited for."""
+
+    @tool(effect="pure", timeout_s=0.01)
+    async def record() -> None:
+        """Never return."""
+        await asyncio.Event().wait()
+
+    observation = (await one_call(call(("record", {})), [record])).observation
+    assert ToolMessage("call_1", "record", "record took longer than 0.01 s.", True) == observation
+
+
+async def test_calls_of_one_step_run_at_the_same_time() -> None:
+    """Two calls that wait for each other both finish, and are shown in the order of the wish."""
+    here, there = asyncio.Event(), asyncio.Event()
+
+    @tool
+    async def first() -> str:
+        """Let the second go on, and wait for it."""
+        here.set()
+        await there.wait()
+        return "1"
+
+    @tool
+    async def second() -> str:
+        """Wait for the first."""
+        await here.wait()
+        there.set()
+        return "2"
+
+    llm = ScriptedLlm([call(("first", {}), ("second", {})), answer("done")])
+    await Agent(llm, tools=[first, second], security=AllowList(["first", "second"])).run("goal")
+    observed = [m.text for m in llm.requests[1].messages if isinstance(m, ToolMessage)]
+    assert ["1", "2"] == observed
+
+
+class Suspended(BaseException):
+    """What a journal of a platform may raise to stop a run."""
+
+
+class StoppingJournal(InMemoryJournal):
+    """Stops the run at one path."""
+
+    async def record(self, step: Step, run: Any) -> Any:
+        if step.path == "1/tool/1":
+            raise Suspended
+        return await super().record(step, run)
+
+
+async def test_a_journal_may_stop_the_run_once_the_neighbours_have_settled() -> None:
+    """The call beside the one that stops is finished and recorded before the run ends."""
+    recording, journal = RecordingTool(), StoppingJournal()
+    llm = ScriptedLlm([call(("record", {"text": "a"}), ("record", {"text": "b"}))])
+    agent = Agent(llm, tools=[recording.tool], security=ALLOWED, journal=journal)
+    with pytest.raises(Suspended):
+        await agent.run("goal")
+    assert ["b"] == recording.calls
+    assert ["1/llm", "1/tool/2"] == [record.path for record in journal.records]
+
+
+class WatchingJournal(InMemoryJournal):
+    """Keeps the steps as they were announced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[Step] = []
+
+    async def record(self, step: Step, run: Any) -> Any:
+        self.steps.append(step)
+        return await super().record(step, run)
+
+
+async def test_every_effect_goes_through_the_journal() -> None:
+    """Model calls and tool calls are announced with path, name, arguments and effect."""
+    journal = WatchingJournal()
+    llm = ScriptedLlm([call(("record", {"text": "a"}), ("other", {})), answer("done")])
+    agent = Agent(llm, tools=[RecordingTool().tool], security=ALLOWED, journal=journal)
+    await agent.run("goal")
+    assert [
+        Step("1/llm", "llm", "scripted", None, "pure"),
+        Step("1/tool/1", "tool", "record", {"text": "a"}, "unsafe"),
+        Step("1/tool/2", "tool", "other", {}, "pure"),
+        Step("2/llm", "llm", "scripted", None, "pure"),
+    ] == journal.steps
+
+
+async def test_a_denied_call_is_recorded_as_having_no_effect() -> None:
+    """What was not called can be repeated without asking anybody, even if the tool is unsafe."""
+    journal = WatchingJournal()
+    llm = ScriptedLlm([call(("record", {"text": "a"})), answer("done")])
+    result = await Agent(llm, tools=[RecordingTool().tool], journal=journal).run("goal")
+    assert "pure" == journal.steps[1].effect
+    started = next(event for event in result.events if isinstance(event, ToolStarted))
+    assert "unsafe" == started.effect
+
+
+async def test_a_goal_is_needed() -> None:
+    """An empty goal is refused before anything is paid for."""
+    llm = ScriptedLlm([])
+    with pytest.raises(UsageError, match="The goal is empty"):
+        await Agent(llm).run(" \n")
+    assert [] == llm.requests

@@ -1,0 +1,112 @@
+"""Limits end a run with a reason, and keep what was reached."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from agentkit import Agent, AllowList, Limits, tool
+from agentkit.errors import LimitExceeded, UsageError
+from agentkit.events import Event, LimitReached, ModelReplied
+from agentkit.messages import Reply, Usage
+from agentkit.testing import FrozenClock, RecordingTool, ScriptedLlm, answer, call
+from agentkit.testing.scripted_llm import Request
+
+USAGE = Usage(60, 40, Decimal("0.01"))
+
+
+def looking(text: str, thought: str = "") -> Reply:
+    return call(("record", {"text": text}), thought=thought, usage=USAGE)
+
+
+def agent(llm: ScriptedLlm, limits: Limits, **options: Any) -> Agent:
+    tools = [RecordingTool().tool]
+    return Agent(llm, tools=tools, security=AllowList(["record"]), limits=limits, **options)
+
+
+async def exceeded(agent: Agent) -> tuple[LimitExceeded, list[Event]]:
+    events: list[Event] = []
+
+    async def listen() -> None:
+        async for event in agent.stream("goal"):
+            events.append(event)  # noqa: PERF401  a comprehension would lose them to the exception
+
+    with pytest.raises(LimitExceeded) as caught:
+        await listen()
+    return caught.value, events
+
+
+async def test_steps() -> None:
+    """After the last allowed step the model is not asked again, and its last thought is kept."""
+    llm = ScriptedLlm([looking("a"), looking("b", "nearly there"), answer("never said")])
+    error, events = await exceeded(agent(llm, Limits(steps=2)))
+    assert ("steps", "nearly there") == (error.limit, error.partial_output)
+    assert USAGE + USAGE == error.usage
+    assert LimitReached(2, "steps", error.detail) == events[-1]
+    assert 2 == len(llm.requests)
+
+
+async def test_tokens() -> None:
+    """The step that would start above the limit does not start."""
+    llm = ScriptedLlm([looking("a"), looking("b"), answer("never said")])
+    error, _ = await exceeded(agent(llm, Limits(tokens=150)))
+    assert ("tokens", 200) == (error.limit, error.usage.total_tokens)
+
+
+async def test_an_answer_above_the_token_limit_is_kept() -> None:
+    """What is paid for and complete is not thrown away."""
+    llm = ScriptedLlm([answer("done", USAGE)])
+    assert "done" == (await agent(llm, Limits(tokens=1)).run("goal")).output
+
+
+async def test_seconds_between_steps() -> None:
+    """Time that passed during a step counts before the next one."""
+    clock = FrozenClock()
+
+    def slowly(_: Request) -> Reply:
+        clock.advance(11)
+        return looking("a")
+
+    error, _ = await exceeded(agent(ScriptedLlm([slowly]), Limits(seconds=10), clock=clock))
+    assert "seconds" == error.limit
+
+
+async def test_seconds_interrupt_a_model_call() -> None:
+    """A model call under way is cancelled when the time is over."""
+    llm = ScriptedLlm([answer("never said")], gate=asyncio.Event())
+    error, events = await exceeded(agent(llm, Limits(seconds=0.01)))
+    assert "seconds" == error.limit
+    assert not any(isinstance(event, ModelReplied) for event in events)
+
+
+async def test_seconds_interrupt_a_tool() -> None:
+    """A tool under way is cancelled, too."""
+    cancelled = asyncio.Event()
+
+    @tool
+    async def record(text: str) -> None:
+        """Never return."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    patient = Agent(
+        ScriptedLlm([looking("a")]),
+        tools=[record],
+        security=AllowList(["record"]),
+        limits=Limits(seconds=0.01),
+    )
+    error, _ = await exceeded(patient)
+    assert "seconds" == error.limit
+    assert cancelled.is_set()
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"seconds": -1.0}, {"tokens": 0}])
+def test_a_limit_of_nothing_is_refused(wrong: dict[str, Any]) -> None:
+    """A limit under which nothing could run is a mistake."""
+    with pytest.raises(UsageError, match="above 0"):
+        Limits(**wrong)

@@ -1,0 +1,58 @@
+"""The window of a conversation that a model is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentkit.errors import UsageError
+from agentkit.memory import ShortTermMemory
+from agentkit.messages import (
+    AssistantMessage,
+    Message,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+
+HEAD: tuple[Message, ...] = (SystemMessage("be brief"), UserMessage("goal"))
+
+
+def turn(number: int, size: int = 400) -> list[Message]:
+    """A turn of two calls with their results, about `size` characters long."""
+    calls = tuple(ToolCall(f"{number}{letter}", "t", {}) for letter in "ab")
+    results = [ToolMessage(call.id, "t", "x" * (size // 2)) for call in calls]
+    return [AssistantMessage("", calls), *results]
+
+
+def test_a_short_conversation_is_whole() -> None:
+    """What fits is shown as it is."""
+    conversation = (*HEAD, *turn(1), *turn(2))
+    assert conversation == ShortTermMemory().window(conversation)
+
+
+def test_the_oldest_turns_go_first() -> None:
+    """System message, goal and the newest turns stay; the order does."""
+    conversation = (*HEAD, *turn(1), *turn(2), *turn(3))
+    expected = (*HEAD, *turn(2), *turn(3))
+    assert expected == ShortTermMemory(max_tokens=300).window(conversation)
+
+
+@pytest.mark.parametrize("max_tokens", range(1, 600, 7))
+def test_no_call_is_ever_separated_from_its_result(max_tokens: int) -> None:
+    """Whatever the budget, every result has its call and every call its result."""
+    window = ShortTermMemory(max_tokens).window((*HEAD, *turn(1), *turn(2), *turn(3)))
+    asked = [c.id for m in window if isinstance(m, AssistantMessage) for c in m.tool_calls]
+    assert asked == [m.call_id for m in window if isinstance(m, ToolMessage)]
+
+
+def test_the_newest_turn_stays_even_when_it_is_too_long() -> None:
+    """Without its last observation the model would ask for the same again."""
+    conversation = (*HEAD, *turn(1), *turn(2, size=90_000))
+    assert (*HEAD, *turn(2, size=90_000)) == ShortTermMemory(1000).window(conversation)
+
+
+def test_a_budget_of_nothing_is_refused() -> None:
+    """A budget below one token is a mistake."""
+    with pytest.raises(UsageError, match="give more than 0"):
+        ShortTermMemory(0)

@@ -1,0 +1,51 @@
+"""Every script of the README runs as it is printed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentkit.testing import ChatServer, completion
+
+README = Path(__file__).parents[1] / "README.md"
+SCRIPTS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+async def output_of(script: str, **environment: str) -> str:
+    """What a fresh interpreter prints for `script`, which must succeed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        script,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert 0 == process.returncode, err.decode()
+    return out.decode()
+
+
+async def test_the_first_script() -> None:
+    """Ten lines and a key: the answer is printed, made from what the calculator found."""
+    calls = completion(calls=[("calculator", '{"expression": "17 * 23"}')])
+    async with ChatServer([calls, completion("It is 391.")]) as server:
+        environment = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.base_url}
+        assert "It is 391.\n" == await output_of(SCRIPTS[0], **environment)
+    assert "391" == server.requests[1]["messages"][-1]["content"]
+
+
+def test_the_first_script_is_ten_lines() -> None:
+    """What is promised on the first screen is short."""
+    assert 10 >= len([line for line in SCRIPTS[0].splitlines() if line.strip()])
+
+
+@pytest.mark.parametrize("script", SCRIPTS[1:])
+async def test_the_other_scripts(script: str) -> None:
+    """They need no key and no server, and end without an error."""
+    await output_of(script)
