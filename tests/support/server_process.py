@@ -21,7 +21,7 @@ import psutil
 PATIENCE_S = 60.0
 
 #: Ends the server when the process that started it is gone, even by kill -9: its end of the pipe closes.
-GUARD = 'read -r _; kill -QUIT -- "-$1"; sleep 2; kill -KILL -- "-$1"; rm -rf -- "$2"'
+GUARD = 'read -r _; kill -s QUIT -- "-$1"; sleep 2; kill -s KILL -- "-$1"; rm -rf -- "$2"'
 
 
 class ServerUnavailable(Exception):
@@ -205,9 +205,11 @@ def _send(process: psutil.Process, number: signal.Signals) -> None:
         return
 
 
-def wait_until_dead(processes: list[psutil.Process]) -> list[psutil.Process]:
+def wait_until_dead(
+    processes: list[psutil.Process], patience_s: float = PATIENCE_S
+) -> list[psutil.Process]:
     """Returns those that outlive our patience. A zombie is dead: whoever inherited it may be slow."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while (alive := [each for each in processes if _lives(each)]) and time.monotonic() < deadline:
         time.sleep(0.01)
     return alive
