@@ -1,0 +1,78 @@
+"""What keeps a process from starting is told in one line that names the setting, and in seconds."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.opspawn_processes import Processes, processes
+
+pytestmark = pytest.mark.e2e
+
+#: A port of this machine where nobody listens.
+NO_DATABASE = "postgresql://nobody:secret-password@127.0.0.1:1/none"
+NO_BROKER = "amqp://nobody:secret-password@127.0.0.1:1/%2F"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Processes]:
+    with processes(tmp_path, {}) as started:
+        yield started
+
+
+def _refused(home: Processes, command: str, names: str, **environment: str) -> None:
+    """The command ends by itself, with one line that names the setting and no secret."""
+    ended = home.run(command, **environment)
+    assert 0 != ended.returncode
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("opspawn:")]
+    assert 1 == len(lines), ended.stderr
+    assert names in lines[0]
+    assert "Traceback" not in ended.stderr
+    assert "secret-password" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["api", "grpc", "worker", "dispatcher", "migrate", "up"])
+def test_a_database_that_is_away(home: Processes, command: str) -> None:
+    """Every process says that it cannot reach DATABASE_URL."""
+    _refused(home, command, "DATABASE_URL", DATABASE_URL=NO_DATABASE, RABBITMQ_URL=NO_BROKER)
+
+
+@pytest.mark.parametrize("command", ["worker", "dispatcher"])
+def test_a_broker_that_is_away(home: Processes, command: str, database_url: str) -> None:
+    """A process that lives by the broker says that it cannot reach RABBITMQ_URL."""
+    _refused(home, command, "RABBITMQ_URL", DATABASE_URL=database_url, RABBITMQ_URL=NO_BROKER)
+
+
+def test_a_database_without_tables(home: Processes, empty_database_url: str) -> None:
+    """A database that was never migrated is told to be migrated."""
+    _refused(
+        home, "api", "opspawn migrate", DATABASE_URL=empty_database_url, RABBITMQ_URL=NO_BROKER
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "setting"), [("api", "OPSPAWN_API_PORT"), ("grpc", "OPSPAWN_GRPC_PORT")]
+)
+def test_a_port_that_is_taken(
+    home: Processes, command: str, setting: str, database_url: str
+) -> None:
+    """A taken port is named with the setting that chooses another."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        environment = {"DATABASE_URL": database_url, "RABBITMQ_URL": NO_BROKER, setting: port}
+        _refused(home, command, setting, **environment)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("DATABASE_URL", "mysql://x"),
+        ("RABBITMQ_URL", "http://x"),
+        ("OPSPAWN_API_PORT", "many"),
+        ("AGENTKIT_LLM_PROVIDER", "nobody"),
+        ("OPSPAWN_WORKER_SLOTS", "0"),
+    ],
+)
+def test_a_wrong_setting(home: Processes, setting: str, value: str) -> None:
+    """A wrong value stops the start with the name of its key."""
+    _refused(home, "up", setting, **{setting: value})
