@@ -87,13 +87,14 @@ CREATE TABLE task (
     PRIMARY KEY (tenant_id, task_id),
     CONSTRAINT task_status_known CHECK (
         status IN ('pending', 'running', 'waiting', 'completed', 'failed', 'cancelled')),
-    CONSTRAINT task_reason_fits CHECK (CASE status
+    -- COALESCE: a CHECK lets NULL pass, and a reason that is missing where one is due is NULL.
+    CONSTRAINT task_reason_fits CHECK (COALESCE(CASE status
         WHEN 'pending' THEN reason IN ('queued', 'delayed', 'retrying', 'rate_limited', 'recovered')
         WHEN 'waiting' THEN reason IN
             ('approval', 'input', 'child', 'timer', 'effect_unknown', 'version')
         WHEN 'failed'  THEN reason IN ('error', 'deadline_exceeded', 'budget_exhausted', 'poison',
                                        'nondeterministic', 'rejected')
-        ELSE reason IS NULL END),
+        ELSE reason IS NULL END, false)),
     CONSTRAINT task_running_has_owner CHECK ((status = 'running') = (owner IS NOT NULL)),
     CONSTRAINT task_terminal_has_end CHECK (
         (status IN ('completed', 'failed', 'cancelled')) = (completed_at IS NOT NULL)),
