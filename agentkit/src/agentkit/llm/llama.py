@@ -36,7 +36,7 @@ class Generated:
 class Llama:
     """A GGUF model, loaded on first use and then kept. One request runs at a time."""
 
-    def __init__(self, path: Path, threads: int | None) -> None:
+    def __init__(self, path: Path, threads: int) -> None:
         self._path = path
         self._threads = threads
         self._loading = threading.Lock()
@@ -81,7 +81,7 @@ def weights_path() -> Path:
     )
 
 
-def _start(path: Path, threads: int | None) -> Any:
+def _start(path: Path, threads: int) -> Any:
     try:
         xllamacpp = import_module("xllamacpp")
     except ImportError:
@@ -95,9 +95,8 @@ def _start(path: Path, threads: int | None) -> Any:
     parameters.n_ctx = CONTEXT_TOKENS
     parameters.n_parallel = 1
     parameters.verbosity = -1
-    if threads is not None:
-        parameters.cpuparams.n_threads = threads
-        parameters.cpuparams_batch.n_threads = threads
+    parameters.cpuparams.n_threads = threads
+    parameters.cpuparams_batch.n_threads = threads
     # The runtime insists on listening somewhere. A socket whose folder is gone listens to nobody,
     # whereas a port on the loopback address would serve every user of the machine.
     folder = tempfile.mkdtemp(prefix="llm-")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
@@ -30,21 +31,30 @@ from agentkit.messages import (
 DEFAULT_MAX_TOKENS = 256
 
 
+def half_the_cores() -> int:
+    """A default for `threads`.
+
+    llama.cpp's threads wait for each other by spinning: with as many of them as cores, beside a
+    database and a server, a reply took ten times as long (20 s instead of 2 s on two cores).
+    """
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
 class LocalLlm:
     """A GGUF model run by llama.cpp; SmolLM2-135M when no `model_path` is given.
 
     Such models know nothing of tool calling, so they are driven by few-shot examples and grammars:
     at most one call for a request, and then an answer that starts with the observation. The model
     is loaded on first use. It always takes its most likely token, so the same request gets the same
-    reply; `temperature`, `top_p` and `seed` have no effect. `threads` defaults to llama.cpp's own
-    choice; give each process its share of the cores when several run one.
+    reply; `temperature`, `top_p` and `seed` have no effect. `threads` defaults to half the cores;
+    give each process its share of them when several run one.
     Raises UsageError when there are no weights.
     """
 
     def __init__(self, model_path: Path | None = None, threads: int | None = None) -> None:
         path = model_path or weights_path()
         self.model = path.stem
-        self._llama = Llama(path, threads)
+        self._llama = Llama(path, threads or half_the_cores())
 
     async def complete(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec], settings: ModelSettings

@@ -3,7 +3,7 @@
 Which tool? With which arguments? What is the answer, now that there is a result? Each has its own
 few-shot prompt and its own grammar, because a model this small does one thing at a time: asked for
 a whole call in one go, the same weights choose the wrong tool most of the time. The examples are a
-file; a tool without any there gets one made of its own description.
+file; a tool without any there gets two made of its name and description.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ def choose(tools: Sequence[ToolSpec], request: str) -> tuple[str, str]:
     """The prompt and GBNF grammar for choosing a tool's name, or ANSWER."""
     names = [tool.name for tool in tools]
     manual = [f"{tool.name}: {_first_sentence(tool)}" for tool in tools]
+    known = [example for example in _examples() if example["tool"] in {*names, None}]
+    # The last examples weigh most: a tool that has only these two needs them there.
+    unknown = [tool for tool in tools if not _examples_of(tool.name)]
     made_up = [
-        {"request": _first_sentence(tool), "tool": tool.name}
-        for tool in tools
-        if not _examples_of(tool.name)
+        *({"request": _first_sentence(tool), "tool": tool.name} for tool in unknown),
+        *({"request": f"Use {tool.name.replace('_', ' ')}", "tool": tool.name} for tool in unknown),
     ]
-    shown = [*made_up, *(example for example in _examples() if example["tool"] in {*names, None})]
     prompt = _render(
         "local_choose.md",
         tools="\n".join([*manual, f"{ANSWER}: everything else"]),
