@@ -12,12 +12,13 @@ import grpc.aio
 import httpx2
 import uvicorn
 from fastapi import FastAPI
+from google.protobuf.struct_pb2 import Struct
 from google.rpc import error_details_pb2, status_pb2
 
 from ops_core.errors import StoreUnavailable
 from ops_core.ports import TaskStore, TaskType
 from ops_core.rpc import create_server
-from ops_core.rpc.v1 import tasks_pb2_grpc
+from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
 from ops_core.service import TaskService
 from ops_core.task import Task
 from ops_core.testing import MemoryStore
@@ -130,9 +131,26 @@ async def channel_to(service: TaskService, **options: Any) -> AsyncIterator[grpc
     await server.stop(None)
 
 
-def stub_of(channel: grpc.aio.Channel) -> Any:
-    stub: Any = tasks_pb2_grpc.TaskServiceStub  # generated without types
+def stub_of(channel: grpc.aio.Channel, stub: Any = tasks_pb2_grpc.TaskServiceStub) -> Any:
+    """Generated stubs come without types, or with those of the synchronous client."""
     return stub(channel)
+
+
+def raw(channel: grpc.aio.Channel, method: str, body: bytes) -> Any:
+    """A call whose request is these bytes, whether or not they are a message."""
+    call: Any = channel.unary_unary(f"/ops_core.rpc.v1.TaskService/{method}")
+    return call(body)
+
+
+def request(**fields: Any) -> tasks_pb2.CreateTaskRequest:
+    """A request that is right unless a field makes it wrong."""
+    return tasks_pb2.CreateTaskRequest(**{"task_type": "noop", **fields})
+
+
+def struct(**fields: Any) -> Struct:
+    message = Struct()
+    message.update(fields)
+    return message
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ async def test_a_clients_own_request_id_is_kept() -> None:
 async def test_a_request_id_that_is_not_safe_to_log_is_replaced(given: str) -> None:
     """No client writes what it likes into our log or our headers."""
     async with client_of(app_with()) as client:
-        answer = await client.get("/health", headers={"X-Request-Id": given.encode()})
+        answer = await client.get("/health", headers={b"X-Request-Id": given.encode()})
     assert given != answer.headers["x-request-id"]
     assert 32 == len(answer.headers["x-request-id"])
 

@@ -1,6 +1,7 @@
 """One service behind two doors: the same request has the same answer through both."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,7 @@ def message(sent: dict[str, Any]) -> tasks_pb2.CreateTaskRequest:
     return ParseDict(sent, tasks_pb2.CreateTaskRequest())
 
 
+@asynccontextmanager
 async def doors_of(store: TaskStore) -> AsyncIterator[Doors]:
     service = service_over(store)
     async with client_of(create_app(service)) as rest, channel_to(service) as channel:
@@ -57,7 +59,7 @@ async def doors_of(store: TaskStore) -> AsyncIterator[Doors]:
 
 @pytest.fixture
 async def doors() -> AsyncIterator[Doors]:
-    async for doors in doors_of(MemoryStore(FrozenClock())):
+    async with doors_of(MemoryStore(FrozenClock())) as doors:
         yield doors
 
 
@@ -190,10 +192,10 @@ async def test_both_doors_judge_a_query_alike(doors: Doors, query: dict[str, Any
 async def test_both_doors_name_what_is_not_there_or_broken_alike(store: TaskStore) -> None:
     """Away, a bug, or no such task: one type for both."""
     with capture_logs():
-        async for doors in doors_of(store):
+        async with doors_of(store) as doors:
             answer = await doors.rest.get(f"{TASKS}task_0")
             found = await refused(doors.rpc.GetTask(tasks_pb2.GetTaskRequest(task_id="task_0")))
-    assert problem(answer) == (found.type, [])
+            assert problem(answer) == (found.type, [])
 
 
 def test_both_doors_know_the_same_errors() -> None:

@@ -1,14 +1,15 @@
 """gRPC: health, reflection and the port."""
 
 import asyncio
-from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
-from door_support import SECRET, channel_to, refused, service_over
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from door_support import SECRET, channel_to, refused, service_over, stub_of
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub, add_HealthServicer_to_server
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from structlog.testing import capture_logs
 
 from ops_core.errors import StoreUnavailable
@@ -41,7 +42,7 @@ async def test_health_follows_readiness(service: str) -> None:
     """SERVING while every part works; the same answer as /ready."""
     part = Part()
     async with channel_to(service_over(MemoryStore()), probes={"store": part.check}) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub = stub_of(channel, HealthStub)
         assert SERVING == (await stub.Check(asked(service))).status
         part.away = True
         with capture_logs():
@@ -51,7 +52,7 @@ async def test_health_follows_readiness(service: str) -> None:
 async def test_the_health_of_an_unknown_service_is_not_found() -> None:
     """As the health protocol has it."""
     async with channel_to(service_over(MemoryStore())) as channel:
-        found = await refused(health_pb2_grpc.HealthStub(channel).Check(asked("nope")))
+        found = await refused(stub_of(channel, HealthStub).Check(asked("nope")))
     assert grpc.StatusCode.NOT_FOUND == found.code
 
 
@@ -60,11 +61,11 @@ async def test_a_watcher_learns_of_a_change() -> None:
     part = Part()
     server = grpc.aio.server()
     health = Health(frozenset({""}), {"store": part.check}, watch_interval_s=0.001)
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    add_HealthServicer_to_server(health, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        answers: Any = health_pb2_grpc.HealthStub(channel).Watch(asked(""))
+        answers = stub_of(channel, HealthStub).Watch(asked(""))
         assert SERVING == (await answers.read()).status
         part.away = True
         with capture_logs():
@@ -78,7 +79,7 @@ async def test_a_watcher_learns_of_a_change() -> None:
 async def test_watching_an_unknown_service_says_so_and_stays_open() -> None:
     """SERVICE_UNKNOWN first, as the health protocol has it."""
     async with channel_to(service_over(MemoryStore())) as channel:
-        answers: Any = health_pb2_grpc.HealthStub(channel).Watch(asked("nope"))
+        answers = stub_of(channel, HealthStub).Watch(asked("nope"))
         first = await answers.read()
         assert health_pb2.HealthCheckResponse.SERVICE_UNKNOWN == first.status
         assert not answers.done()
@@ -92,9 +93,7 @@ def listing() -> reflection_pb2.ServerReflectionRequest:
 async def test_reflection_lists_the_services_when_it_is_enabled() -> None:
     """Tools can discover the contract of a server that allows it."""
     async with channel_to(service_over(MemoryStore()), reflection=True) as channel:
-        call: Any = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
-            iter([listing()])
-        )
+        call = stub_of(channel, ServerReflectionStub).ServerReflectionInfo(iter([listing()]))
         names = {each.name for each in (await call.read()).list_services_response.service}
     expected = {TASKS, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
     assert expected == names
@@ -103,9 +102,7 @@ async def test_reflection_lists_the_services_when_it_is_enabled() -> None:
 async def test_reflection_is_off_unless_it_is_enabled() -> None:
     """A server does not describe itself to strangers by default."""
     async with channel_to(service_over(MemoryStore())) as channel:
-        call: Any = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
-            iter([listing()])
-        )
+        call = stub_of(channel, ServerReflectionStub).ServerReflectionInfo(iter([listing()]))
         assert grpc.StatusCode.UNIMPLEMENTED == (await refused(call.read())).code
 
 

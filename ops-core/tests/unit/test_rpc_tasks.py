@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from door_support import channel_to, refused, service_over, stub_of
+from door_support import channel_to, refused, request, service_over, struct, stub_of
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ops_core.ports import Append, Lease
@@ -31,16 +30,6 @@ def store(clock: FrozenClock) -> MemoryStore:
 async def stub(store: MemoryStore) -> AsyncIterator[Any]:
     async with channel_to(service_over(store)) as channel:
         yield stub_of(channel)
-
-
-def struct(**fields: Any) -> Struct:
-    message = Struct()
-    message.update(fields)
-    return message
-
-
-def request(**fields: Any) -> tasks_pb2.CreateTaskRequest:
-    return tasks_pb2.CreateTaskRequest(**{"task_type": "noop", **fields})
 
 
 async def submit(stub: Any, **fields: Any) -> tasks_pb2.Task:
