@@ -19,7 +19,7 @@ GOAL = "What is 17 * 23?"
 
 @pytest.fixture(scope="module")
 def llm() -> LocalLlm:
-    return LocalLlm(threads=2)
+    return LocalLlm()
 
 
 async def test_a_run_from_goal_to_answer(llm: LocalLlm) -> None:
@@ -110,6 +110,7 @@ def test_a_tool_without_examples_is_shown_by_its_description() -> None:
     mail = ToolSpec("send_mail", "Send an email. It arrives.", {"type": "object"})
     prompt, grammar = local_prompts.choose([mail], "Write to Ada")
     assert "Request: Send an email\nTool: send_mail\n" in prompt
+    assert "Request: Use send mail\nTool: send_mail\n" in prompt
     assert 'root ::= " " ("send_mail" | "answer")' == grammar
 
 

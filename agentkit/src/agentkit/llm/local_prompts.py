@@ -41,7 +41,8 @@ def choose(tools: Sequence[ToolSpec], request: str) -> tuple[str, str]:
         "local_choose.md",
         tools="\n".join([*manual, f"{ANSWER}: everything else"]),
         examples=_blocks(
-            f"Request: {example['request']}\nTool: {example['tool'] or ANSWER}" for example in shown
+            f"Request: {example['request']}\nTool: {example['tool'] or ANSWER}"
+            for example in (*known, *made_up)
         ),
         request=request,
     )
