@@ -51,9 +51,11 @@ def door(status: int) -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), Ready) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield str(server.server_port)
-        server.shutdown()
-        thread.join()
+        try:
+            yield str(server.server_port)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, True), (503, False)])
