@@ -69,10 +69,11 @@ class Settings(BaseSettings):
     worker_slots: int = Field(100, ge=1, le=10_000)
     heartbeat_s: float = Field(0.4, gt=0)
     heartbeat_ttl_s: float = Field(10.0, gt=0)
+    reconnect_grace_s: float = Field(0.75, gt=0)
     ring_grace_s: float = Field(5.0, gt=0)
     ring_grace_max_s: float = Field(300.0, gt=0)
     dispatch_busy_s: float = Field(0.05, gt=0)
-    dispatch_idle_s: float = Field(1.0, gt=0)
+    dispatch_idle_s: float = Field(0.2, gt=0)
     drain_grace_s: float = Field(30.0, ge=0)
 
     # Limits and logs.
