@@ -43,19 +43,19 @@ bench: .venv/bench.stamp ## Measure submit latency and throughput; prints a tabl
 	@.venv/bin/python benchmarks/run.py
 
 .PHONY: lock
-lock: .tools/bin/uv ## Write requirements.lock again (make lock UPGRADE=1: newest versions)
-	@PATH="$$PWD/.tools/bin:$$PATH" .tools/python/python3.11 tools/lock.py $(if $(UPGRADE),--upgrade)
+lock: .tools/uv.stamp ## Write requirements.lock again (make lock UPGRADE=1: newest versions)
+	@PATH="$$PWD/.tools/bin:$$PATH" "$(pick_python)" tools/lock.py $(if $(UPGRADE),--upgrade)
 
 .PHONY: clean
 clean: ## Delete what these targets installed or built (data in .opspawn stays)
 	rm -rf .venv .tools .tox dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.tools/bin/uv: requirements.lock tools/bootstrap.sh
+.tools/uv.stamp: requirements.lock tools/bootstrap.sh
 	@tools/bootstrap.sh
-	@touch -h $@
+	@touch $@
 
-.venv/demo.stamp: $(inputs) | .tools/bin/uv
+.venv/demo.stamp: $(inputs) | .tools/uv.stamp
 	@[ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || \
 	  { echo "→ making .venv with Python from $$(readlink $(pick_python))"; $(uv) venv --quiet --clear --python "$(pick_python)" .venv; }
 	@echo "→ installing the locked dependencies into .venv (about 400 MB, the demo's model among them)"
@@ -68,7 +68,7 @@ clean: ## Delete what these targets installed or built (data in .opspawn stays)
 	@$(uv) pip install $(quiet) --python .venv $(locked) --group test
 	@touch $@
 
-.tools/tox.stamp: requirements.lock | .tools/bin/uv
+.tools/tox.stamp: requirements.lock | .tools/uv.stamp
 	@echo "→ installing tox into .tools"
 	@$(uv) venv --quiet --clear --python "$(pick_python)" .tools/tox
 	@$(uv) pip install $(quiet) --python .tools/tox $(locked) tox tox-uv

@@ -11,6 +11,7 @@ import socket
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT_S = 5.0
@@ -35,7 +36,7 @@ def grpc() -> None:
 
     port = os.environ.get("OPSPAWN_GRPC_PORT", "50051")
     with library.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         sys.exit("the gRPC door says that it is not serving")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ["src/opspawn", "ops-core/src/ops_core", "agentkit/src/agentkit"]
-OTHERS = ["tests", "ops-core/tests", "agentkit/tests", "benchmarks", "tools"]
+OTHERS = ["tests", "ops-core/tests", "agentkit/tests", "benchmarks", "docker", "tools"]
 
 
 def main() -> int:

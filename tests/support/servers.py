@@ -31,6 +31,10 @@ if TYPE_CHECKING:  # imports opspawn, which the tests of the libraries do withou
     from support.databases import Databases
 
 T = TypeVar("T")
+
+#: The servers that the environment names.
+GIVEN = pytest.StashKey[dict[str, str | None]]()
+
 Say = Callable[[str], None]
 
 
@@ -43,6 +47,12 @@ class SharedServer:
     """A server that all tests share; `url` is its administrator's."""
 
     url: str
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Takes the servers out of the environment: only a test that asks for one may reach it."""
+    names = ("DATABASE_URL", "RABBITMQ_URL")
+    config.stash[GIVEN] = {name: os.environ.pop(name, None) for name in names}
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +72,7 @@ def say_server(request: pytest.FixtureRequest) -> Say:
 
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest, say_server: Say) -> Iterator[SharedServer]:
-    given = os.environ.get("DATABASE_URL")
+    given = request.config.stash[GIVEN]["DATABASE_URL"]
     with ExitStack() as stack:
         url = given or _from_docker(request, "postgres", say_server)
         if given:
@@ -74,7 +84,7 @@ def postgres_server(request: pytest.FixtureRequest, say_server: Say) -> Iterator
 
 @pytest.fixture(scope="session")
 def rabbitmq_url(request: pytest.FixtureRequest, say_server: Say) -> Iterator[str]:
-    given = os.environ.get("RABBITMQ_URL")
+    given = request.config.stash[GIVEN]["RABBITMQ_URL"]
     with ExitStack() as stack:
         url = given or _from_docker(request, "rabbitmq", say_server)
         if given:

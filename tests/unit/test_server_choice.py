@@ -91,3 +91,18 @@ def test_a_policy_that_was_there_stays(monkeypatch: pytest.MonkeyPatch, tmp_path
     with debian.services_kept_down():
         pass
     assert debian.POLICY.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("service", "url"),
+    [
+        ("postgres", "postgresql+asyncpg://opspawn:only-for-tests@127.0.0.1:15432/postgres"),
+        ("rabbitmq", "amqp://opspawn:only-for-tests@127.0.0.1:15672/%2F"),
+    ],
+)
+def test_containers_are_reached_where_docker_published_them(service: str, url: str) -> None:
+    class Services:
+        def port_for(self, service: str, port: int) -> int:
+            return 10_000 + port
+
+    assert url == docker_servers.docker_url(Services(), service)
