@@ -99,6 +99,10 @@ def databases(postgres_server: SharedServer) -> Iterator["Databases"]:
     from support.databases import Databases
 
     databases = Databases(postgres_server.url)
+    try:
+        databases.run(postgres_server.url, "SELECT 1")
+    except Exception as error:  # noqa: BLE001  # any of a dozen ways to be unreachable, told in one line
+        pytest.fail(f"PostgreSQL cannot be used ({error}); is DATABASE_URL right?", pytrace=False)
     yield databases
     databases.close()
 
