@@ -3,10 +3,15 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
+from ops_core.execute import Executor
+from ops_core.task import NewTask, Status
+from ops_core.testing import MemoryStore
+from ops_core.writer import StepWriter
 from support.documents import blocks, read
 
 
@@ -26,3 +31,18 @@ def test_the_example_of_grpc_fits_the_stubs() -> None:
     with pytest.raises(grpc.RpcError) as stopped:
         exec(example.replace("127.0.0.1:50051", "127.0.0.1:1"), {})  # noqa: S102  # our own page
     assert grpc.StatusCode.UNAVAILABLE is stopped.value.code()
+
+
+async def test_the_example_of_a_handler_completes_a_task() -> None:
+    [example] = blocks(read("ops-core/README.md"), "python")
+    names: dict[str, Any] = {}
+    exec(example, names)  # noqa: S102  # our own page
+    store = MemoryStore()
+    await store.beat("worker", ["default"], slots=1, running=0)
+    new = NewTask(task_id="t", tenant_id="d", task_type="shout", input_data={"text": "hello"})
+    await store.submit(new)
+    [task] = await store.claim("worker", ["default"], 1)
+    executor = Executor(store, StepWriter(store), {"shout": names["Shout"]()})
+    await executor.execute(executor.open(task))
+    done = await store.get("d", "t")
+    assert (Status.COMPLETED, {"said": "HELLO"}) == (done.status, done.result)
