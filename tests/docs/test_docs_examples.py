@@ -1,5 +1,7 @@
 """Examples of the documents that need no server are run as they are written."""
 
+import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,9 @@ from typing import Any
 import grpc
 import pytest
 
+from ops_core.api.views import TaskView
 from ops_core.execute import Executor
+from ops_core.request import parse_request_json
 from ops_core.task import NewTask, Status
 from ops_core.testing import MemoryStore
 from ops_core.writer import StepWriter
@@ -46,3 +50,15 @@ async def test_the_example_of_a_handler_completes_a_task() -> None:
     await executor.execute(executor.open(task))
     done = await store.get("d", "t")
     assert (Status.COMPLETED, {"said": "HELLO"}) == (done.status, done.result)
+
+
+def test_the_first_request_of_the_readme_is_accepted() -> None:
+    [command] = [block for block in blocks(read("README.md"), "sh") if "curl" in block]
+    body = shlex.split(command)[-1]
+    assert {"goal": "What is 17 * 23?"} == parse_request_json(body.encode()).input_data
+
+
+def test_the_first_answer_of_the_readme_has_the_fields_of_a_task() -> None:
+    [answer] = [block for block in blocks(read("README.md"), "text") if "201 Created" in block]
+    shown = json.loads(answer.partition("\n\n")[2])
+    assert list(TaskView.model_fields) == list(shown)
