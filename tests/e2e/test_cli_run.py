@@ -5,18 +5,16 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ops_core.log import EventType, NewEvent
 from ops_core.task import Move, Reason, Status, TaskError, Usage, cancel, complete, fail
-from support.command import Command
+from support.command import Command, Start
 from support.opspawn_processes import free_port
 from support.rest_door import RestDoor, rest_door
-
-Start = Callable[..., Command]
 
 ANSWER = complete({"output": "391", "structured": None, "artifacts": []})
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 OPSPAWN = Path(sys.executable).with_name("opspawn")
@@ -75,3 +75,7 @@ class Command:
                 self._said.notify_all()
         with self._said:
             self._said.notify_all()
+
+
+#: Starts `opspawn` with these arguments, and these changes to its environment.
+Start = Callable[..., Command]
