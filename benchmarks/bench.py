@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     machine = machine_facts()
     code = 1
     try:
-        with _terminated_like_interrupted():
+        with _stopped_by_signals():
             _measure(options, results, machine)
         code = 0
     except KeyboardInterrupt:
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str]) -> int:
         code = INTERRUPTED
     except ServerUnavailable as error:
         _say(f"{error}\n  (without RabbitMQ and a PostgreSQL server: --systems embedded)")
+    except demo.DemoFailed as error:
+        _say(str(error))
     finally:
         if results.rows():
             report = _report(options, results, machine, began, is_complete=code == 0)
@@ -52,15 +54,20 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(options: Options, results: Results, machine: dict[str, Any]) -> None:
-    """Parts and systems take turns within a round, so that a slow minute of the machine hits all."""
+    parts = [part for part in options.only if part != "demo"]
+    if parts:
+        _measure_systems(parts, options, results, machine)
     if "demo" in options.only:
         _say("the installed demo")
         demo.installed(options.rounds, results)
     if options.cold_demo:
         demo.cold(options.rounds, results, _say)
-    parts = [part for part in options.only if part != "demo"]
-    if not parts:
-        return
+
+
+def _measure_systems(
+    parts: Sequence[str], options: Options, results: Results, machine: dict[str, Any]
+) -> None:
+    """Parts and systems take turns within a round, so that a slow minute of the machine hits all."""
     with stage(options, _say) as ready:
         machine |= ready.facts
         for number in range(1, options.rounds + 1):
@@ -101,13 +108,15 @@ def _write(report: dict[str, Any], file: Path) -> Path:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM ends the run like Ctrl-C: through everything that stops what was started."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM, and SIGINT even where a shell ignores it, end the run through all that stops processes."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _say(line: str) -> None:

@@ -92,7 +92,9 @@ def _seconds(command: Sequence[str], folder: Path, environment: Mapping[str, str
     finally:
         _stop(process)
     if code != 0:
-        raise DemoFailed(f"{' '.join(command)} ended with {code}:\n{log.read_text()[-2000:]}")
+        raise DemoFailed(
+            f"{' '.join(command)} ended with {code}:\n{log.read_text(errors='replace')[-1500:]}"
+        )
     return time.monotonic() - began
 
 

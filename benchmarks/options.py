@@ -26,7 +26,7 @@ def parse(arguments: Sequence[str]) -> Options:
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__)
     parser.add_argument("--rounds", type=_count, default=3, help="how often each thing is measured")
     parser.add_argument("--tasks", type=_several, default=1000, help="tasks in one throughput run")
-    parser.add_argument("--samples", type=_count, default=150, help="tasks in one latency run")
+    parser.add_argument("--samples", type=_count, default=100, help="tasks in one latency run")
     parser.add_argument(
         "--only", action="append", choices=PARTS, help="measure only this part (may be repeated)"
     )

@@ -21,6 +21,10 @@ class RestError(Exception):
     """The door refused what it should accept."""
 
 
+class NotNow(RestError):
+    """503: the same request, with the same key, may be sent again."""
+
+
 class Rest:
     """A kept-alive HTTP/1.1 connection."""
 
@@ -37,19 +41,22 @@ class Rest:
         finally:
             writer.close()
 
-    async def submit(self, task_type: str, name: str) -> str:
-        """The id of the stored task."""
+    async def submit(self, task_type: str, name: str, *, key: str | None = None) -> str:
+        """The id of the stored task. Raises `NotNow`."""
         body = {"task_type": task_type, "input_data": {}, "name": name}
-        task = await self._call("POST", "/api/v1/tasks/", json.dumps(body).encode())
+        header = f"Idempotency-Key: {key}\r\n" if key else ""
+        task = await self._call("POST", "/api/v1/tasks/", json.dumps(body).encode(), header)
         return str(task["task_id"])
 
     async def task(self, task_id: str) -> dict[str, Any]:
         return await self._call("GET", f"/api/v1/tasks/{task_id}")
 
-    async def _call(self, method: str, path: str, body: bytes = b"") -> dict[str, Any]:
+    async def _call(
+        self, method: str, path: str, body: bytes = b"", header: str = ""
+    ) -> dict[str, Any]:
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Content-Type: application/json\r\n{header}Content-Length: {len(body)}\r\n\r\n"
         )
         self._writer.write(head.encode() + body)
         async with asyncio.timeout(TIMEOUT_S):
@@ -58,5 +65,6 @@ class Rest:
             answer = await self._reader.readexactly(int(length[1]) if length else 0)
         status = int(answered.split(b" ", 2)[1])
         if status not in {200, 201}:
-            raise RestError(f"{method} {path}: {status} {answer.decode(errors='replace')[:300]}")
+            kind = NotNow if status == 503 else RestError
+            raise kind(f"{method} {path}: {status} {answer.decode(errors='replace')[:300]}")
         return json.loads(answer)  # type: ignore[no-any-return]  # an object, as documented
