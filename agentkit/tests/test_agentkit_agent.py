@@ -192,9 +192,10 @@ async def test_a_run_continues_at_the_first_step_that_is_not_recorded() -> None:
 async def test_a_replay_under_another_policy_keeps_what_was_recorded() -> None:
     """A call that was allowed and made is not undone by a policy that changed since."""
     journal = InMemoryJournal()
-    await calculating(ScriptedLlm([MULTIPLY, answer("391")]), journal=journal).run(GOAL)
-    strict = Agent(ScriptedLlm([]), tools=[calculator], journal=InMemoryJournal(journal.records))
-    assert "391" == (await strict.run(GOAL)).output
+    first = await calculating(ScriptedLlm([MULTIPLY, answer("391")]), journal=journal).run(GOAL)
+    replay = InMemoryJournal(journal.records)
+    strict = Agent(ScriptedLlm([]), tools=[calculator], journal=replay)
+    assert first == await strict.run(GOAL)
 
 
 async def test_a_replay_with_another_model_is_refused() -> None:

@@ -70,8 +70,32 @@ async def test_seconds_between_steps() -> None:
         clock.advance(11)
         return looking("a")
 
-    error, _ = await exceeded(agent(ScriptedLlm([slowly]), Limits(seconds=10), clock=clock))
+    llm = ScriptedLlm([slowly])
+    error, events = await exceeded(agent(llm, Limits(seconds=10), clock=clock))
     assert "seconds" == error.limit
+    assert ["model_started", "model_replied", "tool_started", "limit_reached"] == [
+        event.kind for event in events
+    ]
+
+
+async def test_a_step_does_not_start_when_the_time_is_over() -> None:
+    """Time that a tool took counts, and the next model call is not even announced."""
+    clock = FrozenClock()
+
+    @tool
+    async def record(text: str) -> None:
+        """Take eleven seconds."""
+        clock.advance(11)
+
+    slow = Agent(
+        ScriptedLlm([looking("a")]),
+        tools=[record],
+        security=AllowList(["record"]),
+        limits=Limits(seconds=10),
+        clock=clock,
+    )
+    _, events = await exceeded(slow)
+    assert ["tool_finished", "limit_reached"] == [event.kind for event in events[-2:]]
 
 
 async def test_seconds_interrupt_a_model_call() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -123,6 +124,24 @@ async def test_content_filter() -> None:
     assert "refused" == (await ask(completion("", finish_reason="content_filter"))).stop
 
 
+async def test_a_refusal_is_no_answer() -> None:
+    """What the model says when it declines is kept, and marked as a refusal."""
+    message = {"role": "assistant", "content": None, "refusal": "I will not."}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    body = {"id": "c", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+    reply = await ask(HttpReply(200, json.dumps(body).encode()))
+    assert ("refused", "I will not.") == (reply.stop, reply.message.text)
+    assert Usage(0, 0, None) == reply.usage
+
+
+async def test_a_call_without_an_id_gets_one() -> None:
+    """Some servers leave the id out; the observation needs one to refer to."""
+    body = completion(calls=[("a", "{}"), ("b", "{}")]).body
+    body = body.replace(b'"id": "id_1", ', b"").replace(b'"id": "id_2", ', b"")
+    calls = (await ask(HttpReply(200, body))).message.tool_calls
+    assert 2 == len({call.id for call in calls} - {None, ""})
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -189,6 +208,14 @@ async def test_retry_after_is_honoured() -> None:
     limited = failure(429, headers={"retry-after": "7"})
     assert "391" == (await ask(limited, completion("391"), retry=retry)).message.text
     assert [7.0] == waits.seconds
+
+
+async def test_retry_after_may_be_a_date() -> None:
+    """The other form of the header is understood; a date in the past asks for no wait."""
+    past = failure(503, headers={"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"})
+    error = await failing(past)
+    assert isinstance(error, ProviderError)
+    assert 0.0 == error.retry_after_s
 
 
 async def test_retry_after_beyond_the_budget_gives_up_at_once() -> None:
