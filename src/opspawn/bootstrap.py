@@ -23,7 +23,7 @@ from ops_core.queue.bell import BackgroundBell, DramatiqBell
 from ops_core.queue.broker import in_process_broker, rabbitmq_broker
 from ops_core.rpc import create_server
 from ops_core.service import TaskService
-from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
+from ops_core.store import Database, Presence, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
 from ops_core.upkeep.dispatcher import Dispatcher
 from opspawn import logs, migrate
 from opspawn.agents.contract import TASK_TYPES
@@ -55,6 +55,9 @@ class Parts:
 
     settings: Settings
     database: Database
+    direct_url: str
+    """To the server itself, never through a transaction pooler: session locks live there."""
+
     broker: Broker
     bell: DramatiqBell
 
@@ -77,7 +80,9 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
     bell = DramatiqBell(broker)
     try:
         await _check_database(database)
-        yield Parts(settings, database, broker, bell)
+        direct = settings.database_direct_url
+        direct_url = direct.get_secret_value() if direct else url
+        yield Parts(settings, database, direct_url, broker, bell)
     finally:
         bell.close()
         await database.close()
@@ -109,7 +114,8 @@ async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
 
     async with opened(settings) as parts:
         await _check_broker(parts)
-        await run_worker(settings, SqlWorkerStore(parts.database), parts.broker, parts.bell, stop)
+        store = SqlWorkerStore(parts.database, Presence(parts.direct_url))
+        await run_worker(settings, store, parts.broker, parts.bell, stop)
 
 
 async def serve_all(
@@ -131,7 +137,7 @@ async def serve_all(
             processes.create_task(_serve_rest(parts, service, rest, stop))
             processes.create_task(_serve_grpc(rpc, stop))
             processes.create_task(_dispatcher(parts).run(stop))
-            store = SqlWorkerStore(parts.database)
+            store = SqlWorkerStore(parts.database, Presence(parts.direct_url))
             processes.create_task(run_worker(settings, store, parts.broker, parts.bell, stop))
             ready(
                 Endpoints(
@@ -162,6 +168,7 @@ def _dispatcher(parts: Parts) -> Dispatcher:
     store = SqlUpkeepStore(
         parts.database,
         heartbeat_ttl_s=settings.heartbeat_ttl_s,
+        reconnect_grace_s=settings.reconnect_grace_s,
         ring_grace_s=settings.ring_grace_s,
         ring_grace_max_s=settings.ring_grace_max_s,
     )

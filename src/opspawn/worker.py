@@ -19,6 +19,7 @@ async def run_worker(
 ) -> None:
     """Runs tasks until `stop` is set, then drains."""
     providers = Providers(settings)
+    providers.warm_up()
     worker = Worker(
         store,
         broker,

@@ -29,7 +29,8 @@ class Processes:
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
-            "OPSPAWN_HEARTBEAT_TTL_S": "1.5",
+            # So long that a test which needs it fails: what dies is found by its presence.
+            "OPSPAWN_HEARTBEAT_TTL_S": "120",
             "OPSPAWN_RING_GRACE_S": "0.5",
             **environment,
         }

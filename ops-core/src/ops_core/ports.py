@@ -5,6 +5,7 @@ worker acts for the tasks it owns, upkeep acts for everybody.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -148,6 +149,10 @@ class WorkerStore(Protocol):
         """Shows that the worker lives, and brings its orders. One row for all its tasks."""
         ...
 
+    def presence(self, worker_id: str) -> AbstractAsyncContextManager[None]:
+        """Holds, inside the block, what the store loses at once when this process dies."""
+        ...
+
     async def leave(self, worker_id: str) -> None:
         """Forgets the worker, if it owns nothing (else its tasks would have no one to bury it for)."""
         ...
@@ -187,8 +192,9 @@ class UpkeepStore(Protocol):
     async def bury_workers(self) -> int:
         """Gives back the tasks of workers that are dead; returns how many tasks.
 
-        A worker is dead when its heartbeat is older than the time-to-live, and the database has been up
-        for longer than that (a restart of PostgreSQL kills no worker).
+        A worker is dead when its heartbeat is older than the time-to-live, or older than the much shorter
+        reconnect grace while nobody holds its presence; but nobody is right after a start of the database
+        (a restart of PostgreSQL kills no worker).
         """
         ...
 

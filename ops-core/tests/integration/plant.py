@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+from ops_core.errors import StoreUnavailable
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import TaskLog, TaskType
 from ops_core.queue.bell import BackgroundBell, DramatiqBell
@@ -111,7 +112,10 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 async def all_are(service: TaskService, tasks: list[Task], status: Status) -> None:
     async def reached() -> bool:
-        found = [await service.get(task.task_id, tenant_id="default") for task in tasks]
+        try:
+            found = [await service.get(task.task_id, tenant_id="default") for task in tasks]
+        except StoreUnavailable:
+            return False  # what a client is told by a 503: ask again
         return all(task.status is status for task in found)
 
     await until(reached)

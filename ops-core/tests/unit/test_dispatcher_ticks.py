@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ops_core.errors import BrokerUnavailable
+from ops_core.errors import BrokerUnavailable, StoreUnavailable
 from ops_core.task import NewTask, Status, new_task_id
 from ops_core.testing import FrozenClock, MemoryStore, RecordingBell
 from ops_core.upkeep.dispatcher import Dispatcher
@@ -19,7 +19,10 @@ class Office:
         self.clock = FrozenClock()
         self.store = MemoryStore(self.clock)
         self.bell = RecordingBell()
-        self.dispatcher = Dispatcher(self.store, self.bell, busy_s=0.001, idle_s=0.002)
+        self.monotonic = 0.0
+        self.dispatcher = Dispatcher(
+            self.store, self.bell, busy_s=0.001, idle_s=0.002, clock=lambda: self.monotonic
+        )
 
     async def submit(self, **fields: object) -> str:
         task_id = new_task_id()
@@ -92,3 +95,40 @@ async def test_the_loop_outlives_a_broker_that_is_away(office: Office) -> None:
         await office.bell.heard.wait()
         stop.set()
         await running
+
+
+async def test_nobody_is_declared_dead_right_after_the_store_was_away(office: Office) -> None:
+    """While the store is away no heartbeat can be written: an old one proves nothing for a while."""
+    await office.submit()
+    await office.listen()
+    [task] = await office.store.claim("w", ["default"], 1)
+    office.store.expire = _away  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable):
+        await office.dispatcher.tick()
+    del office.store.expire
+    office.clock.advance(60)
+    await office.dispatcher.tick()
+    assert Status.RUNNING == (await office.store.get("default", task.task_id)).status
+    office.monotonic += 6
+    await office.dispatcher.tick()
+    assert Status.PENDING == (await office.store.get("default", task.task_id)).status
+
+
+async def test_nobody_is_declared_dead_by_a_store_that_was_frozen(office: Office) -> None:
+    """A pass that took long means that heartbeats could not come through either."""
+
+    async def slowly(_limit: int) -> int:
+        office.monotonic += 20
+        return 0
+
+    await office.submit()
+    await office.listen()
+    [task] = await office.store.claim("w", ["default"], 1)
+    office.store.expire = slowly  # type: ignore[method-assign]
+    office.clock.advance(20)
+    await office.dispatcher.tick()
+    assert Status.RUNNING == (await office.store.get("default", task.task_id)).status
+
+
+async def _away(_limit: int) -> int:
+    raise StoreUnavailable("away")

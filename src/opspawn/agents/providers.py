@@ -4,6 +4,7 @@ Anthropic and Google are reached through the OpenAI dialect that both offer; the
 the agent library's own work on providers.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +70,13 @@ class Providers:
         if choice not in self._clients:
             self._clients[choice] = self._local() if name == "local" else self._remote(choice)
         return self._clients[choice]
+
+    def warm_up(self) -> None:
+        """Makes the default client now: its SDK takes a second to import, and a worker that claims tasks
+        must not stop its heartbeat for that. A missing key is left for the task that needs it.
+        """
+        with suppress(TaskFailed):
+            self.client(None, None)
 
     async def close(self) -> None:
         """Closes the clients' connections."""

@@ -63,30 +63,34 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains. Raises `StoreUnavailable` only before the first claim."""
-        await self._beat()
+        async with self._store.presence(self.worker_id):
+            await self._beat()
+            self._beside |= {
+                asyncio.create_task(self._writer.run()),
+                asyncio.create_task(self._beat_forever()),
+            }
+            try:
+                await self._work(stop)
+            finally:
+                beside = list(self._beside)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
+
+    async def _work(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         self._intakes = [
             Intake(self._broker, queue, lambda: self._claim_from_thread(loop))
             for queue in self._queues
         ]
-        self._beside |= {
-            asyncio.create_task(self._writer.run()),
-            asyncio.create_task(self._beat_forever()),
-        }
         self._broker.emit_before("worker_boot", self)
-        try:
-            for intake in self._intakes:
-                intake.start()
-            self._broker.emit_after("worker_boot", self)
-            log.info("worker ready", worker=self.worker_id, queues=self._queues, slots=self._slots)
-            await self._claim_quietly()  # what was due before we came
-            await stop.wait()
-            await self._drain()
-        finally:
-            beside = list(self._beside)
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+        for intake in self._intakes:
+            intake.start()
+        self._broker.emit_after("worker_boot", self)
+        log.info("worker ready", worker=self.worker_id, queues=self._queues, slots=self._slots)
+        await self._claim_quietly()  # what was due before we came
+        await stop.wait()
+        await self._drain()
 
     # Claiming.
 

@@ -2,7 +2,8 @@
 
 from ops_core.store.client import SqlTaskStore
 from ops_core.store.database import Database
+from ops_core.store.presence import Presence
 from ops_core.store.upkeep import SqlUpkeepStore
 from ops_core.store.worker import SqlWorkerStore
 
-__all__ = ["Database", "SqlTaskStore", "SqlUpkeepStore", "SqlWorkerStore"]
+__all__ = ["Database", "Presence", "SqlTaskStore", "SqlUpkeepStore", "SqlWorkerStore"]

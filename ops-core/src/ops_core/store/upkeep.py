@@ -11,6 +11,9 @@ from ops_core.store.database import Database
 from ops_core.store.moves import apply
 from ops_core.task import cancel, deadline_exceeded, release
 
+#: How long after a start of PostgreSQL its workers may take to connect again. Seconds.
+SETTLE_S: Final = 5.0
+
 # Pending rows whose ring is due, oldest first. Index: task_for_wake.
 _DUE_RINGS: Final = text(
     """
@@ -54,13 +57,20 @@ _EXPIRED: Final = text(
     """
 )
 
-# Workers whose heartbeat stopped. Right after a restart of the database every heartbeat looks old, so
-# nobody is dead before the database itself has been up for longer than a heartbeat may be late.
+# Workers whose heartbeat stopped: soon when nobody holds their advisory lock (a 64-bit key stands in
+# pg_locks as two halves), later when somebody does (the process may be frozen, or only slow). Right after a
+# restart of the database every heartbeat looks old and no lock is held, so nobody is dead before the
+# workers have had time to come back.
 _DEAD: Final = text(
     """
     DELETE FROM worker
-    WHERE heartbeat_at < ops_now() - :ttl_s * interval '1 second'
-      AND ops_now() - pg_postmaster_start_time() > :ttl_s * interval '1 second'
+    WHERE heartbeat_at < ops_now() - interval '1 second' * CASE
+              WHEN hashtextextended(worker_id, 0) = ANY (
+                  SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
+                  WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+              ) THEN CAST(:ttl_s AS float8) ELSE CAST(:reconnect_grace_s AS float8) END
+      AND ops_now() - pg_postmaster_start_time() > :settle_s * interval '1 second'
     RETURNING worker_id
     """
 )
@@ -75,18 +85,25 @@ _ORPHANS: Final = text(
 
 
 class SqlUpkeepStore:
-    """`UpkeepStore` on PostgreSQL. Durations in seconds."""
+    """`UpkeepStore` on PostgreSQL. Durations in seconds.
+
+    `reconnect_grace_s`: how old the heartbeat of a worker may be whose presence nobody holds; None where
+    workers hold none (then the time-to-live decides alone).
+    """
 
     def __init__(
         self,
         database: Database,
         *,
         heartbeat_ttl_s: float = 10.0,
+        reconnect_grace_s: float | None = None,
         ring_grace_s: float = 5.0,
         ring_grace_max_s: float = 300.0,
     ) -> None:
         self._database = database
         self._ttl = {"ttl_s": heartbeat_ttl_s}
+        grace_s = heartbeat_ttl_s if reconnect_grace_s is None else reconnect_grace_s
+        self._death = self._ttl | {"reconnect_grace_s": grace_s, "settle_s": SETTLE_S}
         self._grace = {"grace_s": ring_grace_s, "grace_max_s": ring_grace_max_s}
 
     async def due_rings(self, limit: int) -> list[DueRings]:
@@ -120,7 +137,7 @@ class SqlUpkeepStore:
 
     async def bury_workers(self) -> int:
         async with self._database.begin() as connection:
-            dead = [row.worker_id for row in (await connection.execute(_DEAD, self._ttl)).all()]
+            dead = [row.worker_id for row in (await connection.execute(_DEAD, self._death)).all()]
             if not dead:
                 return 0
             rows = (await connection.execute(_ORPHANS, {"workers": dead})).all()

@@ -1,6 +1,7 @@
 """The store as a worker uses it. The step path is plain asyncpg: one statement commits a whole batch."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -10,11 +11,12 @@ from ops_core.log import Event, EventType
 from ops_core.ports import Append, Appended, Lease, Orders, TaskKey
 from ops_core.store.database import Database, dump_json
 from ops_core.store.moves import apply
+from ops_core.store.presence import Presence
 from ops_core.store.rows import event_of, task_of
 from ops_core.task import Move, Task
 
 # Takes the best due rows of a worker's queues; rows that another worker is taking are passed over.
-# A task that was handed over counts on from the same attempt. Index: task_for_claim.
+# Only the first claim and a claim after a failure begin a new attempt. Index: task_for_claim.
 _CLAIM: Final = text(
     """
     WITH me AS (
@@ -31,7 +33,7 @@ _CLAIM: Final = text(
     ), claimed AS (
         UPDATE task t SET
             status     = 'running',
-            attempt    = attempt + (reason <> 'recovered')::int,
+            attempt    = attempt + (attempt = 0 OR reason IN ('retrying', 'rate_limited'))::int,
             reason     = NULL,
             error      = NULL,
             owner      = :worker_id,
@@ -131,10 +133,11 @@ _LEAVE: Final = text(
 
 
 class SqlWorkerStore:
-    """`WorkerStore` on PostgreSQL."""
+    """`WorkerStore` on PostgreSQL. `presence`: None where a worker and its upkeep share one process."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, presence: Presence | None = None) -> None:
         self._database = database
+        self._presence = presence
 
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
         parameters = {
@@ -184,6 +187,9 @@ class SqlWorkerStore:
                 Lease(row.tenant_id, row.task_id, worker_id, row.epoch) for row in owned
             ),
         )
+
+    def presence(self, worker_id: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._presence is None else self._presence.held(worker_id)
 
     async def leave(self, worker_id: str) -> None:
         async with self._database.begin() as connection:

@@ -5,6 +5,7 @@ One event loop, no awaits inside a method: each call is atomic, as a transaction
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -39,6 +40,9 @@ from ops_core.task import (
     deadline_exceeded,
     release,
 )
+
+#: A claim from these begins a new attempt; any other one goes on with the same.
+_AFTER_FAILURE = frozenset({Reason.RETRYING, Reason.RATE_LIMITED})
 
 
 @dataclass
@@ -162,7 +166,7 @@ class MemoryStore:
         ]
         due.sort(key=lambda item: (-item[1].task.priority, item[1].runnable_at, item[0].task_id))
         for key, row in due[:count]:
-            again = row.task.reason is Reason.RECOVERED
+            begins = row.task.attempt == 0 or row.task.reason in _AFTER_FAILURE
             row.task = replace(
                 row.task,
                 status=Status.RUNNING,
@@ -170,7 +174,7 @@ class MemoryStore:
                 error=None,
                 owner=worker_id,
                 epoch=row.task.epoch + 1,
-                attempt=row.task.attempt + (0 if again else 1),
+                attempt=row.task.attempt + (1 if begins else 0),
                 started_at=row.task.started_at or now,
                 updated_at=now,
             )
@@ -202,6 +206,10 @@ class MemoryStore:
                 Lease(task.tenant_id, task.task_id, worker_id, task.epoch) for task in owned
             ),
         )
+
+    def presence(self, worker_id: str) -> AbstractAsyncContextManager[None]:
+        """Nothing to hold: what lives in one memory dies with it."""
+        return nullcontext()
 
     async def leave(self, worker_id: str) -> None:
         if not any(row.task.owner == worker_id for row in self._rows.values()):
