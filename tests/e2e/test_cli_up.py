@@ -36,15 +36,6 @@ def test_up_says_where_it_is_and_runs_goals(start: Start, environment: dict[str,
     assert "It is 391.\n" == output(start, "run", "What is 17 * 23?")
 
 
-def test_sigterm_drains_and_leaves_nothing_behind(start: Start, data_dir: Path) -> None:
-    """Exit code 0, and the database is stopped too."""
-    server = up(start)
-    server.signal(signal.SIGTERM)
-    assert 0 == server.end()
-    assert "Stopping" in server.err
-    assert postmaster_of(data_dir / "postgres") is None
-
-
 def test_a_second_signal_stops_at_once(start: Start, data_dir: Path, model: ModelServer) -> None:
     """A step under way is not waited for; the database is still stopped cleanly."""
     model.hold(1)
@@ -70,49 +61,6 @@ def test_tasks_survive_a_restart(start: Start) -> None:
     assert [("kept", "completed")] == [(task["name"], task["status"]) for task in page["tasks"]]
 
 
-def test_a_task_survives_kill_9_of_everything_and_finishes(
-    start: Start, model: ModelServer, data_dir: Path
-) -> None:
-    """Killed in the middle of its second step; started again it goes on and pays for no step twice."""
-    model.hold(2)
-    server = up(start)
-    task_id = output(start, "run", "What is 17 * 23?", "--detach").strip()
-    model.wait_for(2)
-    server.process.kill()
-    server.end()
-    assert postmaster_of(data_dir / "postgres") is not None
-    model.release(2)
-    again = up(start)
-    assert "Taking over" in again.err
-    assert "It is 391.\n" == output(start, "tasks", "follow", task_id)
-    assert 1 == model.calls.count(1)
-
-
-def test_a_second_up_on_the_same_folder_is_refused(start: Start) -> None:
-    """One line that says who holds it and what to do; the first one is not disturbed."""
-    server = up(start)
-    second = start("up", OPSPAWN_API_PORT=str(free_port()), OPSPAWN_GRPC_PORT=str(free_port()))
-    assert 69 == second.end()
-    assert 1 == len(second.err.splitlines())
-    assert f"(process {server.process.pid})" in second.err
-    assert "It is 391.\n" == output(start, "run", "goal")
-
-
-@pytest.mark.parametrize("key", ["OPSPAWN_API_PORT", "OPSPAWN_GRPC_PORT"])
-def test_a_taken_port_is_told_by_its_setting(
-    start: Start, model: ModelServer, data_dir: Path, key: str
-) -> None:
-    """One line naming port and setting; no database stays behind."""
-    port = model.url.split(":")[2].split("/")[0]
-    server = start("up", **{key: port})
-    assert 69 == server.end()
-    last = server.err.splitlines()[-1]
-    assert key in last
-    assert port in last
-    assert "Traceback" not in server.err
-    assert postmaster_of(data_dir / "postgres") is None
-
-
 def test_an_unreachable_database_is_told_without_its_password(start: Start) -> None:
     """One line naming the place and the setting."""
     url = f"postgresql://me:hunter2@127.0.0.1:{free_port()}/x"
@@ -121,15 +69,6 @@ def test_an_unreachable_database_is_told_without_its_password(start: Start) -> N
     assert 1 == len(server.err.splitlines())
     assert "correct DATABASE_URL" in server.err
     assert "hunter2" not in server.err
-
-
-def test_an_unreachable_broker_is_told_without_its_password(start: Start) -> None:
-    """One line naming the setting."""
-    server = start("up", RABBITMQ_URL=f"amqp://me:hunter2@127.0.0.1:{free_port()}/")
-    assert 69 == server.end()
-    assert "RABBITMQ_URL" in server.err.splitlines()[-1]
-    assert "hunter2" not in server.err
-    assert "Traceback" not in server.err
 
 
 def test_a_wrong_setting_is_one_line_that_names_it(start: Start) -> None:

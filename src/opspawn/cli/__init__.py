@@ -1,6 +1,5 @@
 """The `opspawn` command."""
 
-import os
 import sys
 import traceback
 
@@ -8,7 +7,7 @@ import typer
 
 from opspawn.cli.commands import app
 from opspawn.cli.configuration import settings
-from opspawn.cli.exits import BROKEN_PIPE, INTERNAL, INTERRUPTED, USAGE, CommandError
+from opspawn.cli.exits import INTERNAL, INTERRUPTED, USAGE, CommandError
 
 __all__ = ["app", "main"]
 
@@ -22,7 +21,10 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs a command; returns its exit code. Errors become one line on standard error."""
+    """Runs a command; returns its exit code. Errors become one line on standard error.
+
+    When the reader of its output leaves (`opspawn tasks list | head`), typer ends it quietly with 1.
+    """
     try:
         return app(arguments, prog_name="opspawn", standalone_mode=False) or 0
     except CommandError as stop:
@@ -33,10 +35,6 @@ def run(arguments: list[str]) -> int:
         )
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # `opspawn tasks list | head`: Python would complain once more while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
     except Exception as error:  # noqa: BLE001  # the last door: a person sees a line, no traceback
         line = f"internal error ({type(error).__name__}: {error}); report what --debug shows."
         return _end(line, INTERNAL, error, arguments)

@@ -26,9 +26,6 @@ INTERNAL: Final = 70
 #: Ctrl-C (128 + SIGINT).
 INTERRUPTED: Final = 130
 
-#: The reader of our output went away (128 + SIGPIPE).
-BROKEN_PIPE: Final = 141
-
 OUTCOMES: Final = {
     "completed": COMPLETED,
     "failed": FAILED,

@@ -96,18 +96,18 @@ def _claimed(data: Json) -> Told:
     return Told((Line("started", f"attempt {one_line(attempt, 20)}" if attempt else ""),))
 
 
-def _retried(data: Json) -> Told:
+def _released(data: Json) -> Told:
+    """Back in the queue: after a failure, or handed over unharmed."""
     delay = _seconds(data.get("delay_s"))
-    words = _problem(data) if "error" in data else ""
-    return Told((Line("retry", words, "yellow", f"again in {delay}" if delay else ""),))
+    if "error" in data:
+        detail = f"again in {delay}" if delay else ""
+        return Told((Line("retry", _problem(data), "yellow", detail),))
+    why = one_line(data.get("why") or "").replace("_", " ")
+    return Told((Line("handed over", why, "yellow"),), busy="waiting for a worker")
 
 
 def _cancel_requested(_data: Json) -> Told:
     return Told((Line("cancelling", "", "yellow"),), busy="waiting for the worker to stop")
-
-
-def _llm_started(data: Json) -> Told:
-    return Told(busy=f"waiting for {one_line(data.get('model') or 'the model', 60)}")
 
 
 def _llm_completed(data: Json) -> Told:
@@ -122,10 +122,6 @@ def _llm_completed(data: Json) -> Told:
     )
     words = text or (f"(no words; calls {names})" if names else "(no words)")
     return Told((Line("thought", words, "cyan", detail, says=text),))
-
-
-def _llm_failed(data: Json) -> Told:
-    return Told((Line("model failed", _problem(data), "red"),))
 
 
 def _call(data: Json, *, is_echo: bool) -> Line:
@@ -182,14 +178,12 @@ def _end(_data: Json) -> Told:
 _TELLERS: Final[dict[str, Callable[[Json], Told]]] = {
     "task.submitted": _submitted,
     "task.claimed": _claimed,
-    "task.retried": _retried,
+    "task.released": _released,
     "task.cancel_requested": _cancel_requested,
     "task.completed": _end,
     "task.failed": _end,
     "task.cancelled": _end,
-    "llm.started": _llm_started,
     "llm.completed": _llm_completed,
-    "llm.failed": _llm_failed,
     "tool.dispatched": _tool_dispatched,
     "tool.completed": _tool_completed,
     "tool.failed": _tool_failed,

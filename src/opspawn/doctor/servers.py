@@ -21,6 +21,9 @@ from opspawn.settings import Settings
 #: Seconds for a server to answer: less than the doctor's patience, to say more than "late".
 TIMEOUT_S: Final = 2.5
 
+#: Seconds for whoever has our port to say that it is Opspawn, on this machine.
+NEIGHBOUR_TIMEOUT_S: Final = 1.0
+
 #: A new database takes 40 MB, its log of changes up to 1 GB under load. Megabytes.
 NEEDED_DISK_MB: Final = 500
 
@@ -108,7 +111,9 @@ def _embedded(data_dir: Path) -> str:
         raise CheckError(f"{existing} cannot be written; set OPSPAWN_DATA_DIR to a folder that can")
     free_mb = shutil.disk_usage(existing).free // 1_000_000
     if free_mb < NEEDED_DISK_MB:
-        raise CheckError(f"{free_mb} MB free in {existing}, {NEEDED_DISK_MB} MB needed; make room")
+        raise CheckError(
+            f"{free_mb} MB free in {existing}, {NEEDED_DISK_MB} MB needed; make room, or set OPSPAWN_DATA_DIR"
+        )
     return f"{name} ({state.programs}), data in {data_dir}; `opspawn up` starts it"
 
 
@@ -169,7 +174,7 @@ def _port(settings: Settings, port: int, key: str) -> str:
 
 def _is_opspawn(url: str) -> bool:
     try:
-        answer = httpx2.get(f"{url}/openapi.json", timeout=TIMEOUT_S, trust_env=False)
+        answer = httpx2.get(f"{url}/openapi.json", timeout=NEIGHBOUR_TIMEOUT_S, trust_env=False)
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError):
         return False
     return answer.is_success and "/api/v1/tasks/" in answer.text

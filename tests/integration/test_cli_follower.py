@@ -1,0 +1,76 @@
+"""Following a task: how it ends, and how long it waits for a server that went away."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ops_core.log import EventType, NewEvent
+from ops_core.task import Move, Reason, Status, complete
+from opspawn.cli.client import ApiClient, Event
+from opspawn.cli.exits import Refused, Unreachable
+from opspawn.cli.follow import Follower, Lost
+from support.rest_door import RestDoor, rest_door
+
+
+@pytest.fixture
+def door() -> Iterator[RestDoor]:
+    with rest_door() as door:
+        yield door
+
+
+async def submitted(api: ApiClient) -> str:
+    body = {"task_type": "agent_run", "input_data": {"goal": "g"}}
+    return str((await api.submit(body, idempotency_key="k"))["task_id"])
+
+
+async def test_every_event_comes_once_and_in_order(door: RestDoor) -> None:
+    """Over several pages, from the first to the last."""
+    async with ApiClient(door.url) as api:
+        task_id = await submitted(api)
+        task = door.claim()
+        for _ in range(450):
+            door.append(task, NewEvent(type=EventType.LLM_STARTED, data={"step": 1}))
+        door.settle(task, complete({"output": "x"}))
+        follower = Follower(api, task_id)
+        seen = [event.seq async for event in follower.events() if isinstance(event, Event)]
+    assert list(range(1, 454)) == seen
+    assert "completed" == follower.task["status"]
+
+
+async def test_a_server_that_stays_away_is_given_up(door: RestDoor) -> None:
+    """After the patience is over, and not before it was told."""
+    async with ApiClient(door.url) as api:
+        follower = Follower(api, await submitted(api), patience_s=0.6)
+        door.close()
+        seen = []
+        with pytest.raises(Unreachable):
+            async for event in follower.events():
+                seen.append(event)
+    assert seen
+    assert {Lost} == {type(event) for event in seen}
+
+
+async def test_an_unknown_task_is_refused_at_once(door: RestDoor) -> None:
+    """Waiting would not help."""
+    async with ApiClient(door.url) as api:
+        with pytest.raises(Refused, match="There is no task"):
+            await anext(Follower(api, "task_none").events())
+
+
+async def test_a_waiting_task_can_be_followed_through(door: RestDoor) -> None:
+    """`run` stops there; `tasks follow` goes on until the end."""
+    waits = Move(
+        to=Status.WAITING, reason=Reason.INPUT, event=NewEvent(type=EventType.TASK_RELEASED)
+    )
+    async with ApiClient(door.url) as api:
+        task_id = await submitted(api)
+        door.settle(door.claim(), waits)
+        stops = Follower(api, task_id)
+        assert 3 == len([event async for event in stops.events()])
+        goes_on = Follower(api, task_id, through_waiting=True)
+        seen = []
+        async for event in goes_on.events():
+            seen.append(event)
+            if len(seen) == 3:
+                await api.cancel(task_id)
+    assert ("waiting", "cancelled") == (stops.task["status"], goes_on.task["status"])

@@ -1,0 +1,168 @@
+"""The doctor: what it finds, how it says so, and what it never says."""
+
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from opspawn import migrate
+from opspawn.doctor import PATIENCE_S, Finding, examine
+from support.embedded_folder import holder
+from support.opspawn_processes import free_port
+
+Examine = Callable[..., dict[str, Finding]]
+
+ALL = [
+    "python",
+    "settings",
+    "database",
+    "migrations",
+    "broker",
+    "provider",
+    "memory",
+    "REST port",
+    "gRPC port",
+]
+
+
+@pytest.fixture
+def provider_url() -> Iterator[str]:
+    """A provider that accepts one key."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Models) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+
+
+class _Models(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        right = self.headers["Authorization"] == "Bearer sk-right" and self.path == "/v1/models"
+        self.send_response(200 if right else 401)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Says nothing: the test's output is the test's."""
+
+
+@pytest.fixture
+def doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, provider_url: str) -> Examine:
+    """Examines a healthy embedded configuration, and changes to it."""
+    healthy = {
+        "DATABASE_URL": "",
+        "RABBITMQ_URL": "",
+        "OPSPAWN_DATA_DIR": str(tmp_path / "data"),
+        "OPSPAWN_API_PORT": str(free_port()),
+        "OPSPAWN_GRPC_PORT": str(free_port()),
+        "AGENTKIT_LLM_PROVIDER": "openai",
+        "OPENAI_API_KEY": "sk-right",
+        "OPENAI_BASE_URL": provider_url,
+    }
+    monkeypatch.chdir(tmp_path)
+
+    def doctor(**changes: str) -> dict[str, Finding]:
+        for key, value in (healthy | changes).items():
+            monkeypatch.setenv(key, value)
+        return {finding.what: finding for finding in examine()}
+
+    return doctor
+
+
+def test_all_is_well_before_the_first_start(doctor: Examine, tmp_path: Path) -> None:
+    """Nothing has to run for the embedded configuration to be right; looking makes nothing."""
+    findings = doctor()
+    assert ALL == list(findings)
+    assert [] == [finding for finding in findings.values() if not finding.ok]
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_running_embedded_database_is_asked(doctor: Examine, data_dir: Path) -> None:
+    """Its server, and the migrations that it lacks."""
+    with holder(data_dir) as (_process, url):
+        before = doctor(OPSPAWN_DATA_DIR=str(data_dir))
+        migrate.upgrade(url)
+        after = doctor(OPSPAWN_DATA_DIR=str(data_dir))
+    assert before["database"].ok
+    assert "running" in before["database"].words
+    assert (False, True) == (before["migrations"].ok, after["migrations"].ok)
+
+
+def test_given_servers_are_connected_to(
+    doctor: Examine, empty_database_url: str, rabbitmq_url: str
+) -> None:
+    """PostgreSQL, its migrations and RabbitMQ."""
+    findings = doctor(DATABASE_URL=empty_database_url, RABBITMQ_URL=rabbitmq_url)
+    assert (True, True) == (findings["database"].ok, findings["broker"].ok)
+    assert not findings["migrations"].ok
+    assert "run `opspawn migrate`" in findings["migrations"].words
+    migrate.upgrade(empty_database_url)
+    assert doctor(DATABASE_URL=empty_database_url)["migrations"].ok
+
+
+@pytest.mark.parametrize(
+    ("what", "changes", "remedy"),
+    [
+        ("database", {"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/x"}, "start PostgreSQL"),
+        ("migrations", {"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/x"}, "DATABASE_URL"),
+        ("database", {"DATABASE_URL": "postgresql://u:hunter2@no.invalid/x"}, "DATABASE_URL"),
+        ("broker", {"RABBITMQ_URL": "amqp://u:hunter2@127.0.0.1:1/"}, "correct RABBITMQ_URL"),
+        ("provider", {"OPENAI_API_KEY": "sk-hunter2"}, "correct OPENAI_API_KEY"),
+        ("provider", {"OPENAI_API_KEY": ""}, "set OPENAI_API_KEY"),
+        ("provider", {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, "OPENAI_BASE_URL"),
+        (
+            "provider",
+            {"AGENTKIT_LLM_PROVIDER": "local", "OPSPAWN_LOCAL_MODEL_PATH": "/no/model.gguf"},
+            "OPSPAWN_LOCAL_MODEL_PATH",
+        ),
+        ("settings", {"OPSPAWN_API_PROT": "1"}, ".env.example"),
+        ("database", {"OPSPAWN_DATA_DIR": "/proc/opspawn"}, "OPSPAWN_DATA_DIR"),
+        ("REST port", {"OPSPAWN_HOST": "192.0.2.1"}, "set OPSPAWN_HOST"),
+    ],
+)
+def test_what_is_wrong_comes_with_its_remedy(
+    doctor: Examine, what: str, changes: dict[str, str], remedy: str
+) -> None:
+    """One finding, one line, no secret."""
+    findings = doctor(**changes)
+    assert not findings[what].ok
+    assert remedy in findings[what].words
+    assert 1 == len(findings[what].words.splitlines())
+    assert not [finding for finding in findings.values() if "hunter2" in finding.words]
+
+
+@pytest.mark.parametrize(
+    ("what", "key"), [("REST port", "OPSPAWN_API_PORT"), ("gRPC port", "OPSPAWN_GRPC_PORT")]
+)
+def test_a_port_that_another_program_has_is_told(doctor: Examine, what: str, key: str) -> None:
+    """With the setting that chooses another."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        finding = doctor(**{key: str(stranger.getsockname()[1])})[what]
+    assert not finding.ok
+    assert f"set {key}" in finding.words
+
+
+def test_a_wrong_setting_is_a_finding(doctor: Examine) -> None:
+    """One for each key; what needs no settings is still checked."""
+    findings = doctor(OPSPAWN_WORKER_SLOTS="many")
+    assert ["python", "memory", "settings"] == list(findings)
+    assert "OPSPAWN_WORKER_SLOTS" in findings["settings"].words
+
+
+def test_a_server_that_never_answers_does_not_hold_the_doctor(doctor: Examine) -> None:
+    """Something accepts connections and says nothing: every check ends within its patience."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        started_s = time.monotonic()
+        findings = doctor(
+            DATABASE_URL=f"postgresql://u:p@127.0.0.1:{port}/x",
+            RABBITMQ_URL=f"amqp://u:p@127.0.0.1:{port}/",
+            OPENAI_BASE_URL=f"http://127.0.0.1:{port}/v1",
+        )
+        took_s = time.monotonic() - started_s
+    for what in ("database", "migrations", "broker", "provider"):
+        assert not findings[what].ok
+    assert took_s < 2 * PATIENCE_S + 2
