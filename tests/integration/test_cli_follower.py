@@ -1,6 +1,6 @@
 """Following a task: how it ends, and how long it waits for a server that went away."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -8,7 +8,7 @@ from ops_core.log import EventType, NewEvent
 from ops_core.task import Move, Reason, Status, complete
 from opspawn.cli.client import ApiClient, Event
 from opspawn.cli.exits import Refused, Unreachable
-from opspawn.cli.follow import Follower, Lost
+from opspawn.cli.follow import Follower, Lost, Seen
 from support.rest_door import RestDoor, rest_door
 
 
@@ -23,13 +23,17 @@ async def submitted(api: ApiClient) -> str:
     return str((await api.submit(body, idempotency_key="k"))["task_id"])
 
 
+async def _all(events: AsyncIterator[Seen]) -> list[Seen]:
+    return [event async for event in events]
+
+
 async def test_every_event_comes_once_and_in_order(door: RestDoor) -> None:
     """Over several pages, from the first to the last."""
     async with ApiClient(door.url) as api:
         task_id = await submitted(api)
         task = door.claim()
         for _ in range(450):
-            door.append(task, NewEvent(type=EventType.LLM_STARTED, data={"step": 1}))
+            door.append(task, NewEvent(type=EventType.LLM_COMPLETED, data={"step": 1}))
         door.settle(task, complete({"output": "x"}))
         follower = Follower(api, task_id)
         seen = [event.seq async for event in follower.events() if isinstance(event, Event)]
@@ -42,12 +46,10 @@ async def test_a_server_that_stays_away_is_given_up(door: RestDoor) -> None:
     async with ApiClient(door.url) as api:
         follower = Follower(api, await submitted(api), patience_s=0.6)
         door.close()
-        seen = []
+        events = follower.events()
+        assert Lost is type(await anext(events))
         with pytest.raises(Unreachable):
-            async for event in follower.events():
-                seen.append(event)
-    assert seen
-    assert {Lost} == {type(event) for event in seen}
+            await _all(events)
 
 
 async def test_an_unknown_task_is_refused_at_once(door: RestDoor) -> None:

@@ -14,6 +14,9 @@ from opspawn.cli.text import bounded, json_text, one_line
 #: A tool that takes less is not worth a line for its time.
 NOTABLE_S: Final = 0.1
 
+#: What is waited for between two events of a run, most of the time.
+THINKING: Final = "waiting for the model"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -93,7 +96,8 @@ def _submitted(_data: Json) -> Told:
 
 def _claimed(data: Json) -> Told:
     attempt = data.get("attempt")
-    return Told((Line("started", f"attempt {one_line(attempt, 20)}" if attempt else ""),))
+    words = f"attempt {one_line(attempt, 20)}" if attempt else ""
+    return Told((Line("started", words),), busy=THINKING)
 
 
 def _released(data: Json) -> Told:
@@ -148,7 +152,8 @@ def _tool_completed(data: Json) -> Told:
 
 def _tool_failed(data: Json) -> Told:
     words = _problem(data) if "error" in data else bounded(data.get("output"))
-    return Told((_call(data, is_echo=True), Line("tool failed", words, "red", _tool_detail(data))))
+    seen = Line("tool failed", words, "red", _tool_detail(data))
+    return Told((_call(data, is_echo=True), seen), busy=THINKING)
 
 
 def _tool_detail(data: Json) -> str:

@@ -5,6 +5,7 @@ database or a firewall that swallows packets must not freeze the doctor. No find
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -63,8 +64,9 @@ def _all(checks: Mapping[str, Check]) -> list[Finding]:
     ]
     for thread in threads:
         thread.start()
-    for thread in threads:  # all started together: the first wait is the only long one
-        thread.join(PATIENCE_S if thread is threads[0] else PATIENCE_S / len(threads))
+    deadline_s = time.monotonic() + PATIENCE_S
+    for thread in threads:
+        thread.join(max(0.0, deadline_s - time.monotonic()))
     late = f"no answer within {PATIENCE_S:.0f} s: is it frozen, or behind a firewall?"
     return [found.get(what, Finding(what, False, late)) for what in checks]
 
