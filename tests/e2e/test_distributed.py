@@ -191,7 +191,8 @@ def test_a_provider_that_is_down_is_tried_again_and_then_fails(site: Site) -> No
         failed["error"]["type"],
         failed["attempt"],
     )
-    assert "task.retried" in [event["type"] for event in site.rest.events(task)]
+    released = [e["data"] for e in site.rest.events(task) if e["type"] == "task.released"]
+    assert ["retrying"] == [data["why"] for data in released]
 
 
 def test_a_provider_without_a_key_is_named(site: Site) -> None:

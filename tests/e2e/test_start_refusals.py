@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.opspawn_processes import Processes, processes
 
 pytestmark = pytest.mark.e2e

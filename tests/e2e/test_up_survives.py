@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.model_server import ModelServer
 from support.opspawn_processes import Processes, Rest, free_port, processes
 

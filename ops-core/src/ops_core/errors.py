@@ -106,7 +106,7 @@ class TaskFailed(OpsError):
     """Raised by a handler to say why its task failed, and whether another attempt may help.
 
     `error_type` becomes `error.type` of the task; `retry_after_s`, when given, is the least rest before
-    the next attempt (a provider's Retry-After).
+    the next attempt (a provider's Retry-After); `reason` becomes the reason of the failed state.
     """
 
     type = "task_failed"
@@ -118,9 +118,11 @@ class TaskFailed(OpsError):
         *,
         retryable: bool = False,
         retry_after_s: float | None = None,
+        reason: str = "error",
     ) -> None:
         super().__init__(message)
         self.error_type = error_type
+        self.reason = reason
         self.message = message
         self.retryable = retryable
         self.retry_after_s = retry_after_s

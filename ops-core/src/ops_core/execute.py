@@ -22,6 +22,7 @@ from ops_core.task import (
     NOTHING_USED,
     JsonObject,
     Move,
+    Reason,
     Task,
     TaskError,
     Usage,
@@ -96,7 +97,8 @@ class Run:
 
     async def result(self, handler: TaskHandler) -> JsonObject:
         """The handler's result. Raises what the handler raises, and `CancelledError` when it was stopped."""
-        self.history = await self._store.history(self.lease)
+        if self.task.epoch > 1:  # else nobody ran it before: there is nothing to replay
+            self.history = await self._store.history(self.lease)
         if self.stopped is not None:
             raise asyncio.CancelledError
         self._handler = asyncio.create_task(handler.run(self.task, self))
@@ -181,7 +183,7 @@ class Executor:
         )
         policy = task.retry_policy
         if not failure.retryable or task.attempt >= policy.max_attempts:
-            return fail(error)
+            return fail(error, Reason(failure.reason))
         delay_s = policy.delay_s(task.attempt, jitter=self._jitter())
         return retry(error, max(delay_s, failure.retry_after_s or 0.0))
 

@@ -215,7 +215,7 @@ class TaskLog(Protocol):
     """The log of the task that a handler is running."""
 
     history: Sequence[Event]
-    """What earlier attempts and owners wrote, journal included."""
+    """What was in the log when the task was claimed, journal included; empty at its very first claim."""
 
     async def append(self, *events: NewEvent, usage: Usage = NOTHING_USED) -> None:
         """Returns when the events are on disk. Raises `LostOwnership`: the handler must stop."""

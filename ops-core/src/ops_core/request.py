@@ -34,6 +34,11 @@ Label = Annotated[str, Field(max_length=255)]
 LabelKey = Annotated[str, Field(min_length=1, max_length=63)]
 
 
+def is_storable_time(value: datetime) -> bool:
+    """Whether PostgreSQL and every client can hold this time, in any time zone."""
+    return value.tzinfo is not None and 1970 <= value.year <= 9000
+
+
 class RetryRequest(BaseModel):
     """How often to try, and how long to rest between attempts (seconds)."""
 
@@ -88,7 +93,7 @@ class TaskRequest(BaseModel):
     @field_validator("scheduled_at")
     @classmethod
     def _storable_time(cls, value: datetime | None) -> datetime | None:
-        if value is not None and not 1970 <= value.year <= 9000:
+        if value is not None and not is_storable_time(value):
             raise ValueError("must lie between the years 1970 and 9000")
         return value
 

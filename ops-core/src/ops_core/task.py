@@ -5,7 +5,7 @@ in one guarded statement together with its event. The same rules stand a second 
 in the migration, and a third time as the picture in `docs/lifecycle.md`; tests hold them together.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -216,6 +216,23 @@ class Task:
         return self.status in TERMINAL
 
 
+def submitted_data(new: NewTask) -> JsonObject:
+    """What the first event of a task says: enough to make its row again."""
+    asked = {
+        "task_type": new.task_type,
+        "agent": new.agent,
+        "input_data": new.input_data,
+        "name": new.name,
+        "thread_id": new.thread_id,
+        "priority": new.priority,
+        "labels": new.labels,
+        "scheduled_at": new.scheduled_at.isoformat() if new.scheduled_at else None,
+        "deadline_s": new.deadline_s,
+        "retry_policy": asdict(new.retry_policy),
+    }
+    return {key: value for key, value in asked.items() if value not in (None, {})}
+
+
 def new_task_id() -> str:
     return f"task_{uuid4().hex}"
 
@@ -263,12 +280,13 @@ def fail(error: TaskError, reason: Reason = Reason.ERROR) -> Move:
 
 def retry(error: TaskError, delay_s: float) -> Move:
     """This attempt failed and another may succeed: running → pending after a rest of `delay_s` seconds."""
-    data = {"error": error_json(error), "delay_s": round(delay_s, 3)}
+    reason = Reason.RATE_LIMITED if error.type == "rate_limited" else Reason.RETRYING
+    data = {"why": reason, "error": error_json(error), "delay_s": round(delay_s, 3)}
     return Move(
         to=Status.PENDING,
-        reason=Reason.RETRYING,
+        reason=reason,
         delay_s=delay_s,
-        event=NewEvent(type=EventType.TASK_RETRIED, data=data),
+        event=NewEvent(type=EventType.TASK_RELEASED, data=data),
     )
 
 

@@ -117,7 +117,17 @@ async def test_created_after_leaves_out_the_moment_itself(world: World) -> None:
     assert [second.task_id] == [task.task_id for task in page.tasks]
 
 
-@pytest.mark.parametrize("cursor", ["x", "bm9wZQ", "WyJ4IiwgMV0", "é"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "bm9wZQ",
+        "WyJ4IiwgMV0",
+        "é",
+        "WyIyMDI2LTAxLTAxVDAwOjAwOjAwKzAwOjAwIiwgIlx1MDAwMCJd",  # an id that is a NUL
+        "WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzE0OjAwIiwgIngiXQ==",  # a time before all times
+    ],
+)
 async def test_a_cursor_of_somebody_else_is_refused(world: World, cursor: str) -> None:
     """A cursor that the store did not give out is the client's mistake, not an empty page."""
     await world.submit()

@@ -267,8 +267,16 @@ async def test_a_handler_sees_what_earlier_owners_wrote(bench: Bench) -> None:
         seen.extend(event.type for event in log.history)
         return {}
 
-    await bench.run(body)
-    assert [EventType.TASK_SUBMITTED, EventType.TASK_CLAIMED] == seen
+    task = await bench.claim()
+    await bench.store.settle(Lease("default", task.task_id, "w", task.epoch), release("drained"))
+    executor = bench.executor(body)
+    await executor.execute(executor.open(await bench.claim_again()))
+    assert [
+        EventType.TASK_SUBMITTED,
+        EventType.TASK_CLAIMED,
+        EventType.TASK_RELEASED,
+        EventType.TASK_CLAIMED,
+    ] == seen
 
 
 async def test_an_unknown_append_gives_the_task_back(bench: Bench) -> None:

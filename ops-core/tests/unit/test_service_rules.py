@@ -1,6 +1,7 @@
 """The domain service: what it refuses, what it stores, and when it asks for a ring."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ class Desk:
         self.store = MemoryStore(self.clock)
         self.service = TaskService(self.store, {"echo": ECHO}, lambda *ring: self.rung.append(ring))
 
-    async def submit(self, key: str | None = None, **fields: object) -> Submitted:
+    async def submit(self, key: str | None = None, /, **fields: Any) -> Submitted:
         data = {"task_type": "echo", "input_data": {"goal": "hi"}, **fields}
         return await self.service.submit(
             parse_request(data), tenant_id="default", idempotency_key=key
@@ -71,7 +72,7 @@ async def test_a_submitted_task_is_stored_and_rung(desk: Desk) -> None:
     ],
 )
 async def test_what_no_worker_could_run_is_refused_and_not_stored(
-    desk: Desk, fields: dict[str, object], path: str
+    desk: Desk, fields: dict[str, Any], path: str
 ) -> None:
     """An unknown type, agent or provider is the client's error, and nothing is stored or rung."""
     with pytest.raises(InvalidRequest) as refused:

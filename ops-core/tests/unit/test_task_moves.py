@@ -24,6 +24,7 @@ from ops_core.task import (
 pytestmark = pytest.mark.unit
 
 ERROR = TaskError(type="rate_limited", message="Wait.", retryable=True)
+PASSING = TaskError(type="provider_unavailable", message="Wait.", retryable=True)
 
 
 def test_terminal_states_absorb() -> None:
@@ -53,7 +54,8 @@ def test_a_move_starts_only_where_the_table_says(move: Move, sources: set[Status
         (complete({"a": 1}), Status.COMPLETED, None, EventType.TASK_COMPLETED),
         (fail(ERROR), Status.FAILED, Reason.ERROR, EventType.TASK_FAILED),
         (deadline_exceeded(), Status.FAILED, Reason.DEADLINE_EXCEEDED, EventType.TASK_FAILED),
-        (retry(ERROR, 2), Status.PENDING, Reason.RETRYING, EventType.TASK_RETRIED),
+        (retry(ERROR, 2), Status.PENDING, Reason.RATE_LIMITED, EventType.TASK_RELEASED),
+        (retry(PASSING, 2), Status.PENDING, Reason.RETRYING, EventType.TASK_RELEASED),
         (release("drained"), Status.PENDING, Reason.RECOVERED, EventType.TASK_RELEASED),
         (cancel(), Status.CANCELLED, None, EventType.TASK_CANCELLED),
     ],

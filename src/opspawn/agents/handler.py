@@ -50,8 +50,8 @@ class AgentHandler:
 
     async def run(self, task: Task, log: TaskLog) -> JsonObject:
         """The agent's answer: `{"output", "structured", "artifacts"}`. Raises `TaskFailed`."""
-        agent = self._agent(task.input_data.get("agent_config", {}), TaskJournal(log))
         try:
+            agent = self._agent(task.input_data.get("agent_config", {}), TaskJournal(log))
             finished = await _follow(agent, task.input_data["goal"], log)
         except LimitExceeded as error:
             raise TaskFailed(error.type, _with_partial(error)) from error

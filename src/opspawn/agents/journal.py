@@ -20,7 +20,7 @@ from agentkit.wire import from_json
 from ops_core.errors import TaskFailed
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.ports import TaskLog
-from ops_core.task import JsonObject, Usage
+from ops_core.task import JsonObject, Reason, Usage
 
 #: Version of the shape of `journal`; replay refuses one it does not know.
 JOURNAL_VERSION: Final = 1
@@ -72,7 +72,7 @@ def _read(history: Iterable[Event]) -> tuple[dict[str, JsonObject], set[str]]:
             message = (
                 f"The log holds journal version {entry.get('v')}, which this build cannot replay."
             )
-            raise TaskFailed("nondeterministic", message)
+            raise TaskFailed("nondeterministic", message, reason=Reason.NONDETERMINISTIC)
         if event.type is EventType.TOOL_DISPATCHED:
             dispatched.add(entry["path"])
         else:
@@ -86,6 +86,7 @@ def _check_same(step: Step, earlier: JsonObject) -> None:
             "nondeterministic",
             f"Step {step.path} ({step.kind} {step.name}) was recorded with other input: the agent, its tools "
             "or its model changed since this task started.",
+            reason=Reason.NONDETERMINISTIC,
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agentkit import LlmClient
+from agentkit.errors import AgentError
 from ops_core.errors import TaskFailed
 from opspawn.settings import Settings, env_name
 
@@ -73,9 +74,10 @@ class Providers:
 
     def warm_up(self) -> None:
         """Makes the default client now: its SDK takes a second to import, and a worker that claims tasks
-        must not stop its heartbeat for that. A missing key is left for the task that needs it.
+        must not stop its heartbeat for that. A missing key, or a model that is not installed, is left
+        for the task that needs it.
         """
-        with suppress(TaskFailed):
+        with suppress(TaskFailed, AgentError):
             self.client(None, None)
 
     async def close(self) -> None:

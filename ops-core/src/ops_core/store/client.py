@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,11 +21,12 @@ from ops_core.errors import (
 )
 from ops_core.log import Event, EventType
 from ops_core.ports import TaskFilter, TaskKey, TaskPage
+from ops_core.request import is_storable_time
 from ops_core.store.database import Database
 from ops_core.store.moves import apply, statement
 from ops_core.store.rows import event_of, task_of
 from ops_core.store.tables import TaskRow
-from ops_core.task import NewTask, Status, Task, cancel
+from ops_core.task import NewTask, Status, Task, cancel, submitted_data
 
 # Stores a task with its first event, or nothing when the idempotency key is taken. A concurrent submit
 # with the same key waits here until the other one has committed. Index: task_idempotency_key.
@@ -184,7 +186,6 @@ class SqlTaskStore:
 
 
 def _submit_parameters(new: NewTask) -> dict[str, Any]:
-    policy = new.retry_policy
     return {
         "tenant_id": new.tenant_id,
         "task_id": new.task_id,
@@ -196,17 +197,13 @@ def _submit_parameters(new: NewTask) -> dict[str, Any]:
         "priority": new.priority,
         "labels": new.labels,
         "input_data": new.input_data,
-        "retry_policy": {
-            "max_attempts": policy.max_attempts,
-            "backoff_s": policy.backoff_s,
-            "max_backoff_s": policy.max_backoff_s,
-        },
+        "retry_policy": asdict(new.retry_policy),
         "idempotency_key": new.idempotency_key,
         "request_hash": new.request_hash,
         "scheduled_at": new.scheduled_at,
         "deadline_s": new.deadline_s,
         "type": EventType.TASK_SUBMITTED.value,
-        "data": {"task_type": new.task_type, "agent": new.agent, "input_data": new.input_data},
+        "data": submitted_data(new),
     }
 
 
@@ -247,6 +244,6 @@ def _after(cursor: str | None) -> list[ColumnElement[bool]]:
 def _sort_key(cursor: str) -> tuple[datetime, str]:
     created_text, task_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     created_at = datetime.fromisoformat(created_text)
-    if not isinstance(task_id, str) or created_at.tzinfo is None:
+    if not isinstance(task_id, str) or "\0" in task_id or not is_storable_time(created_at):
         raise ValueError("not a sort key")
     return created_at, task_id

@@ -24,8 +24,11 @@ SESSION_LIMITS = {
     "application_name": "opspawn",
 }
 
-#: How long to wait for a connection, from the pool or from the server. Seconds.
+#: How long to wait for the server to accept a connection. Seconds.
 CONNECT_TIMEOUT_S = 3.0
+
+#: How long to wait for a free connection of the pool: many short transactions share it. Seconds.
+POOL_TIMEOUT_S = 10.0
 
 #: SQLSTATE classes that say "not now": connection trouble, no resources, operator intervention, I/O errors,
 #: and 55P03/40xxx for a lock that was not free or a deadlock.
@@ -43,7 +46,7 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=CONNECT_TIMEOUT_S,
+            pool_timeout=POOL_TIMEOUT_S,
             hide_parameters=True,  # an error that is logged must not carry clients' data
             json_serializer=dump_json,
             connect_args={

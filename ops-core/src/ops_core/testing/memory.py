@@ -39,6 +39,7 @@ from ops_core.task import (
     cancel,
     deadline_exceeded,
     release,
+    submitted_data,
 )
 
 #: A claim from these begins a new attempt; any other one goes on with the same.
@@ -100,8 +101,7 @@ class MemoryStore:
         delayed = runnable_at > now
         ring_at = runnable_at if delayed else now + timedelta(seconds=self._grace_s)
         self._rows[key] = _Row(_submitted(new, now, delayed), runnable_at, ring_at)
-        data = {"task_type": new.task_type, "agent": new.agent, "input_data": new.input_data}
-        self._add(key, NewEvent(type=EventType.TASK_SUBMITTED, data=data))
+        self._add(key, NewEvent(type=EventType.TASK_SUBMITTED, data=submitted_data(new)))
         return self._rows[key].task, True
 
     async def get(self, tenant_id: str, task_id: str) -> Task:
