@@ -30,8 +30,9 @@ async def test_a_claim_takes_the_best_and_no_more_than_it_may(world: World) -> N
     """Priority first, then age; never more than the free slots."""
     old = await world.submit()
     world.advance(1)
-    urgent = await world.submit(priority=5)
     await world.submit()
+    world.advance(1)
+    urgent = await world.submit(priority=5)
     claimed = await world.claim(count=2)
     assert [urgent.task_id, old.task_id] == [task.task_id for task in claimed]
 
