@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agentkit import Agent, AllowList, Limits, tool
+from agentkit import Agent, AllowList, InMemoryJournal, Limits, Step, tool
 from agentkit.errors import LimitExceeded, UsageError
 from agentkit.events import Event, LimitReached, ModelReplied
 from agentkit.messages import Reply, Usage
@@ -127,6 +127,28 @@ async def test_seconds_interrupt_a_tool() -> None:
     error, _ = await exceeded(patient)
     assert "seconds" == error.limit
     assert cancelled.is_set()
+
+
+async def test_seconds_never_interrupt_the_journal() -> None:
+    """A journal that is slow to write keeps what was paid for; the run ends after it."""
+    clock, journal = FrozenClock(), SlowJournal()
+    journal.clock = clock
+    llm = ScriptedLlm([looking("a")])
+    error, events = await exceeded(agent(llm, Limits(seconds=10), clock=clock, journal=journal))
+    assert "seconds" == error.limit
+    assert ["1/llm"] == [record.path for record in journal.records]
+    assert "model_replied" in [event.kind for event in events]
+
+
+class SlowJournal(InMemoryJournal):
+    """Takes longer to write a record than the run may take."""
+
+    clock: FrozenClock
+
+    async def record(self, step: Step, run: Any) -> Any:
+        value = await super().record(step, run)
+        self.clock.advance(11)
+        return value
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"seconds": -1.0}, {"tokens": 0}])

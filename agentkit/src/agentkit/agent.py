@@ -109,9 +109,7 @@ class Agent:
                         scheduled = run.boundary.schedule(run.meter.steps, calls)
                         for one in scheduled:
                             yield one.started
-                        async with run.meter.deadline():
-                            finished = await run.boundary.perform(scheduled)
-                        for done in finished:
+                        for done in await run.boundary.perform(scheduled):
                             run.transcript.append(done.observation)
                             yield done
                     case Finish(output, reason):
@@ -134,7 +132,12 @@ class _Run:
         self.stop: Stop | None = None
         self.meter = Meter(agent.limits, agent.clock)
         self.boundary = ToolBoundary(
-            agent.tools, agent.security, self._journal, agent.profile.name, goal
+            agent.tools,
+            agent.security,
+            self._journal,
+            agent=agent.profile.name,
+            goal=goal,
+            deadline=self.meter.deadline,
         )
 
     async def ask(self, step: int, ask: Ask) -> Reply:
@@ -144,14 +147,15 @@ class _Run:
 
         async def run() -> JsonValue:
             messages = agent.memory.window(ask.messages)
-            return to_json(await agent.llm.complete(messages, tools, agent.profile.settings))
+            # The limit on seconds may cut the call, never a journal that is writing its record.
+            async with self.meter.deadline():
+                return to_json(await agent.llm.complete(messages, tools, agent.profile.settings))
 
         # A model call is pure but paid: run again only when it is not recorded. Its arguments stay
         # out of the hash, so that a re-rendered prompt does not break a running task.
-        async with self.meter.deadline():
-            recorded = await self._journal.record(
-                Step(f"{step}/llm", "llm", agent.llm.model, None, "pure"), run
-            )
+        recorded = await self._journal.record(
+            Step(f"{step}/llm", "llm", agent.llm.model, None, "pure"), run
+        )
         reply = from_json(Reply, recorded)
         self.meter.count(reply)
         self.transcript.append(reply.message)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
@@ -71,14 +72,17 @@ class ToolBoundary:
         tools: ToolRegistry,
         security: SecurityManager,
         journal: Journal,
+        *,
         agent: str,
         goal: str,
+        deadline: Callable[[], AbstractAsyncContextManager[None]],
     ) -> None:
         self._tools = tools
         self._security = security
         self._journal = journal
         self._agent = agent
         self._goal = goal
+        self._deadline = deadline
 
     def schedule(self, step: int, calls: Sequence[ToolCall]) -> tuple[Scheduled, ...]:
         """Give each call its path, in program order, and check that it could be made."""
@@ -137,7 +141,8 @@ class ToolBoundary:
         act: Callable[[], Awaitable[ToolMessage]],
     ) -> ToolFinished:
         async def run() -> JsonValue:
-            return to_json(Outcome(await act(), decision))
+            async with self._deadline():
+                return to_json(Outcome(await act(), decision))
 
         call = scheduled.call
         arguments: JsonValue = call.arguments if call.malformed is None else call.malformed

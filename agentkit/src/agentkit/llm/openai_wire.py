@@ -29,6 +29,7 @@ from agentkit.messages import (
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
+    from openai.types.chat.chat_completion import Choice
 
 _STOPS: dict[str, Stop] = {
     "stop": "end",
@@ -99,19 +100,7 @@ def from_wire(completion: ChatCompletion, asked_model: str) -> Reply:
 
     Raises ModelMisbehaved when it is not a whole answer.
     """
-    if not getattr(completion, "choices", None):
-        raise ModelMisbehaved(
-            "The model's server answered without any choice: try again, or check that base_url is "
-            "the root of an OpenAI-compatible API, usually ending in /v1."
-        )
-    choice = completion.choices[0]
-    reason: str | None = choice.finish_reason
-    stop = _STOPS.get(reason or "")
-    if stop is None or getattr(choice, "message", None) is None:
-        raise ModelMisbehaved(
-            f"The model's answer has no usable finish reason ({reason!r}), so it may "
-            "be cut off: try again, or check the proxy in front of the server."
-        )
+    choice, stop = _finished_choice(completion)
     refusal = getattr(choice.message, "refusal", None)
     calls = tuple(_call_from_wire(call) for call in choice.message.tool_calls or ())
     message = AssistantMessage(choice.message.content or refusal or "", calls)
@@ -125,6 +114,23 @@ def from_wire(completion: ChatCompletion, asked_model: str) -> Reply:
     input_tokens, _, output_tokens = token_counts(completion)
     model = getattr(completion, "model", None) or asked_model
     return Reply(message, Usage(input_tokens, output_tokens), stop, model)
+
+
+def _finished_choice(completion: ChatCompletion) -> tuple[Choice, Stop]:
+    if not getattr(completion, "choices", None):
+        raise ModelMisbehaved(
+            "The model's server answered without any choice: try again, or check that base_url is "
+            "the root of an OpenAI-compatible API, usually ending in /v1."
+        )
+    choice = completion.choices[0]
+    reason: str | None = choice.finish_reason
+    stop = _STOPS.get(reason or "")
+    if stop is None or getattr(choice, "message", None) is None:
+        raise ModelMisbehaved(
+            f"The model's answer has no usable finish reason ({reason!r}), so it may "
+            "be cut off: try again, or check the proxy in front of the server."
+        )
+    return choice, stop
 
 
 def _call_from_wire(call: Any) -> ToolCall:
