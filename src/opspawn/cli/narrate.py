@@ -145,9 +145,8 @@ def _tool_dispatched(data: Json) -> Told:
 
 def _tool_completed(data: Json) -> Told:
     words = bounded(data.get("output"))
-    return Told(
-        (_call(data, is_echo=True), Line("observation", words, "green", _tool_detail(data)))
-    )
+    seen = Line("observation", words, "green", _tool_detail(data))
+    return Told((_call(data, is_echo=True), seen), busy=THINKING)
 
 
 def _tool_failed(data: Json) -> Told:
