@@ -137,6 +137,13 @@ async def test_a_tool_that_is_too_slow() -> None:
     assert ToolMessage("call_1", "record", "record took longer than 0.01 s.", True) == observation
 
 
+async def test_a_tool_whose_own_request_timed_out() -> None:
+    """A TimeoutError the tool raises is its error, not our patience."""
+    recording = RecordingTool(result=TimeoutError("no route"))
+    observation = (await one_call(call(("record", {"text": "a"})), [recording.tool])).observation
+    assert "record failed: TimeoutError: no route" in observation.text
+
+
 async def test_calls_of_one_step_run_at_the_same_time() -> None:
     """Two calls that wait for each other both finish, and are shown in the order of the wish."""
     here, there = asyncio.Event(), asyncio.Event()

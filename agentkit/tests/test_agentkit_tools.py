@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from agentkit.errors import UsageError
-from agentkit.tools import InvalidArguments, Tool, ToolRegistry, tool
+from agentkit.tools import InvalidArguments, TimedOut, Tool, ToolRegistry, tool
 
 
 class Unit(StrEnum):
@@ -185,7 +185,7 @@ async def test_a_slow_tool_times_out() -> None:
         """Never return."""
         await asyncio.Event().wait()
 
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimedOut, match=r"slow took longer than 0\.01 s"):
         await slow.call({})
 
 

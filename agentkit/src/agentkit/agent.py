@@ -73,13 +73,14 @@ class Agent:
     ) -> None:
         self.llm = llm
         self.tools = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
-        self.profile = profile or AgentProfile()
-        self.planner = planner or ReActPlanner()
-        self.memory = memory or ShortTermMemory()
-        self.security = security or AllowList()
-        self.limits = limits or Limits()
+        # Not `or`: a port of somebody else's may have a length of 0.
+        self.profile = AgentProfile() if profile is None else profile
+        self.planner = ReActPlanner() if planner is None else planner
+        self.memory = ShortTermMemory() if memory is None else memory
+        self.security = AllowList() if security is None else security
+        self.limits = Limits() if limits is None else limits
         self.journal = journal
-        self.clock = clock or SystemClock()
+        self.clock = SystemClock() if clock is None else clock
 
     async def run(self, goal: str) -> RunResult:
         """Run to the end and return what it came to.
@@ -127,7 +128,7 @@ class _Run:
         if not goal.strip():
             raise UsageError("The goal is empty: say what the agent should do.")
         self._agent = agent
-        self._journal = agent.journal or InMemoryJournal()
+        self._journal = InMemoryJournal() if agent.journal is None else agent.journal
         self.transcript: list[Message] = [*agent.planner.open(agent.profile.instructions, goal)]
         self.stop: Stop | None = None
         self.meter = Meter(agent.limits, agent.clock)

@@ -19,7 +19,7 @@ from agentkit.events import ToolFinished, ToolStarted
 from agentkit.journal import Journal, Step
 from agentkit.messages import Effect, ToolCall, ToolMessage
 from agentkit.security import CallContext, SecurityManager
-from agentkit.tools import InvalidArguments, Tool, ToolRegistry
+from agentkit.tools import InvalidArguments, TimedOut, Tool, ToolRegistry
 from agentkit.wire import from_json, to_json
 
 if TYPE_CHECKING:
@@ -160,8 +160,8 @@ async def observe(tool: Tool, call: ToolCall, keywords: dict[str, Any]) -> ToolM
     )
     try:
         return ToolMessage(call.id, call.tool, await tool.call(keywords))
-    except TimeoutError:
-        return _failed(call, f"{call.tool} took longer than {tool.timeout_s:g} s.{unsure}")
+    except TimedOut as error:
+        return _failed(call, f"{error}.{unsure}")
     # Protects the run: a tool is foreign code, and its failure is information for the model.
     except Exception as error:  # noqa: BLE001
         detail = str(error)[:_LONGEST_QUOTE] or "no detail"

@@ -27,7 +27,12 @@ class Stall:
     """Answer nothing until the client hangs up."""
 
 
-Scripted: TypeAlias = HttpReply | Stall
+@dataclass(frozen=True, slots=True)
+class Trickle:
+    """Answer with a byte every 10 ms that means nothing, until the client hangs up."""
+
+
+Scripted: TypeAlias = HttpReply | Stall | Trickle
 
 
 class ChatServer:
@@ -35,7 +40,7 @@ class ChatServer:
 
     Use it as an async context manager; `base_url` is then valid. `requests` holds the JSON bodies
     received, `headers` their headers, `connections` counts the sockets that were opened, and
-    `hung_up` is set when a client leaves a stalled request.
+    `hung_up` is set when a client leaves an unfinished one.
     """
 
     def __init__(self, script: Iterable[Scripted]) -> None:
@@ -84,6 +89,10 @@ class ChatServer:
                         await writer.drain()
                     case Stall():
                         await reader.read()
+                        self.hung_up.set()
+                        return
+                    case Trickle():
+                        await _trickle(reader, writer)
                         self.hung_up.set()
                         return
         finally:
@@ -135,6 +144,14 @@ def failure(
     """An error in OpenAI's form."""
     error = {"message": message, "type": code or "error", "code": code or None}
     return HttpReply(status, json.dumps({"error": error}).encode(), headers or {})
+
+
+async def _trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 Scripted\r\ncontent-type: application/json\r\n\r\n")
+    gone = asyncio.ensure_future(reader.read())
+    while not gone.done():
+        writer.write(b" ")
+        await asyncio.wait([gone], timeout=0.01)
 
 
 def _encoded(reply: HttpReply) -> bytes:

@@ -23,6 +23,10 @@ class InvalidArguments(ValueError):
     """What the model gave does not fit the tool's parameters; the text is written for the model."""
 
 
+class TimedOut(Exception):
+    """A call took longer than its tool's `timeout_s`, and was cancelled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A function with what surrounds it. Made by `@tool`.
@@ -63,17 +67,27 @@ class Tool:
     async def call(self, keywords: dict[str, Any]) -> str:
         """Run the function with parsed arguments and return its bounded text.
 
-        Raises TimeoutError after `timeout_s`, and whatever the function raises.
+        Raises TimedOut after `timeout_s`, and whatever the function raises.
         """
-        async with asyncio.timeout(self.timeout_s):
-            if not self.retries:
-                return await self._once(keywords)
-            # Imported here: hardly any tool retries, and tenacity costs 40 ms.
-            import tenacity
+        deadline = asyncio.timeout(self.timeout_s)
+        try:
+            async with deadline:
+                return await self._with_retries(keywords)
+        except TimeoutError:
+            # The function may raise a TimeoutError of its own, which is not ours.
+            if deadline.expired():
+                raise TimedOut(f"{self.name} took longer than {self.timeout_s:g} s") from None
+            raise
 
-            attempts = tenacity.stop_after_attempt(self.retries + 1)
-            retrying = tenacity.AsyncRetrying(stop=attempts, reraise=True)
-            return await retrying(self._once, keywords)
+    async def _with_retries(self, keywords: dict[str, Any]) -> str:
+        if not self.retries:
+            return await self._once(keywords)
+        # Imported here: hardly any tool retries, and tenacity costs 40 ms.
+        import tenacity
+
+        attempts = tenacity.stop_after_attempt(self.retries + 1)
+        retrying = tenacity.AsyncRetrying(stop=attempts, reraise=True)
+        return await retrying(self._once, keywords)
 
     async def _once(self, keywords: dict[str, Any]) -> str:
         if inspect.iscoroutinefunction(self.function):
