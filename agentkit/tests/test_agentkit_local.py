@@ -127,3 +127,9 @@ def test_strings_are_bounded_at_every_depth() -> None:
     _, schema = local_prompts.arguments(spec, "r")
     items = schema["properties"]["a"]["properties"]["b"]["items"]
     assert {"type": "string", "maxLength": local_prompts.MAX_STRING} == items
+
+
+def test_an_answer_is_the_result_and_one_sentence() -> None:
+    """The grammar ends the answer at the first full stop that is not inside a number."""
+    _, grammar = local_prompts.answer("calculator", GOAL, "39\n1")
+    assert r'root ::= " 39 1" ([^.\n] | "." [0-9]){0,60} "."' == grammar
