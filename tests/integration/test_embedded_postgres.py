@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: started, stopped, killed, and found again with its data."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import stat
@@ -173,7 +174,8 @@ def test_after_a_power_cut_the_data_is_recovered(data_dir: Path) -> None:
         assert server is not None
         everything = [psutil.Process(other.pid), server, *server.children(recursive=True)]
         for process in everything:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # a session may just have ended
+                process.kill()
         psutil.wait_procs(everything, timeout=10)
     with postgres(data_dir, print) as url:
         assert 7 == ask(url, "SELECT n FROM kept")

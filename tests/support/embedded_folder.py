@@ -45,8 +45,10 @@ def stop_servers_below(folder: Path) -> None:
     for pid_file in folder.rglob("postmaster.pid"):
         process = postmaster_of(pid_file.parent)
         if process is not None:
+            socket_dir = Path(pid_file.read_text().splitlines()[4])
             process.send_signal(signal.SIGINT)
             process.wait(30)
+            socket_dir.rmdir()
 
 
 def postmaster_of(cluster: Path) -> psutil.Process | None:

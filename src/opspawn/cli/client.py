@@ -64,6 +64,9 @@ class ApiClient:
     async def tasks(self, where: Mapping[str, str | int]) -> Json:
         return await self._ask("GET", "/tasks/", params=dict(where))
 
+    async def retry(self, task_id: str) -> Json:
+        return await self._ask("POST", f"/tasks/{_segment(task_id)}/retry")
+
     async def cancel(self, task_id: str) -> Json:
         return await self._ask("POST", f"/tasks/{_segment(task_id)}/cancel")
 
