@@ -206,7 +206,7 @@ async def test_a_trickling_server_times_out() -> None:
     """The timeout is for the whole answer: a server that sends a byte now and then cannot hold us."""
     async with talking(Trickle()) as (client, server):
         with pytest.raises(ProviderUnavailable, match="did not answer in time"):
-            await client.complete(GOAL, [], replace(SETTINGS, timeout_s=0.1))
+            await client.complete(GOAL, [], replace(SETTINGS, timeout_s=1.0))
         await server.hung_up.wait()
 
 
