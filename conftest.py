@@ -18,7 +18,7 @@ def pytest_report_header() -> list[str]:
 
 def pytest_configure() -> None:
     """tox tests the wheels: a package that comes from the checkout would hide what they forgot."""
-    if os.environ.get("OPSPAWN_TEST_WHEELS") != "1":
+    if os.environ.get("TEST_BUILT_WHEELS") != "1":
         return
     for name in PACKAGES:
         found = source(name)
