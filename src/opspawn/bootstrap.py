@@ -6,6 +6,7 @@ What only a worker needs (agents, SDKs) is in `opspawn.worker`, so that no other
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -80,7 +81,7 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
     bell = DramatiqBell(broker)
     try:
         await _check_database(database)
-        direct = settings.database_direct_url
+        direct = settings.database_direct_url if database_url is None else None
         direct_url = direct.get_secret_value() if direct else url
         yield Parts(settings, database, direct_url, broker, bell)
     finally:
@@ -91,13 +92,13 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
 async def serve_api(settings: Settings, stop: asyncio.Event) -> None:
     """The REST door."""
     async with opened(settings) as parts, ringing(parts) as service:
-        await _serve_rest(parts, service, _listen(settings), stop)
+        await _serve_rest(parts, service, _listen(settings, "api_port"), stop)
 
 
 async def serve_grpc(settings: Settings, stop: asyncio.Event) -> None:
     """The gRPC door."""
     async with opened(settings) as parts, ringing(parts) as service:
-        server, _ = await _open_grpc(parts, service)
+        server, _ = _open_grpc(parts, service)
         await _serve_grpc(server, stop)
 
 
@@ -128,10 +129,10 @@ async def serve_all(
     """Everything in one process. `ready` is called when the doors are open."""
     from opspawn.worker import default_choice, run_worker
 
-    rest = _listen(settings)
+    rest = _listen(settings, "api_port")
     async with opened(settings, database_url) as parts, ringing(parts) as service:
         await _check_broker(parts)
-        rpc, rpc_port = await _open_grpc(parts, service)
+        rpc, rpc_port = _open_grpc(parts, service)
         choice = default_choice(settings)
         async with asyncio.TaskGroup() as processes:
             processes.create_task(_serve_rest(parts, service, rest, stop))
@@ -211,37 +212,36 @@ async def _serve_grpc(server: grpc.aio.Server, stop: asyncio.Event) -> None:
     await server.stop(CLOSE_GRACE_S)
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: Settings, field: str) -> socket.socket:
+    """A socket that listens on the port of the setting. Raises `StartError`."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    address = (settings.host, settings.api_port)
+    address = (settings.host, getattr(settings, field))
     try:
         listening = socket.create_server(address, family=family, backlog=2048)
     except OSError as error:
-        raise _port_taken(settings, "api_port", error.strerror or str(error)) from None
+        raise _port_taken(settings, field, error) from None
     # Accepted sockets inherit it. Without it Nagle's algorithm holds the body of an answer, which is
     # written after its headers, until the client's delayed acknowledgement: 40 ms each.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
 
-async def _open_grpc(parts: Parts, service: TaskService) -> tuple[grpc.aio.Server, int]:
+def _open_grpc(parts: Parts, service: TaskService) -> tuple[grpc.aio.Server, int]:
     settings = parts.settings
+    # gRPC says in its own words on standard error what keeps it from a port, so it is tried before.
+    _listen(settings, "grpc_port").close()
     server = create_server(
         service,
         probes=parts.probes(),
         reflection=settings.grpc_reflection,
         max_message_bytes=settings.max_body_bytes,
     )
-    try:
-        port = server.add_insecure_port(f"{_host(settings)}:{settings.grpc_port}")
-    except RuntimeError:
-        await server.stop(None)
-        raise _port_taken(settings, "grpc_port", "it cannot be bound") from None
-    return server, port
+    return server, server.add_insecure_port(f"{_host(settings)}:{settings.grpc_port}")
 
 
-def _port_taken(settings: Settings, field: str, why: str) -> StartError:
+def _port_taken(settings: Settings, field: str, error: OSError) -> StartError:
     name = env_name(field)
+    why = os.strerror(error.errno) if error.errno else str(error)
     return StartError(
         f"{name}: port {getattr(settings, field)} of {settings.host} cannot be used ({why}); "
         f"stop what listens there, or set {name} to a free port."

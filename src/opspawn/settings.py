@@ -5,6 +5,7 @@ names the key (`SettingsError`). `.env.example` documents every key, and a test 
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -90,6 +91,8 @@ class Settings(BaseSettings):
         scheme, _, rest = url.get_secret_value().partition("://")
         if scheme not in {"postgresql", "postgres", "postgresql+asyncpg"} or not rest:
             raise ValueError("must look like postgresql://user:password@host:5432/name")
+        # The driver's own word for what libpq, and with it every cloud's URL, calls sslmode.
+        rest = re.sub(r"(?<=[?&])sslmode=", "ssl=", rest)
         return SecretStr(f"postgresql+asyncpg://{rest}")
 
     @field_validator("rabbitmq_url")

@@ -2,7 +2,7 @@
 
 import re
 
-from ops_core.task import REASONS, TRANSITIONS, Status
+from ops_core.task import REASONS, REOPENED, TRANSITIONS, Status
 from support.documents import blocks, names, read, rows
 
 PAGE = read("docs/lifecycle.md")
@@ -15,6 +15,7 @@ def edges() -> list[tuple[str, str]]:
 
 def test_the_diagram_shows_the_moves_of_the_code() -> None:
     moves = {(str(source), str(to)) for source, targets in TRANSITIONS.items() for to in targets}
+    moves |= {(str(source), str(Status.PENDING)) for source in REOPENED}
     drawn = [edge for edge in edges() if "[*]" not in edge]
     assert sorted(moves) == sorted(drawn)
 

@@ -195,6 +195,23 @@ def test_a_provider_that_is_down_is_tried_again_and_then_fails(site: Site) -> No
     assert ["retrying"] == [data["why"] for data in released]
 
 
+def test_a_retried_task_goes_on_from_its_log(site: Site) -> None:
+    """A task that failed in its second model call is retried by a client and pays only for that call."""
+    site.model.hold(2)
+    site.worker()
+    task = site.rest.submit(retry_policy={"max_attempts": 1})
+    site.model.wait_for(2)
+    site.model.fail_with = (400, {})
+    site.model.release(2)
+    assert "failed" == site.rest.ended(task)["status"]
+    site.model.fail_with = None
+    answer = site.rest.http.post(f"/api/v1/tasks/{task['task_id']}/retry")
+    assert (202, "pending") == (answer.status_code, answer.json()["status"])
+    done = site.rest.ended(task)
+    assert ("completed", 2, 1) == (done["status"], done["generation"], done["attempt"])
+    assert [1, 2] == site.model.calls
+
+
 def test_a_provider_without_a_key_is_named(site: Site) -> None:
     """A task for a provider that the worker cannot reach says which key is missing."""
     site.worker()

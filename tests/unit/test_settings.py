@@ -78,6 +78,14 @@ def test_every_spelling_of_a_postgresql_url_means_asyncpg(
     assert url.get_secret_value() == "postgresql+asyncpg://u:p@h/n"
 
 
+def test_sslmode_is_said_in_the_drivers_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cloud's URL asks for TLS as libpq does; asyncpg calls it ssl."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:p@h/db?sslmode=require&x=1")
+    url = load().database_url
+    assert url is not None
+    assert "postgresql+asyncpg://u:p@h/db?ssl=require&x=1" == url.get_secret_value()
+
+
 def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     """`DATABASE_URL=` means the embedded database."""
     monkeypatch.setenv("DATABASE_URL", "")

@@ -5,7 +5,8 @@ OpsError
 │   ├── InvalidRequest            a field is wrong; `errors` names each
 │   ├── TaskNotFound              no such task for this tenant
 │   ├── IdempotencyConflict       the same key came with another body
-│   └── TaskFinished              the task has ended and cannot be moved
+│   ├── TaskFinished              the task has ended and cannot be moved
+│   └── TaskNotEnded              only a task that failed or was cancelled can be retried
 ├── Unavailable                 the operator: asking again later may help
 │   ├── StoreUnavailable          PostgreSQL is away
 │   └── BrokerUnavailable         RabbitMQ is away (no client ever sees this one)
@@ -82,6 +83,17 @@ class TaskFinished(CallerError):
 
     def __init__(self, task_id: str, status: str) -> None:
         super().__init__(f"The task {task_id} is already {status}; it can no longer be changed.")
+
+
+class TaskNotEnded(CallerError):
+    """A retry was asked of a task that is still under way, or that completed."""
+
+    type = "task_not_retriable"
+
+    def __init__(self, task_id: str, status: str) -> None:
+        super().__init__(
+            f"The task {task_id} is {status}; only a failed or cancelled task can be retried."
+        )
 
 
 class Unavailable(OpsError):

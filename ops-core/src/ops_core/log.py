@@ -18,6 +18,7 @@ class EventType(StrEnum):
     TASK_SUBMITTED = "task.submitted"
     TASK_CLAIMED = "task.claimed"
     TASK_RELEASED = "task.released"
+    TASK_RETRIED = "task.retried"
     TASK_CANCEL_REQUESTED = "task.cancel_requested"
     TASK_COMPLETED = "task.completed"
     TASK_FAILED = "task.failed"

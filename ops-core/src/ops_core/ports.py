@@ -66,6 +66,13 @@ class TaskStore(Protocol):
         """
         ...
 
+    async def retry(self, tenant_id: str, task_id: str) -> Task:
+        """Opens the next generation of an ended task: pending, rung soon, on the same log.
+
+        Raises `TaskNotFound`, `TaskNotEnded`.
+        """
+        ...
+
     async def check(self) -> str:
         """Returns the database's schema revision; raises `StoreUnavailable`."""
         ...

@@ -95,6 +95,15 @@ class TaskService:
         """Cancels, or asks the owner to. Raises `TaskNotFound`, `TaskFinished`."""
         return await self._store.cancel(tenant_id, _checked_id(task_id))
 
+    async def retry(self, task_id: str, *, tenant_id: str) -> Task:
+        """Opens the next generation of a failed or cancelled task; it goes on from its log.
+
+        Raises `TaskNotFound`, `TaskNotEnded`.
+        """
+        task = await self._store.retry(tenant_id, _checked_id(task_id))
+        self._ring_soon(task.queue, task.task_id)
+        return task
+
     async def check(self) -> None:
         """Raises `StoreUnavailable` when no task could be accepted now."""
         await self._store.check()

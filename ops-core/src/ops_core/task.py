@@ -106,6 +106,9 @@ REASONS: Final[dict[Status, frozenset[Reason]]] = {
 
 TERMINAL: Final[frozenset[Status]] = frozenset(s for s, to in TRANSITIONS.items() if not to)
 
+#: From these a client's retry opens the next generation of the task, in place, on the same log.
+REOPENED: Final[frozenset[Status]] = frozenset({Status.FAILED, Status.CANCELLED})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskError:
@@ -249,6 +252,9 @@ class Move:
     delay_s: float = 0.0
     """For a move to pending: how long after the database's now the task is runnable again."""
 
+    opens_generation: bool = False
+    """The one way out of a terminal state: a client's `reopen`."""
+
     def __post_init__(self) -> None:
         allowed = REASONS[self.to]
         if (self.reason in allowed) if allowed else self.reason is None:
@@ -258,6 +264,8 @@ class Move:
     @property
     def sources(self) -> frozenset[Status]:
         """The states this move may start from: the guard of its UPDATE."""
+        if self.opens_generation:
+            return REOPENED
         return frozenset(s for s, to in TRANSITIONS.items() if self.to in to)
 
 
@@ -302,6 +310,16 @@ def release(why: str) -> Move:
 def cancel() -> Move:
     """A client asked for it: → cancelled."""
     return Move(to=Status.CANCELLED, event=NewEvent(type=EventType.TASK_CANCELLED))
+
+
+def reopen(generation: int) -> Move:
+    """A client retries an ended task: failed or cancelled → pending, in its next `generation`.
+
+    Its attempts are counted anew and its deadline, if it has one, starts again. Its log goes on: finished
+    steps are not made again.
+    """
+    event = NewEvent(type=EventType.TASK_RETRIED, data={"generation": generation})
+    return Move(to=Status.PENDING, reason=Reason.QUEUED, event=event, opens_generation=True)
 
 
 def error_json(error: TaskError) -> JsonObject:

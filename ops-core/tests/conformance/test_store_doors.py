@@ -6,10 +6,16 @@ from datetime import timedelta
 import pytest
 from store_world import World
 
-from ops_core.errors import IdempotencyConflict, InvalidRequest, TaskFinished, TaskNotFound
+from ops_core.errors import (
+    IdempotencyConflict,
+    InvalidRequest,
+    TaskFinished,
+    TaskNotEnded,
+    TaskNotFound,
+)
 from ops_core.log import EventType
 from ops_core.ports import TaskFilter
-from ops_core.task import Reason, Status, complete
+from ops_core.task import Reason, Status, TaskError, complete, fail
 
 pytestmark = pytest.mark.conformance
 
@@ -61,6 +67,7 @@ async def test_a_tenant_does_not_see_another_ones_task(world: World) -> None:
         world.tasks.get("default", task.task_id),
         world.tasks.events("default", task.task_id, after=0, limit=1),
         world.tasks.cancel("default", task.task_id),
+        world.tasks.retry("default", task.task_id),
     ):
         with pytest.raises(TaskNotFound):
             await call
@@ -178,6 +185,65 @@ async def test_cancelling_a_cancelled_task_changes_nothing(world: World) -> None
     first = await world.tasks.cancel("default", task.task_id)
     assert first == await world.tasks.cancel("default", task.task_id)
     assert 2 == first.last_seq
+
+
+async def test_a_retry_opens_the_next_generation(world: World) -> None:
+    """A failed task is pending again: attempts anew, deadline anew, same log, claimable at once."""
+    task = await world.submit(deadline_s=60.0)
+    _, lease = await world.claim_one()
+    await world.workers.settle(lease, fail(TaskError(type="x", message="y")))
+    world.advance(100)
+    again = await world.tasks.retry("default", task.task_id)
+    assert (Status.PENDING, Reason.QUEUED, 2, 0, None, None) == (
+        again.status,
+        again.reason,
+        again.generation,
+        again.attempt,
+        again.error,
+        again.completed_at,
+    )
+    assert again.deadline_at is not None
+    assert 60 == (again.deadline_at - again.updated_at).total_seconds()
+    claimed, _ = await world.claim_one()
+    assert (1, 2) == (claimed.attempt, claimed.epoch)
+    log = await world.tasks.events("default", task.task_id, after=0, limit=10)
+    assert [EventType.TASK_FAILED, EventType.TASK_RETRIED] == [e.type for e in log[2:4]]
+    assert {"generation": 2} == log[3].data
+
+
+async def test_a_cancelled_task_can_be_retried(world: World) -> None:
+    """A client who cancelled may change its mind."""
+    task = await world.submit()
+    await world.tasks.cancel("default", task.task_id)
+    assert 2 == (await world.tasks.retry("default", task.task_id)).generation
+
+
+async def test_a_task_under_way_cannot_be_retried(world: World) -> None:
+    """A retry never starts a second run beside the first."""
+    task = await world.submit()
+    with pytest.raises(TaskNotEnded, match="pending"):
+        await world.tasks.retry("default", task.task_id)
+    await world.claim_one()
+    with pytest.raises(TaskNotEnded, match="running"):
+        await world.tasks.retry("default", task.task_id)
+
+
+async def test_a_completed_task_cannot_be_retried(world: World) -> None:
+    """What succeeded is not done again."""
+    task_id, _ = await _completed(world)
+    with pytest.raises(TaskNotEnded, match="completed"):
+        await world.tasks.retry("default", task_id)
+
+
+async def test_concurrent_retries_open_one_generation(world: World) -> None:
+    """Of many retries at once one wins; the others find the task under way."""
+    task = await world.submit()
+    await world.tasks.cancel("default", task.task_id)
+    outcomes = await asyncio.gather(
+        *(world.tasks.retry("default", task.task_id) for _ in range(5)), return_exceptions=True
+    )
+    assert 4 == sum(isinstance(outcome, TaskNotEnded) for outcome in outcomes)
+    assert 2 == (await world.tasks.get("default", task.task_id)).generation
 
 
 async def test_a_delayed_task_is_not_claimed_before_its_time(world: World) -> None:

@@ -43,6 +43,7 @@ def test_paths_are_spelled_as_in_the_contract(document: dict[str, Any]) -> None:
         "/api/v1/tasks/{task_id}",
         "/api/v1/tasks/{task_id}/events",
         "/api/v1/tasks/{task_id}/cancel",
+        "/api/v1/tasks/{task_id}/retry",
         "/health",
         "/ready",
     }
@@ -93,6 +94,7 @@ def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> N
         "get_task": {"200", "404", "422", "500", "503"},
         "list_task_events": {"200", "404", "422", "500", "503"},
         "cancel_task": {"200", "202", "404", "409", "422", "500", "503"},
+        "retry_task": {"202", "404", "409", "422", "500", "503"},
         "health": {"200"},
         "ready": {"200", "500", "503"},
     }

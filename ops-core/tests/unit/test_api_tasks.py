@@ -254,3 +254,28 @@ async def test_a_completed_task_cannot_be_cancelled(
     )
     task = (await client.get(TASKS + task_id)).json()
     assert ("completed", {"output": "4"}) == (task["status"], task["result"])
+
+
+async def test_a_cancelled_task_is_retried_in_place(client: httpx2.AsyncClient) -> None:
+    """202 and the same task, pending in its next generation."""
+    task_id = await submit(client)
+    await client.post(f"{TASKS}{task_id}/cancel")
+    answer = await client.post(f"{TASKS}{task_id}/retry")
+    task = answer.json()
+    assert (202, task_id, "pending", 2) == (
+        answer.status_code,
+        task["task_id"],
+        task["status"],
+        task["generation"],
+    )
+
+
+async def test_a_task_under_way_cannot_be_retried(client: httpx2.AsyncClient) -> None:
+    """409, and the task stays in its generation."""
+    task_id = await submit(client)
+    answer = await client.post(f"{TASKS}{task_id}/retry")
+    assert (409, "urn:opspawn:problem:task_not_retriable") == (
+        answer.status_code,
+        answer.json()["type"],
+    )
+    assert 1 == (await client.get(TASKS + task_id)).json()["generation"]

@@ -238,3 +238,18 @@ async def test_a_completed_task_cannot_be_cancelled(stub: Any, store: MemoryStor
     found = await refused(stub.CancelTask(tasks_pb2.CancelTaskRequest(task_id=task.task_id)))
     assert "task_finished" == found.type
     assert tasks_pb2.COMPLETED == (await get(stub, task.task_id)).status
+
+
+async def test_a_cancelled_task_is_retried_in_place(stub: Any) -> None:
+    """The same task, pending in its next generation; a second retry finds it under way."""
+    task = await submit(stub)
+    retry = tasks_pb2.RetryTaskRequest(task_id=task.task_id)
+    await stub.CancelTask(tasks_pb2.CancelTaskRequest(task_id=task.task_id))
+    again = (await stub.RetryTask(retry)).task
+    assert (task.task_id, tasks_pb2.PENDING, 2) == (
+        again.task_id,
+        again.status,
+        again.generation,
+    )
+    found = await refused(stub.RetryTask(retry))
+    assert "task_not_retriable" == found.type

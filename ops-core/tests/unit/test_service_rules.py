@@ -122,6 +122,15 @@ async def test_a_delayed_task_is_not_rung_by_its_submit(desk: Desk) -> None:
     assert [] == desk.rung
 
 
+async def test_a_retried_task_is_rung(desk: Desk) -> None:
+    """A retry asks for a ring like a submit does."""
+    task = (await desk.submit()).task
+    await desk.service.cancel(task.task_id, tenant_id="default")
+    desk.rung.clear()
+    await desk.service.retry(task.task_id, tenant_id="default")
+    assert [("echoes", task.task_id)] == desk.rung
+
+
 @pytest.mark.parametrize("limit", [0, -1, 201])
 async def test_a_page_has_a_bounded_size(desk: Desk, limit: int) -> None:
     """Neither an empty nor an endless page can be asked for."""

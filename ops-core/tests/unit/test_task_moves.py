@@ -18,6 +18,7 @@ from ops_core.task import (
     deadline_exceeded,
     fail,
     release,
+    reopen,
     retry,
 )
 
@@ -28,7 +29,7 @@ PASSING = TaskError(type="provider_unavailable", message="Wait.", retryable=True
 
 
 def test_terminal_states_absorb() -> None:
-    """No move leaves a terminal state."""
+    """No move leaves a terminal state, but for a client's retry, which opens the next generation."""
     assert {Status.COMPLETED, Status.FAILED, Status.CANCELLED} == TERMINAL
     for move in (complete({}), fail(ERROR), retry(ERROR, 1), release("drained"), cancel()):
         assert not move.sources & TERMINAL
@@ -41,6 +42,7 @@ def test_terminal_states_absorb() -> None:
         (retry(ERROR, 1), {Status.RUNNING, Status.WAITING}),
         (fail(ERROR), {Status.PENDING, Status.RUNNING, Status.WAITING}),
         (cancel(), {Status.PENDING, Status.RUNNING, Status.WAITING}),
+        (reopen(2), {Status.FAILED, Status.CANCELLED}),
     ],
 )
 def test_a_move_starts_only_where_the_table_says(move: Move, sources: set[Status]) -> None:

@@ -23,9 +23,9 @@ DEFAULT_MODELS: Final = {
     "local": "smollm2-135m-instruct",
 }
 
-#: Where each provider speaks the OpenAI dialect; None is the SDK's own address.
-_BASE_URLS: Final = {
-    "openai": None,
+#: Where each provider speaks the OpenAI dialect.
+BASE_URLS: Final = {
+    "openai": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com/v1",
     "google": "https://generativelanguage.googleapis.com/v1beta/openai",
     "openrouter": "https://openrouter.ai/api/v1",
@@ -47,7 +47,7 @@ class Choice:
 
 def default_choice(settings: Settings) -> Choice:
     """AGENTKIT_LLM_PROVIDER, or the first provider that has a key, or the local model."""
-    with_key = [name for name in _BASE_URLS if getattr(settings, f"{name}_api_key") is not None]
+    with_key = [name for name in BASE_URLS if getattr(settings, f"{name}_api_key") is not None]
     provider: str = settings.llm_provider or [*with_key, "local"][0]
     model = settings.llm_model or DEFAULT_MODELS[provider]
     if provider == "local" and settings.local_model_path and settings.llm_model is None:
@@ -109,6 +109,6 @@ class Providers:
         return OpenAiClient(
             choice.model,
             api_key=key.get_secret_value(),
-            base_url=base_url or _BASE_URLS[choice.provider],
+            base_url=base_url or BASE_URLS[choice.provider],
             name=choice.provider,
         )

@@ -134,6 +134,14 @@ def cancel(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
     listing.cancel(server_url(url), task_id, as_json=as_json)
 
 
+@tasks_app.command()
+def retry(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
+    """Run a failed or cancelled task again, from its log."""
+    from opspawn.cli import tasks as listing
+
+    listing.retry(server_url(url), task_id, as_json=as_json)
+
+
 @tasks_app.command(epilog=OUTCOME_HELP)
 def follow(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> int:
     """Show a task's run, live.

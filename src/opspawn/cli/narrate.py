@@ -110,6 +110,11 @@ def _released(data: Json) -> Told:
     return Told((Line("handed over", why, "yellow"),), busy="waiting for a worker")
 
 
+def _retried(data: Json) -> Told:
+    generation = one_line(data.get("generation"), 20)
+    return Told((Line("retried", f"generation {generation}"),), busy="waiting for a worker")
+
+
 def _cancel_requested(_data: Json) -> Told:
     return Told((Line("cancelling", "", "yellow"),), busy="waiting for the worker to stop")
 
@@ -183,6 +188,7 @@ _TELLERS: Final[dict[str, Callable[[Json], Told]]] = {
     "task.submitted": _submitted,
     "task.claimed": _claimed,
     "task.released": _released,
+    "task.retried": _retried,
     "task.cancel_requested": _cancel_requested,
     "task.completed": _end,
     "task.failed": _end,

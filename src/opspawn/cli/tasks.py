@@ -1,4 +1,4 @@
-"""`opspawn tasks list|show|cancel`: looks at the tasks of a running server."""
+"""`opspawn tasks list|show|cancel|retry`: looks at the tasks of a running server."""
 
 import asyncio
 import sys
@@ -52,6 +52,16 @@ def cancel(url: str, task_id: str, *, as_json: bool) -> None:
     status = one_line(task.get("status"))
     words = "cancelled" if status == "cancelled" else f"{status}; its worker was asked to stop"
     print_line(f"{one_line(task.get('task_id'))}: {words}.")
+
+
+def retry(url: str, task_id: str, *, as_json: bool) -> None:
+    """Opens the next generation of a failed or cancelled task."""
+    task = _ask(url, lambda api: api.retry(task_id))
+    if as_json:
+        print_json(task)
+        return
+    generation = one_line(task.get("generation"))
+    print_line(f"{one_line(task.get('task_id'))}: pending again, generation {generation}.")
 
 
 def _ask(url: str, question: Callable[[ApiClient], Awaitable[Json]]) -> Json:

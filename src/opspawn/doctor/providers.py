@@ -5,19 +5,14 @@ from typing import Final
 
 import httpx2
 
-from opspawn.agents.providers import default_choice
+from opspawn.agents.providers import BASE_URLS, default_choice
 from opspawn.doctor.check_error import CheckError
 from opspawn.settings import Settings, env_name
 
 TIMEOUT_S: Final = 2.5
 
-#: Each provider's address, and a page that only a key opens (OpenRouter's /models is public).
-_PAGES: Final = {
-    "openai": ("https://api.openai.com/v1", "/models"),
-    "anthropic": ("https://api.anthropic.com/v1", "/models"),
-    "google": ("https://generativelanguage.googleapis.com/v1beta/openai", "/models"),
-    "openrouter": ("https://openrouter.ai/api/v1", "/key"),
-}
+#: A page that only a key opens; OpenRouter's /models is public.
+_PAGES: Final = {"openrouter": "/key"}
 
 
 def provider(settings: Settings) -> str:
@@ -29,8 +24,9 @@ def provider(settings: Settings) -> str:
     key = getattr(settings, f"{choice.provider}_api_key")
     if key is None:
         raise CheckError(f"{choice.provider} is chosen and has no key; set {key_name}")
-    address, page = _PAGES[choice.provider]
-    base_url = (getattr(settings, f"{choice.provider}_base_url") or address).rstrip("/")
+    own = getattr(settings, f"{choice.provider}_base_url")
+    base_url = (own or BASE_URLS[choice.provider]).rstrip("/")
+    page = _PAGES.get(choice.provider, "/models")
     status = _ask(f"{base_url}{page}", key.get_secret_value(), choice.provider)
     if status in {401, 403}:
         raise CheckError(f"{choice.provider} refuses the key (HTTP {status}); correct {key_name}")

@@ -15,6 +15,7 @@ from ops_core.errors import (
     InvalidRequest,
     OpsError,
     TaskFinished,
+    TaskNotEnded,
     TaskNotFound,
     Unavailable,
 )
@@ -26,6 +27,7 @@ STATUSES: Final[dict[type[OpsError], tuple[int, str]]] = {
     TaskNotFound: (404, "Task not found"),
     IdempotencyConflict: (409, "Idempotency key already used"),
     TaskFinished: (409, "Task already finished"),
+    TaskNotEnded: (409, "Task not retriable"),
     Unavailable: (503, "Service unavailable"),
 }
 

@@ -117,6 +117,17 @@ async def cancel_task(
     return TaskView.of(await service.cancel(task_id, tenant_id=tenant_id))
 
 
+@router.post(
+    "/{task_id}/retry",
+    status_code=202,
+    dependencies=[Depends(no_query)],
+    responses=problems(404, 409, 422, 503),
+)
+async def retry_task(task_id: str, service: Service, tenant_id: TenantId) -> TaskView:
+    """Opens the next generation of a failed or cancelled task; finished steps are not made again."""
+    return TaskView.of(await service.retry(task_id, tenant_id=tenant_id))
+
+
 @contextmanager
 def _in_query() -> Iterator[None]:
     """Says where a parameter that only the store can judge (the cursor) was sent."""

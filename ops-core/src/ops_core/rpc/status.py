@@ -12,6 +12,7 @@ from ops_core.errors import (
     InvalidRequest,
     OpsError,
     TaskFinished,
+    TaskNotEnded,
     TaskNotFound,
     Unavailable,
 )
@@ -22,6 +23,7 @@ CODES: Final[dict[type[OpsError], grpc.StatusCode]] = {
     TaskNotFound: grpc.StatusCode.NOT_FOUND,
     IdempotencyConflict: grpc.StatusCode.ALREADY_EXISTS,
     TaskFinished: grpc.StatusCode.FAILED_PRECONDITION,
+    TaskNotEnded: grpc.StatusCode.FAILED_PRECONDITION,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
 }
 

@@ -58,6 +58,12 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
         task = await self._service.cancel(_task_id(request.task_id), tenant_id=tenant_id(context))
         return tasks_pb2.CancelTaskResponse(task=task_message(task))
 
+    async def RetryTask(  # noqa: N802
+        self, request: tasks_pb2.RetryTaskRequest, context: Context
+    ) -> tasks_pb2.RetryTaskResponse:
+        task = await self._service.retry(_task_id(request.task_id), tenant_id=tenant_id(context))
+        return tasks_pb2.RetryTaskResponse(task=task_message(task))
+
 
 def tenant_id(_context: Context) -> str:
     """Who is asking: one tenant for all, until there are identities to tell them apart by."""

@@ -17,6 +17,7 @@ from ops_core.errors import (
     InvalidRequest,
     StoreUnavailable,
     TaskFinished,
+    TaskNotEnded,
     TaskNotFound,
 )
 from ops_core.log import Event, EventType
@@ -26,7 +27,7 @@ from ops_core.store.database import Database
 from ops_core.store.moves import apply, statement
 from ops_core.store.rows import event_of, task_of
 from ops_core.store.tables import TaskRow
-from ops_core.task import NewTask, Status, Task, cancel, submitted_data
+from ops_core.task import NewTask, Status, Task, cancel, reopen, submitted_data
 
 # Stores a task with its first event, or nothing when the idempotency key is taken. A concurrent submit
 # with the same key waits here until the other one has committed. Index: task_idempotency_key.
@@ -156,6 +157,17 @@ class SqlTaskStore:
             moved = await apply(connection, key, cancel())
             assert moved is not None, "the row is locked: nobody else can have moved it"
             return task_of(moved)
+
+    async def retry(self, tenant_id: str, task_id: str) -> Task:
+        key = TaskKey(tenant_id, task_id)
+        async with self._database.begin() as connection:
+            row = (await connection.execute(_LOCK, key._asdict())).one_or_none()
+            if row is None:
+                raise TaskNotFound(task_id)
+            moved = await apply(connection, key, reopen(row.generation + 1))
+        if moved is None:
+            raise TaskNotEnded(task_id, row.status)
+        return task_of(moved)
 
     async def check(self) -> str:
         try:

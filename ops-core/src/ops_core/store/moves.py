@@ -29,6 +29,10 @@ _APPLY: Final = statement(
             error        = :error,
             owner        = NULL,
             cancel_requested = false,
+            generation   = generation + CAST(:opens_generation AS boolean)::int,
+            attempt      = CASE WHEN :opens_generation THEN 0 ELSE attempt END,
+            deadline_at  = CASE WHEN :opens_generation THEN ops_now() + (deadline_at - created_at)
+                                ELSE deadline_at END,
             runnable_at  = CASE WHEN :pending THEN ops_now() + :delay * interval '1 second'
                                 ELSE runnable_at END,
             ring_at      = CASE WHEN :pending THEN ops_now() + :delay * interval '1 second' END,
@@ -68,6 +72,7 @@ async def apply(
         "pending": move.to == "pending",
         "terminal": move.to in TERMINAL,
         "delay": move.delay_s,
+        "opens_generation": move.opens_generation,
         "any_owner": lease is None,
         "owner": lease.owner if lease else None,
         "epoch": lease.epoch if lease else 0,

@@ -15,6 +15,7 @@ from ops_core.errors import (
     InvalidRequest,
     LostOwnership,
     TaskFinished,
+    TaskNotEnded,
     TaskNotFound,
 )
 from ops_core.log import Event, EventType, NewEvent
@@ -39,6 +40,7 @@ from ops_core.task import (
     cancel,
     deadline_exceeded,
     release,
+    reopen,
     submitted_data,
 )
 
@@ -123,6 +125,12 @@ class MemoryStore:
             self._add(key, NewEvent(type=EventType.TASK_CANCEL_REQUESTED))
         else:
             self._apply(key, cancel())
+        return row.task
+
+    async def retry(self, tenant_id: str, task_id: str) -> Task:
+        row = self._row(tenant_id, task_id)
+        if not self._apply(TaskKey(tenant_id, task_id), reopen(row.task.generation + 1)):
+            raise TaskNotEnded(task_id, row.task.status)
         return row.task
 
     async def check(self) -> str:
@@ -293,6 +301,8 @@ class MemoryStore:
             completed_at=now if move.to in TERMINAL else None,
             updated_at=now,
         )
+        if move.opens_generation:
+            row.task = _next_generation(row.task, now)
         row.ring_at, row.rings = None, 0
         if move.to is Status.PENDING:
             row.runnable_at = row.ring_at = now + timedelta(seconds=move.delay_s)
@@ -362,6 +372,11 @@ def _submitted(new: NewTask, now: datetime, delayed: bool) -> Task:
         started_at=None,
         completed_at=None,
     )
+
+
+def _next_generation(task: Task, now: datetime) -> Task:
+    deadline_at = now + (task.deadline_at - task.created_at) if task.deadline_at else None
+    return replace(task, generation=task.generation + 1, attempt=0, deadline_at=deadline_at)
 
 
 def _matches(task: Task, where: TaskFilter) -> bool:

@@ -54,6 +54,11 @@ class TaskServiceStub(object):
                 request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.CancelTaskRequest.SerializeToString,
                 response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.CancelTaskResponse.FromString,
                 _registered_method=True)
+        self.RetryTask = channel.unary_unary(
+                '/ops_core.rpc.v1.TaskService/RetryTask',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskResponse.FromString,
+                _registered_method=True)
 
 
 class TaskServiceServicer(object):
@@ -88,6 +93,14 @@ class TaskServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryTask(self, request, context):
+        """Opens the next generation of a failed or cancelled task; its finished steps are not made again.
+        FAILED_PRECONDITION: it is still under way, or it completed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TaskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -110,6 +123,11 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.CancelTask,
                     request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.CancelTaskRequest.FromString,
                     response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.CancelTaskResponse.SerializeToString,
+            ),
+            'RetryTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryTask,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -220,6 +238,33 @@ class TaskService(object):
             '/ops_core.rpc.v1.TaskService/CancelTask',
             ops__core_dot_rpc_dot_v1_dot_tasks__pb2.CancelTaskRequest.SerializeToString,
             ops__core_dot_rpc_dot_v1_dot_tasks__pb2.CancelTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TaskService/RetryTask',
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,
