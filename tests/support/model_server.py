@@ -6,6 +6,7 @@ answers with it. A test can hold a call, make calls fail, and count what was pai
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,8 @@ KEY = "sk-test-key-that-must-not-leak"
 class ModelServer:
     """Start it with `running()`. All attributes may be used from the test's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, delay_s: float = 0.0) -> None:
+        self._delay_s = delay_s
         self.calls: list[int] = []
         """For each finished call, which step of its conversation it was (1, 2)."""
 
@@ -76,6 +78,7 @@ class ModelServer:
     def answer(self, request: dict[str, Any], key: str) -> tuple[int, dict[str, str], object]:
         observations = [m["content"] for m in request["messages"] if m["role"] == "tool"]
         step = len(observations) + 1
+        time.sleep(self._delay_s)  # what a model takes to think
         if step in self._held:
             self._arrived[step].set()
             self._held[step].wait(60)
