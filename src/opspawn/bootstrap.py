@@ -116,7 +116,10 @@ async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
     async with opened(settings) as parts:
         await _check_broker(parts)
         store = SqlWorkerStore(parts.database, Presence(parts.direct_url))
-        await run_worker(settings, store, parts.broker, parts.bell, stop)
+        try:
+            await run_worker(settings, store, parts.broker, parts.bell, stop)
+        except StoreUnavailable as error:  # only before its first claim: later it waits
+            raise StartError(f"DATABASE_URL: {error}") from None
 
 
 async def serve_all(

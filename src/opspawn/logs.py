@@ -48,7 +48,11 @@ def _formatter(settings: Settings) -> logging.Formatter:
     if settings.log_format == "json":
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Plain tracebacks: the pretty ones print local variables, which hold keys and clients' data.
+        plain = structlog.dev.plain_traceback
+        last = [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+        ]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_STAMPS,
         processors=[

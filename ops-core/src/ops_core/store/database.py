@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError
@@ -14,7 +14,7 @@ from ops_core.errors import StoreUnavailable
 
 #: PostgreSQL's own limits for every connection of ours. Without them a frozen process that holds a row
 #: lock inside a transaction stops everybody else for ever. Milliseconds.
-SESSION_LIMITS = {
+SESSION_LIMITS: Final = {
     "lock_timeout": "3000",
     "statement_timeout": "15000",
     "idle_in_transaction_session_timeout": "10000",
@@ -25,14 +25,18 @@ SESSION_LIMITS = {
 }
 
 #: How long to wait for the server to accept a connection. Seconds.
-CONNECT_TIMEOUT_S = 3.0
+CONNECT_TIMEOUT_S: Final = 3.0
 
 #: How long to wait for a free connection of the pool: many short transactions share it. Seconds.
-POOL_TIMEOUT_S = 10.0
+POOL_TIMEOUT_S: Final = 10.0
+
+#: What the driver says of a connection that broke under it. SQLAlchemy does not know these for what they
+#: are, so the pool must be told to throw the connection away.
+_BROKEN: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 #: SQLSTATE classes that say "not now": connection trouble, no resources, operator intervention, I/O errors,
 #: and 55P03/40xxx for a lock that was not free or a deadlock.
-_PASSING = ("08", "53", "57", "58", "55P03", "40")
+_PASSING: Final = ("08", "53", "57", "58", "55P03", "40")
 
 
 class Database:
@@ -58,18 +62,34 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction, committed at the end of the block. Raises `StoreUnavailable`."""
-        with_connection = self.engine.begin()
-        async with translated(), with_connection as connection:
-            yield connection
+        async with translated(), self.engine.begin() as connection:
+            try:
+                yield connection
+            except _BROKEN:
+                await connection.invalidate()
+                raise
 
     @asynccontextmanager
     async def driver(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
-        """A plain asyncpg connection for the step path; each statement is its own transaction."""
-        async with translated(), self.engine.connect() as connection:
-            raw = await connection.get_raw_connection()
-            driver = raw.driver_connection
+        """A plain asyncpg connection for the step path; each statement is its own transaction.
+
+        Raises `StoreUnavailable`.
+        """
+        async with self._connected() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
             assert isinstance(driver, asyncpg.Connection)
-            yield driver
+            try:
+                async with translated():
+                    yield driver
+            except StoreUnavailable:
+                # The pool saw nothing of the error: it must not hand this connection out again.
+                await connection.invalidate()
+                raise
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        async with translated(), self.engine.connect() as connection:
+            yield connection
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -89,10 +109,12 @@ async def translated() -> AsyncIterator[None]:
         if error.connection_invalidated or _passing(error.orig):
             raise StoreUnavailable(f"PostgreSQL cannot be used now: {reason(error)}") from error
         raise
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        if isinstance(error, asyncpg.InterfaceError) or _passing(error):
+    except asyncpg.PostgresError as error:
+        if _passing(error):
             raise StoreUnavailable(f"PostgreSQL cannot be used now: {reason(error)}") from error
         raise
+    except _BROKEN as error:
+        raise StoreUnavailable(f"PostgreSQL cannot be used now: {reason(error)}") from error
 
 
 def _passing(error: object) -> bool:
