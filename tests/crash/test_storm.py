@@ -104,7 +104,9 @@ def test_a_storm_loses_nothing_and_repeats_nothing(
     tasks, events = asyncio.run(_read(standing.postgres.url))
     story = f"seed {SEED}, faults {standing.faults}"
     assert [] == violations(tasks, events, client.accepted), story
-    unfinished = [(t["status"], t["reason"], t["error"]) for t in tasks if t["status"] != "completed"]
+    unfinished = [
+        (t["status"], t["reason"], t["error"]) for t in tasks if t["status"] != "completed"
+    ]
     assert [] == unfinished, story
     assert len(client.accepted) > 20, f"a storm in which nothing works proves nothing; {story}"
     _check_what_was_paid(model, tasks, events, story)
