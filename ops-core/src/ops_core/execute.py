@@ -6,6 +6,7 @@ move, settle.
 """
 
 import asyncio
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -15,14 +16,16 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from ops_core.errors import InvalidRequest, LostOwnership, StoreUnavailable, TaskFailed
-from ops_core.log import Event, NewEvent, storable
+from ops_core.log import Event, EventType, NewEvent, storable
 from ops_core.ports import Lease, TaskHandler, WorkerStore
 from ops_core.request import MAX_SECONDS, check_json
 from ops_core.task import (
     NOTHING_USED,
+    REASONS,
     JsonObject,
     Move,
     Reason,
+    Status,
     Task,
     TaskError,
     Usage,
@@ -36,6 +39,9 @@ from ops_core.task import (
 from ops_core.writer import StepWriter
 
 log = structlog.get_logger(__name__)
+
+#: The longest rest that a provider's Retry-After can ask for. Seconds; a day.
+LONGEST_REST_S: Final = 86_400.0
 
 #: How long a stopped handler may take to unwind before its task is settled without it. Seconds.
 UNWIND_S: Final = 5.0
@@ -57,6 +63,10 @@ class Stop(StrEnum):
     """The task's own deadline passed."""
 
 
+class RunStopped(Exception):
+    """The handler ended by a cancellation: ours, when the run says why it was stopped, or its own."""
+
+
 class Run:
     """One claimed task being run. It is the `TaskLog` that its handler sees."""
 
@@ -73,10 +83,17 @@ class Run:
         self._over = asyncio.Event()
 
     async def append(self, *events: NewEvent, usage: Usage = NOTHING_USED) -> None:
+        opens_step = any(event.type is EventType.TOOL_DISPATCHED for event in events)
+        if opens_step:  # an intent without its effect would be a question to a person
+            await self._stop_if_asked()
         await self._writer.append(self.lease, [_storable(event) for event in events], usage)
+        if not opens_step:
+            await self._stop_if_asked()
+
+    async def _stop_if_asked(self) -> None:
         if self._stop_at_step:
             self.stop(Stop.DRAINED)
-            await asyncio.sleep(0)  # the cancellation arrives here, at the step's end
+            await asyncio.Event().wait()  # the cancellation arrives here, between two steps
 
     def stop(self, why: Stop) -> None:
         """Stops the handler now. The first reason wins, except that a lost task is always lost."""
@@ -96,11 +113,11 @@ class Run:
         return self._stopped
 
     async def result(self, handler: TaskHandler) -> JsonObject:
-        """The handler's result. Raises what the handler raises, and `CancelledError` when it was stopped."""
+        """The handler's result. Raises what the handler raises, and `RunStopped` when it was stopped."""
         if self.task.epoch > 1:  # else nobody ran it before: there is nothing to replay
             self.history = await self._store.history(self.lease)
         if self.stopped is not None:
-            raise asyncio.CancelledError
+            raise RunStopped
         self._handler = asyncio.create_task(handler.run(self.task, self))
         self._handler.add_done_callback(lambda _: self._over.set())
         timer = self._start_timer()
@@ -110,7 +127,9 @@ class Run:
             timer.cancel()
         if not self._handler.done():
             log.warning("a handler did not stop when cancelled", task_id=self.task.task_id)
-            raise asyncio.CancelledError
+            raise RunStopped
+        if self._handler.cancelled():
+            raise RunStopped
         return self._handler.result()
 
     def _start_timer(self) -> asyncio.TimerHandle:
@@ -148,7 +167,7 @@ class Executor:
         try:
             move = await self._move(run)
             if move is not None:
-                await self._settle(run.lease, move)
+                await self._settle(run, move)
         except LostOwnership:
             log.info("task lost", task_id=run.task.task_id, epoch=run.task.epoch)
 
@@ -159,36 +178,50 @@ class Executor:
             return fail(TaskError(type="unknown_task_type", message=message))
         try:
             return _completed(await run.result(handler))
-        except asyncio.CancelledError:
-            if run.stopped is None:
-                raise
-            return _stopped(run.stopped)
-        except TaskFailed as failure:
-            return self._failed(run.task, failure)
-        except StoreUnavailable:
-            # It is not known what of the last step was stored; the log will say when it can be read.
-            return release("store_unavailable")
-        except LostOwnership:
-            raise
-        except Exception as error:  # a bug in a handler must fail its task, not the worker
-            log.exception("handler raised", task_id=run.task.task_id)
-            message = (
-                f"The handler raised {type(error).__name__}; the worker's log has the details."
-            )
-            return fail(TaskError(type="internal", message=message))
+        # A bug in a handler must fail its task, not the worker.
+        except Exception as error:  # noqa: BLE001
+            # Whatever a stopped handler raises on its way out, why it was stopped decides.
+            if run.stopped is not None:
+                return _stopped(run.stopped)
+            return self._failed(run.task, error)
 
-    def _failed(self, task: Task, failure: TaskFailed) -> Move:
+    def _failed(self, task: Task, error: Exception) -> Move:
+        match error:
+            case TaskFailed():
+                return self._retry_or_fail(task, error)
+            case StoreUnavailable():
+                # It is not known what of the last step was stored; the log will say when it can be read.
+                return release("store_unavailable")
+            case LostOwnership():
+                raise error
+            case _:
+                log.error("handler raised", task_id=task.task_id, exc_info=error)
+                return fail(_internal(f"The handler raised {type(error).__name__}"))
+
+    def _retry_or_fail(self, task: Task, failure: TaskFailed) -> Move:
         error = TaskError(
             type=failure.error_type, message=storable(failure.message), retryable=failure.retryable
         )
         policy = task.retry_policy
         if not failure.retryable or task.attempt >= policy.max_attempts:
-            return fail(error, Reason(failure.reason))
+            known = failure.reason in REASONS[Status.FAILED]
+            return fail(error, Reason(failure.reason) if known else Reason.ERROR)
         delay_s = policy.delay_s(task.attempt, jitter=self._jitter())
-        return retry(error, max(delay_s, failure.retry_after_s or 0.0))
+        asked_s = failure.retry_after_s or 0.0
+        return retry(error, max(delay_s, min(asked_s, LONGEST_REST_S)))
 
-    async def _settle(self, lease: Lease, move: Move) -> None:
+    async def _settle(self, run: Run, move: Move) -> None:
         """Settles, for as long as it takes: the work is done, and the guard makes a second try harmless."""
+        try:
+            await self._persist(run.lease, move)
+        except LostOwnership:
+            raise
+        # What the store refuses to hold would otherwise be run again and again.
+        except Exception:
+            log.exception("a settlement was refused", task_id=run.task.task_id)
+            await self._persist(run.lease, fail(_internal("The store refused the task's outcome")))
+
+    async def _persist(self, lease: Lease, move: Move) -> None:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(StoreUnavailable),
             wait=wait_random_exponential(multiplier=0.1, max=5),
@@ -196,6 +229,11 @@ class Executor:
         ):
             with attempt:
                 await self._store.settle(lease, move)
+
+
+def _internal(what: str) -> TaskError:
+    """A fault of ours: what happened is in the worker's log, not in the answer."""
+    return TaskError(type="internal", message=f"{what}; the worker's log has the details.")
 
 
 def _stopped(why: Stop) -> Move | None:
@@ -210,13 +248,22 @@ def _stopped(why: Stop) -> Move | None:
             return None
 
 
-def _completed(result: JsonObject) -> Move:
-    clean = storable(result)
+def _completed(result: object) -> Move:
+    """A handler is other people's code: what it returns is looked at before it is stored."""
+    if not isinstance(result, dict):
+        return _bad_result(f"it is a {type(result).__name__}, not an object")
     try:
+        clean = storable(result)
+        json.dumps(clean)
         check_json(clean)
-    except InvalidRequest as error:
-        return fail(TaskError(type="bad_result", message=f"The result cannot be stored: {error}"))
+    except (InvalidRequest, TypeError, ValueError, RecursionError) as error:
+        return _bad_result(str(error))
     return complete(clean)
+
+
+def _bad_result(why: str) -> Move:
+    message = f"The handler's result cannot be stored: {why}"[:500]
+    return fail(TaskError(type="bad_result", message=message))
 
 
 def _storable(event: NewEvent) -> NewEvent:

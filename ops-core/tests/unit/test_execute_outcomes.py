@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from ops_core.errors import LostOwnership, StoreUnavailable, TaskFailed
-from ops_core.execute import Executor, Run, Stop
+from ops_core.execute import LONGEST_REST_S, Executor, Run, Stop
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import Lease, TaskLog
 from ops_core.task import (
@@ -27,6 +27,7 @@ from ops_core.writer import StepWriter
 pytestmark = pytest.mark.unit
 
 STEP = NewEvent(type=EventType.LLM_COMPLETED, data={"text": "hi"})
+INTENT = NewEvent(type=EventType.TOOL_DISPATCHED, data={"tool": "send"})
 Body = Callable[[Task, TaskLog], Awaitable[JsonObject]]
 
 
@@ -251,6 +252,118 @@ async def test_a_draining_run_stops_after_its_step_is_stored(bench: Bench) -> No
     log = await bench.store.history(run.lease)
     assert [EventType.LLM_COMPLETED, EventType.TASK_RELEASED] == [e.type for e in log[-2:]]
     assert 4 == len(log)
+
+
+async def test_an_intent_is_not_written_by_a_draining_run(bench: Bench) -> None:
+    """A hand-over between an intent and its effect would leave a question; it happens before the intent."""
+
+    async def body(_task: Task, log: TaskLog) -> JsonObject:
+        await log.append(INTENT)
+        run.stop_at_step()
+        await log.append(STEP)
+        return {}
+
+    async def second(_task: Task, log: TaskLog) -> JsonObject:
+        run.stop_at_step()
+        await log.append(INTENT)
+        return {}
+
+    for handler, last in ((body, EventType.LLM_COMPLETED), (second, EventType.TASK_CLAIMED)):
+        task = await bench.claim()
+        executor = bench.executor(handler)
+        run = executor.open(task)
+        await executor.execute(run)
+        log = await bench.store.history(run.lease)
+        assert [last, EventType.TASK_RELEASED] == [event.type for event in log[-2:]]
+
+
+@pytest.mark.parametrize("result", [None, "text", 1, {"at": FrozenClock()()}, {"s": {1}}])
+async def test_a_result_that_is_not_json_fails_its_task(bench: Bench, result: object) -> None:
+    """A handler is other people's code: what it returns is looked at before it is stored."""
+
+    async def body(_task: Task, _log: TaskLog) -> JsonObject:
+        return result  # type: ignore[return-value]
+
+    task = await bench.run(body)
+    assert task.error is not None
+    assert "bad_result" == task.error.type
+
+
+async def test_a_handler_that_cancels_itself_fails_its_task(bench: Bench) -> None:
+    """A cancellation that nobody asked for is a bug of the handler, and does not come back for ever."""
+
+    async def body(_task: Task, _log: TaskLog) -> JsonObject:
+        raise asyncio.CancelledError
+
+    task = await bench.run(body)
+    assert task.error is not None
+    assert "internal" == task.error.type
+
+
+@pytest.mark.parametrize(
+    ("why", "status"), [(Stop.CANCELLED, Status.CANCELLED), (Stop.DRAINED, Status.PENDING)]
+)
+async def test_what_a_stopped_handler_raises_does_not_matter(
+    bench: Bench, why: Stop, status: Status
+) -> None:
+    """Why it was stopped decides, not how it went down."""
+    entered = asyncio.Event()
+
+    async def body(_task: Task, _log: TaskLog) -> JsonObject:
+        try:
+            entered.set()
+            await asyncio.Event().wait()
+        finally:
+            raise RuntimeError("cleaning up failed")
+
+    task = await bench.claim()
+    executor = bench.executor(body)
+    run = executor.open(task)
+    executing = asyncio.create_task(executor.execute(run))
+    await entered.wait()
+    run.stop(why)
+    await executing
+    assert status == (await bench.store.get("default", task.task_id)).status
+
+
+async def test_an_unknown_reason_is_an_error_like_any_other(bench: Bench) -> None:
+    """A handler cannot put its task into a state that does not exist."""
+
+    async def body(_task: Task, _log: TaskLog) -> JsonObject:
+        raise TaskFailed("x", "y", reason="queued")
+
+    task = await bench.run(body)
+    assert (Status.FAILED, Reason.ERROR) == (task.status, task.reason)
+
+
+async def test_a_provider_cannot_park_a_task_for_years(bench: Bench) -> None:
+    """Retry-After is honoured up to a day."""
+
+    async def body(_task: Task, _log: TaskLog) -> JsonObject:
+        raise TaskFailed("rate_limited", "y", retryable=True, retry_after_s=1e12)
+
+    await bench.run(body)
+    bench.clock.advance(LONGEST_REST_S)
+    assert 2 == (await bench.claim_again()).attempt
+
+
+async def test_an_outcome_that_the_store_refuses_is_settled_once(bench: Bench) -> None:
+    """A settlement that can never be stored fails its task instead of running it again and again."""
+    plain = bench.store.settle
+
+    async def settle(lease: Lease, move: Move) -> Task:
+        if move.to is Status.COMPLETED:
+            raise ValueError("no column takes this")
+        return await plain(lease, move)
+
+    bench.store.settle = settle  # type: ignore[method-assign]
+
+    async def body(_task: Task, _log: TaskLog) -> JsonObject:
+        return {}
+
+    task = await bench.run(body)
+    assert task.error is not None
+    assert (Status.FAILED, "internal") == (task.status, task.error.type)
 
 
 async def test_a_deadline_stops_a_running_handler(bench: Bench) -> None:

@@ -1,14 +1,16 @@
 """A worker over Dramatiq's in-process broker: rings, capacity, orders, drain."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from dramatiq import Broker, Message, Middleware
+from dramatiq import Broker, Consumer, Message, Middleware
 
+from ops_core.errors import StoreUnavailable
 from ops_core.log import EventType, NewEvent
-from ops_core.ports import Lease, TaskLog
+from ops_core.ports import Lease, Orders, TaskLog
 from ops_core.queue.bell import DramatiqBell
 from ops_core.queue.broker import in_process_broker
 from ops_core.queue.worker import Worker
@@ -34,12 +36,28 @@ class Gate:
         return {}
 
 
+class Signals(Middleware):
+    """What a worker tells its broker's middleware, as events that a test can wait for."""
+
+    def __init__(self) -> None:
+        self.booted = asyncio.Event()
+        self.on_shutdown: Callable[[], None] = lambda: None
+
+    def after_worker_boot(self, broker: Broker, worker: object) -> None:
+        self.booted.set()
+
+    def before_worker_shutdown(self, broker: Broker, worker: object) -> None:
+        self.on_shutdown()
+
+
 class Shop:
     """A store, a broker and its bell."""
 
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.broker = in_process_broker()
+        self.signals = Signals()
+        self.broker.add_middleware(self.signals)
         self.bell = DramatiqBell(self.broker)
         self.gate = Gate()
 
@@ -57,6 +75,13 @@ class Shop:
         async with asyncio.timeout(WITHIN_S):
             while not await condition():
                 await asyncio.sleep(0.005)
+
+    async def gate_is_idle(self) -> None:
+        """Returns when the worker has made the claim that it makes when it comes."""
+        await self.signals.booted.wait()
+        first = await self.submit()
+        await self.bell.ring("default")
+        await self.finished(first)
 
     async def finished(self, *task_ids: str) -> None:
         async def all_done() -> bool:
@@ -94,7 +119,7 @@ async def test_a_ring_makes_the_worker_claim(shop: Shop) -> None:
     """A worker that is rung runs what is due."""
     shop.gate.open.set()
     async with shop.worker():
-        await shop.until(lambda: _listening(shop))
+        await shop.signals.booted.wait()
         task_id = await shop.submit()
         await shop.bell.ring("default")
         await shop.finished(task_id)
@@ -125,7 +150,7 @@ async def test_duplicate_and_forged_rings_change_nothing(shop: Shop) -> None:
     """Rings carry no truth: a task is run once, whatever the queue holds."""
     shop.gate.open.set()
     async with shop.worker():
-        await shop.until(lambda: _listening(shop))
+        await shop.signals.booted.wait()
         task_id = await shop.submit()
         forged: Message[None] = Message("default", "nobody", (), {"id": "task_x"}, {})
         shop.broker.enqueue(forged)
@@ -161,11 +186,7 @@ async def test_a_task_that_was_taken_away_is_stopped(shop: Shop) -> None:
 async def test_a_drained_worker_hands_over_at_the_next_step(shop: Shop) -> None:
     """The step that was under way is in the log, and the task is pending for the next worker."""
 
-    class OpensGate(Middleware):
-        def before_worker_shutdown(self, broker: Broker, worker: object) -> None:
-            shop.gate.open.set()
-
-    shop.broker.add_middleware(OpensGate())
+    shop.signals.on_shutdown = shop.gate.open.set
     task_id = await shop.submit()
     async with shop.worker():
         await shop.gate.started.get()
@@ -185,7 +206,7 @@ async def test_a_drain_cuts_off_what_does_not_come_to_a_step(shop: Shop) -> None
 async def test_a_claim_whose_reply_was_lost_is_given_back(shop: Shop) -> None:
     """What the store says we own and we do not run is handed back after two heartbeats."""
     async with shop.worker() as worker:
-        await shop.until(lambda: _listening(shop))
+        await shop.signals.booted.wait()
         task_id = await shop.submit()
         await shop.store.claim(worker.worker_id, ["default"], 1)
 
@@ -195,7 +216,83 @@ async def test_a_claim_whose_reply_was_lost_is_given_back(shop: Shop) -> None:
         await shop.until(is_pending)
 
 
-async def _listening(shop: Shop) -> bool:
-    """Whether a worker with room has shown itself."""
-    probe = await shop.store.due_rings(1)
-    return bool(shop.broker.actors) and probe is not None
+async def test_a_claim_that_is_under_way_when_the_drain_begins_is_drained_too(shop: Shop) -> None:
+    """What a late claim brings is handed over at its first step, like the rest."""
+    claiming, go_on = asyncio.Event(), asyncio.Event()
+    plain = shop.store.claim
+
+    async def slow_claim(worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
+        claiming.set()
+        await go_on.wait()
+        return await plain(worker_id, queues, count)
+
+    shop.store.claim = slow_claim  # type: ignore[method-assign]
+    shop.gate.open.set()
+    task_id = await shop.submit()
+    async with shop.worker():
+        await claiming.wait()
+        asyncio.get_running_loop().call_soon(go_on.set)
+    assert Status.PENDING == await shop.status(task_id)
+
+
+async def test_a_worker_whose_claim_fails_hears_the_next_ring(shop: Shop) -> None:
+    """A fault that nobody foresaw costs a ring, not the worker's ears."""
+    plain, failures = shop.store.claim, 2
+
+    async def failing_claim(worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise StoreUnavailable("away") if failures else ValueError("unforeseen")
+        return await plain(worker_id, queues, count)
+
+    shop.gate.open.set()
+    async with shop.worker():
+        await shop.gate_is_idle()
+        shop.store.claim = failing_claim  # type: ignore[method-assign]
+        task_id = await shop.submit()
+        for _ in range(3):
+            await shop.bell.ring("default")
+        await shop.finished(task_id)
+
+
+async def test_a_worker_ends_when_its_heartbeat_does(shop: Shop) -> None:
+    """Without a heartbeat it would be declared dead and live on: it says so and ends."""
+
+    async def broken_beat(*_: object, **__: object) -> Orders:
+        raise ValueError("unforeseen")
+
+    worker = Worker(shop.store, shop.broker, shop.bell, {"x": shop.gate}, heartbeat_s=0.01)
+    running = asyncio.create_task(worker.run(asyncio.Event()))
+    await shop.signals.booted.wait()
+    shop.store.beat = broken_beat  # type: ignore[method-assign]
+    with pytest.raises(ExceptionGroup) as ended:
+        await asyncio.wait_for(running, WITHIN_S)
+    assert "unforeseen" == str(ended.value.exceptions[0])
+
+
+async def test_two_workers_on_one_broker_both_hear(shop: Shop) -> None:
+    """A worker that has left does not take the ears of another one of the same process with it."""
+    shop.gate.open.set()
+    async with shop.worker(), shop.worker():
+        await shop.signals.booted.wait()
+    async with shop.worker():
+        task_id = await shop.submit()
+        await shop.bell.ring("default")
+        await shop.finished(task_id)
+
+
+async def test_a_drain_does_not_wait_for_a_frozen_broker(shop: Shop) -> None:
+    """An intake that hangs in its broker is left behind; the tasks are handed over in time."""
+    task_id = await shop.submit()
+    frozen = threading.Event()
+
+    class FrozenConsumer(Consumer):
+        def __next__(self) -> None:
+            frozen.wait(WITHIN_S)
+
+    shop.broker.consume = lambda *_, **__: FrozenConsumer()  # type: ignore[assignment]
+    async with shop.worker(grace_s=0.01):
+        await shop.gate.started.get()
+    frozen.set()
+    assert Status.PENDING == await shop.status(task_id)

@@ -5,7 +5,10 @@ late or forged, and nothing is lost, run twice or run wrongly.
 """
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
 from typing import Final
 
 import structlog
@@ -24,6 +27,10 @@ RING_ACTOR: Final = "ring"
 #: A broker that does not confirm within this time is treated as away. Seconds.
 CONFIRM_TIMEOUT_S: Final = 5.0
 
+_DROPPED: Final = "ring dropped: the dispatcher will ring"
+
+_Call = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]", Callable[[], None]]
+
 
 class DramatiqBell:
     """`Bell` over a Dramatiq broker.
@@ -34,19 +41,20 @@ class DramatiqBell:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="bell")
+        self._thread = _Thread()
 
     async def ring(self, queue: str, hint: str | None = None) -> None:
         message: Message[None] = Message(
             queue_name=queue, actor_name=RING_ACTOR, args=(), kwargs={"hint": hint}, options={}
         )
-        await self._on_thread(self._publish, message)
+        await self._on_thread(lambda: self._publish(message))
 
     async def check(self) -> None:
         await self._on_thread(self._connect)
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Publishes nothing more; returns at once."""
+        self._thread.end()
 
     def _publish(self, message: "Message[None]") -> None:
         self._broker.declare_queue(message.queue_name)
@@ -56,13 +64,56 @@ class DramatiqBell:
         # RabbitMQ's broker connects when its connection is read; the one in process has none.
         getattr(self._broker, "connection", None)
 
-    async def _on_thread(self, call: object, *arguments: object) -> None:
-        loop = asyncio.get_running_loop()
+    async def _on_thread(self, call: Callable[[], None]) -> None:
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
-                await loop.run_in_executor(self._thread, call, *arguments)  # type: ignore[arg-type]
+                await self._thread.call(call)
         except (BrokerConnectionError, AMQPError, OSError, TimeoutError) as error:
             raise BrokerUnavailable(f"the broker did not confirm: {error!r}"[:300]) from error
+
+
+class _Thread:
+    """A daemon thread that makes calls one after another.
+
+    Not a pool of `concurrent.futures`: Python waits for its threads when the process ends, and one that
+    waits for a frozen broker would hold the process for as long.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        Thread(target=self._run, name="bell", daemon=True).start()
+
+    async def call(self, function: Callable[[], None]) -> None:
+        """Returns, or raises what `function` raises, when it is done."""
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        self._calls.put((loop, done, function))
+        await done
+
+    def end(self) -> None:
+        self._calls.put(None)
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            loop, done, function = call
+            if done.cancelled():
+                continue  # nobody waits for it any more
+            error: Exception | None = None
+            try:
+                function()
+            except Exception as raised:  # noqa: BLE001  # it is raised again where the call was made
+                error = raised
+            with suppress(RuntimeError):  # the loop is closed: nobody waits for it either
+                loop.call_soon_threadsafe(_settle, done, error)
+
+
+def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
 
 
 class BackgroundBell:
@@ -92,6 +143,7 @@ class BackgroundBell:
                 try:
                     await self._bell.ring(queue, hint)
                 except BrokerUnavailable as error:
-                    log.warning(
-                        "ring dropped: the dispatcher will ring", queue=queue, error=str(error)
-                    )
+                    log.warning(_DROPPED, queue=queue, error=str(error))
+                # Without this task nothing would be rung by this process any more.
+                except Exception:
+                    log.exception(_DROPPED, queue=queue)

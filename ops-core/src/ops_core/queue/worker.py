@@ -1,7 +1,8 @@
 """A worker: claims what it has room for, runs it on one event loop, and hands it over when told to stop.
 
 A waiting task holds no thread. What runs beside the tasks: one intake thread a queue, the step writer,
-and the heartbeat that brings orders.
+the heartbeat that brings orders, and the claims for slots that became free. When one of these fails, the
+worker ends: a worker that lives on without its heartbeat or its ears helps nobody.
 """
 
 import asyncio
@@ -26,6 +27,12 @@ log = structlog.get_logger(__name__)
 
 #: How long a drained task may take to be settled when the store is slow. Seconds.
 SETTLE_S: Final = 2.0
+
+#: How long an intake may take to end; one that a frozen broker holds is left behind. Seconds.
+INTAKE_S: Final = 1.0
+
+#: Rest before claiming again from a store that is away. Seconds.
+CLAIM_REST_S: Final = 1.0
 
 
 class Worker:
@@ -57,25 +64,23 @@ class Worker:
         self._claiming = asyncio.Lock()
         self._idle_before: frozenset[Lease] = frozenset()
         self._more_due = False
+        self._freed = asyncio.Event()
         self._draining = False
         self._intakes: list[Intake] = []
-        self._beside: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains. Raises `StoreUnavailable` only before the first claim."""
         async with self._store.presence(self.worker_id):
             await self._beat()
-            self._beside |= {
-                asyncio.create_task(self._writer.run()),
-                asyncio.create_task(self._beat_forever()),
-            }
-            try:
+            async with asyncio.TaskGroup() as beside:
+                tasks = [
+                    beside.create_task(self._writer.run()),
+                    beside.create_task(self._beat_forever()),
+                    beside.create_task(self._claim_for_free_slots()),
+                ]
                 await self._work(stop)
-            finally:
-                beside = list(self._beside)
-                for task in beside:
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
 
     async def _work(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
@@ -88,7 +93,8 @@ class Worker:
             intake.start()
         self._broker.emit_after("worker_boot", self)
         log.info("worker ready", worker=self.worker_id, queues=self._queues, slots=self._slots)
-        await self._claim_quietly()  # what was due before we came
+        self._more_due = True  # what was due before we came
+        self._freed.set()
         await stop.wait()
         await self._drain()
 
@@ -97,9 +103,26 @@ class Worker:
     def _claim_from_thread(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by an intake for a ring: returns when the claim is committed."""
         try:
-            asyncio.run_coroutine_threadsafe(self._claim(), loop).result()
+            asyncio.run_coroutine_threadsafe(self._claim_for_ring(), loop).result()
         except FutureCancelled:
             raise StoreUnavailable("the worker is stopping") from None
+
+    async def _claim_for_ring(self) -> None:
+        await self._claim()
+        if self._more_due:
+            await self._pass_on()
+
+    async def _claim_for_free_slots(self) -> None:
+        """Claims again whenever a slot becomes free and the last claim left something due."""
+        while True:
+            await self._freed.wait()
+            self._freed.clear()
+            try:
+                await self._claim()
+            except StoreUnavailable as error:
+                log.warning("could not claim, trying again", error=str(error))
+                await asyncio.sleep(CLAIM_REST_S)
+                self._freed.set()
 
     async def _claim(self) -> None:
         """Claims as many due tasks as there are free slots, and starts them."""
@@ -112,8 +135,6 @@ class Worker:
                 self._start(self._executor.open(task))
             self._more_due = len(tasks) == free
         self._tell_room()
-        if self._more_due:
-            await self._pass_on()
 
     def _start(self, run: Run) -> None:
         task = asyncio.create_task(self._executor.execute(run), name=run.task.task_id)
@@ -126,19 +147,8 @@ class Worker:
             # Its task stays owned by us and not run: the heartbeat gives it back.
             log.error("run failed outside its handler", task_id=run.task.task_id, exc_info=error)
         self._tell_room()
-        if self._more_due and not self._draining:
-            self._more_due = False
-            claiming = asyncio.create_task(self._claim_quietly())
-            self._beside.add(claiming)
-            claiming.add_done_callback(self._beside.discard)
-
-    async def _claim_quietly(self) -> None:
-        """A claim that nobody waits for: when the store is away, the next ring or upkeep's brings it back."""
-        try:
-            await self._claim()
-        except StoreUnavailable as error:
-            log.warning("could not claim", error=str(error))
-            self._more_due = True
+        if self._more_due:
+            self._freed.set()
 
     async def _pass_on(self) -> None:
         """We are full and more may be due: another worker should hear of it at once."""
@@ -195,18 +205,23 @@ class Worker:
 
     async def _drain(self) -> None:
         """No new claim; each task stops at its next step and is handed over; late ones are cut off."""
-        self._draining = True
+        for intake in self._intakes:
+            intake.stop()
+        async with self._claiming:  # a claim that is under way starts its tasks first
+            self._draining = True
         log.info("draining", running=len(self._runs))
+        self._broker.emit_before("worker_shutdown", self)
         for run in self._runs:
             run.stop_at_step()
-        self._broker.emit_before("worker_shutdown", self)
-        await asyncio.gather(*(asyncio.to_thread(intake.stop) for intake in self._intakes))
         await self._wait_for_runs(self._drain_grace_s)
         for run in self._runs:
             run.stop(Stop.DRAINED)
         await self._wait_for_runs(UNWIND_S + SETTLE_S)
         for task in self._runs.values():
             task.cancel()  # the store is away: upkeep gives these tasks back when our heartbeat is old
+        await asyncio.gather(
+            *(asyncio.to_thread(intake.join, INTAKE_S) for intake in self._intakes)
+        )
         try:
             await self._store.leave(self.worker_id)
         except StoreUnavailable as error:
