@@ -147,7 +147,10 @@ class WorkerStore(Protocol):
         ...
 
     async def settle(self, lease: Lease, move: Move) -> Task:
-        """Applies the move and its event in one transaction. Raises `LostOwnership`."""
+        """Applies the move and its event in one transaction. Raises `LostOwnership`.
+
+        A move to pending becomes a cancellation when a client has asked for one.
+        """
         ...
 
     async def beat(

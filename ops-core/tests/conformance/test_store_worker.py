@@ -9,7 +9,7 @@ from store_world import World
 from ops_core.errors import LostOwnership
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import Append, Appended, Lease
-from ops_core.task import Reason, Status, TaskError, Usage, complete, fail, release, retry
+from ops_core.task import Move, Reason, Status, TaskError, Usage, complete, fail, release, retry
 
 pytestmark = pytest.mark.conformance
 
@@ -152,6 +152,36 @@ async def test_a_task_that_is_handed_over_is_still_on_the_same_attempt(world: Wo
     await world.workers.settle(lease, release("drained"))
     task, _ = await world.claim_one()
     assert (1, 2) == (task.attempt, task.epoch)
+
+
+@pytest.mark.parametrize("move", [retry(ERROR, 30), release("drained")], ids=["retry", "release"])
+async def test_an_accepted_cancel_outlives_a_run_that_would_go_on(world: World, move: Move) -> None:
+    """A run that ends by going back to pending carries out the cancellation that a client was promised."""
+    await world.submit()
+    _, lease = await world.claim_one()
+    await world.tasks.cancel("default", lease.task_id)
+    assert Status.CANCELLED == (await world.workers.settle(lease, move)).status
+    assert [] == await world.claim()
+    assert EventType.TASK_CANCELLED == (await world.workers.history(lease))[-1].type
+
+
+async def test_a_run_that_ended_stays_ended_although_a_cancel_was_asked(world: World) -> None:
+    """What is over cannot be cancelled: the failure is told as it is."""
+    await world.submit()
+    _, lease = await world.claim_one()
+    await world.tasks.cancel("default", lease.task_id)
+    assert Status.FAILED == (await world.workers.settle(lease, fail(ERROR))).status
+
+
+async def test_a_cancel_does_not_open_the_task_to_a_zombie(world: World) -> None:
+    """The guard of a settlement is the same with a cancellation: the epoch."""
+    await world.submit()
+    _, old = await world.claim_one("w1")
+    await world.workers.settle(old, release("drained"))
+    await world.claim_one("w2")
+    await world.tasks.cancel("default", old.task_id)
+    with pytest.raises(LostOwnership):
+        await world.workers.settle(old, release("drained"))
 
 
 async def test_a_lost_task_is_missing_from_what_the_worker_owns(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -13,7 +14,7 @@ from ops_core.store.database import Database, dump_json
 from ops_core.store.moves import apply
 from ops_core.store.presence import Presence
 from ops_core.store.rows import event_of, task_of
-from ops_core.task import Move, Task
+from ops_core.task import Move, Status, Task, cancel
 
 # Takes the best due rows of a worker's queues; rows that another worker is taking are passed over.
 # Only the first claim and a claim after a failure begin a new attempt. Index: task_for_claim.
@@ -107,6 +108,17 @@ _STILL_HELD: Final = """
     WHERE t.epoch = a.epoch AND t.owner = a.owner AND t.status = 'running'
 """
 
+# What a run that would go back to pending owes: locked, so that no cancel slips in before the move.
+# Index: primary key.
+_OWED: Final = text(
+    """
+    SELECT cancel_requested FROM task
+    WHERE tenant_id = :tenant_id AND task_id = :task_id
+      AND status = 'running' AND owner = :owner AND epoch = :epoch
+    FOR NO KEY UPDATE
+    """
+)
+
 # A worker's sign of life.
 _BEAT: Final = text(
     """
@@ -169,6 +181,9 @@ class SqlWorkerStore:
 
     async def settle(self, lease: Lease, move: Move) -> Task:
         async with self._database.begin() as connection:
+            # A cancel that was accepted while the task ran must not be forgotten with the run.
+            if move.to is Status.PENDING and await connection.scalar(_OWED, asdict(lease)):
+                move = cancel()
             row = await apply(connection, TaskKey(lease.tenant_id, lease.task_id), move, lease)
         if row is None:
             raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")

@@ -199,7 +199,11 @@ class MemoryStore:
 
     async def settle(self, lease: Lease, move: Move) -> Task:
         key = TaskKey(lease.tenant_id, lease.task_id)
-        if not self._holds(lease) or not self._apply(key, move):
+        if not self._holds(lease):
+            raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
+        if move.to is Status.PENDING and self._rows[key].task.cancel_requested:
+            move = cancel()
+        if not self._apply(key, move):
             raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
         return self._rows[key].task
 
