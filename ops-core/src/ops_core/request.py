@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -19,6 +19,12 @@ from ops_core.task import JsonObject, RetryPolicy
 
 #: Deeper JSON than this is refused: no honest input needs it, and parsers recurse.
 MAX_DEPTH: Final = 32
+
+#: No honest name is longer, and errors and logs repeat names. Characters.
+MAX_KEY_LENGTH: Final = 1000
+
+#: Labels of one task.
+MAX_LABELS: Final = 64
 
 #: The largest integer that both JSONB and a gRPC client in any language can hold.
 MAX_INTEGER: Final = 2**63 - 1
@@ -70,7 +76,7 @@ class TaskRequest(BaseModel):
         None, gt=0, le=MAX_SECONDS, description="Seconds from submission."
     )
     retry_policy: RetryRequest = Field(default_factory=RetryRequest)
-    labels: dict[LabelKey, Label] = Field(default_factory=dict, max_length=64)
+    labels: dict[LabelKey, Label] = Field(default_factory=dict, max_length=MAX_LABELS)
 
     # Named by the contract, and refused until what stands behind them is there: a promise that is
     # accepted and not kept would be worse.
@@ -82,12 +88,26 @@ class TaskRequest(BaseModel):
     webhook: dict[str, Any] | str | None = None
 
     @field_validator(
-        "concurrency_key", "parent_task_id", "depends_on", "budget", "output_schema", "webhook"
+        "concurrency_key",
+        "parent_task_id",
+        "depends_on",
+        "budget",
+        "output_schema",
+        "webhook",
+        mode="before",  # or a list of 250,000 numbers would first become as many type errors
     )
     @classmethod
     def _not_yet(cls, value: object) -> object:
         if value:
             raise ValueError(_NOT_YET)
+        return value
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _few(cls, value: object) -> object:
+        # Counted before they are looked at: 100,000 wrong labels would be as many errors in memory.
+        if isinstance(value, dict) and len(value) > MAX_LABELS:
+            raise ValueError(f"has more than {MAX_LABELS} labels")
         return value
 
     @field_validator("scheduled_at")
@@ -140,38 +160,51 @@ def field_errors(found: Iterable[Mapping[str, Any]]) -> list[FieldError]:
 
 
 def check_json(value: object) -> None:
-    """Refuses what cannot be stored as JSONB or sent on: depth, NUL, lone surrogates, NaN, huge numbers.
+    """Refuses what cannot be stored as JSONB or sent on: depth, long keys, NUL, lone surrogates, NaN, huge
+    numbers.
 
-    Walks with a list of its own instead of recursion, so that no nesting can exhaust the stack.
+    Walks with a list of its own instead of recursion, so that no nesting can exhaust the stack, and keeps
+    nothing but the way down to where it is, so that no body can exhaust the memory.
     Raises `InvalidRequest`.
     """
-    rest: list[tuple[str, object, int]] = [("", value, 0)]
-    while rest:
-        path, node, depth = rest.pop()
-        if depth > MAX_DEPTH:
-            raise InvalidRequest(
-                [FieldError(path[:100], f"is nested deeper than {MAX_DEPTH} levels")]
-            )
-        if isinstance(node, dict):
-            for key in node:
-                _check_scalar(path, key)
-            rest += [
-                (f"{path}.{key}" if path else key, child, depth + 1) for key, child in node.items()
-            ]
-        elif isinstance(node, list):
-            rest += [(f"{path}.{i}", child, depth + 1) for i, child in enumerate(node)]
-        else:
-            _check_scalar(path, node)
+    way: list[object] = [""]  # the name of each open node in its parent; the root has none
+    open_nodes: list[Iterator[tuple[object, object]]] = [iter([("", value)])]
+    while open_nodes:
+        found = next(open_nodes[-1], None)
+        if found is None:
+            open_nodes.pop()
+            way.pop()
+            continue
+        way[-1], node = found
+        problem = f"is nested deeper than {MAX_DEPTH} levels" if len(way) > MAX_DEPTH + 1 else None
+        problem = problem or _problem(node)
+        if problem:
+            raise InvalidRequest([FieldError(_path(way), problem)])
+        if isinstance(node, dict | list):
+            way.append("")
+            open_nodes.append(iter(node.items() if isinstance(node, dict) else enumerate(node)))
 
 
-def _check_scalar(path: str, value: object) -> None:
-    problem = None
+def _problem(node: object) -> str | None:
+    """What is wrong with a node itself; a name that is wrong is told of the object that has it."""
+    if not isinstance(node, dict):
+        return _scalar_problem(node)
+    if any(isinstance(key, str) and len(key) > MAX_KEY_LENGTH for key in node):
+        return f"has a key of more than {MAX_KEY_LENGTH} characters"
+    return next(filter(None, map(_scalar_problem, node)), None)
+
+
+def _scalar_problem(value: object) -> str | None:
     if isinstance(value, str) and _UNSTORABLE.search(value):
-        problem = "contains a NUL character or a lone surrogate"
-    elif isinstance(value, float) and not math.isfinite(value):
-        problem = "is not a finite number"
-    elif isinstance(value, int) and abs(value) > MAX_INTEGER:
-        problem = "is an integer of more than 64 bits; send it as a string"
-    if problem:
-        clean = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", path)
-        raise InvalidRequest([FieldError(clean[:100], problem)])
+        return "contains a NUL character or a lone surrogate"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "is not a finite number"
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        return "is an integer of more than 64 bits; send it as a string"
+    return None
+
+
+def _path(way: list[object]) -> str:
+    """The names down to a node, in dots: only made for an error."""
+    dots = ".".join(str(name) for name in way[1:])
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", dots[:100])

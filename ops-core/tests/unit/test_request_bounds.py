@@ -1,6 +1,8 @@
 """What a client may not send, with the field that the refusal names."""
 
 import json
+import tracemalloc
+from contextlib import nullcontext, suppress
 
 import pytest
 
@@ -93,3 +95,68 @@ def test_the_digest_ignores_the_order_of_keys_and_sees_values() -> None:
     two = parse_request({"task_type": "x", "input_data": {"b": 2, "a": 1}})
     other = parse_request({"task_type": "x", "input_data": {"b": 2, "a": 3}})
     assert one.digest() == two.digest() != other.digest()
+
+
+@pytest.mark.parametrize("key", ["k" * 1000, "k" * 500_000])
+def test_a_long_name_over_many_values_is_checked_in_little_memory(key: str) -> None:
+    """A name is not copied for each value below it: one body of 1 MB must not take down the process."""
+    data = {"input_data": {key: [0] * 250_000}}
+    tracemalloc.start()
+    try:
+        with suppress(InvalidRequest):
+            check_json(data)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000  # bytes
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_body_of_one_megabyte_is_parsed_in_little_memory() -> None:
+    """From the text on: what the parser, the model and the check hold together stays bounded."""
+    body = b'{"task_type": "x", "input_data": {"k": [' + b",".join([b"0"] * 500_000) + b"]}}"
+    tracemalloc.start()
+    try:
+        parse_request_json(body)
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000  # bytes
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("depends_on", [0] * 250_000), ("labels", dict.fromkeys(map(str, range(100_000)), 0))],
+)
+def test_many_wrong_values_are_one_error(field: str, value: object) -> None:
+    """The errors of a body take no more memory than the body."""
+    body = json.dumps({"task_type": "x", field: value}).encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidRequest) as refused:
+            parse_request_json(body)
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000  # bytes
+    finally:
+        tracemalloc.stop()
+    assert [field] == [error.path for error in refused.value.errors]
+
+
+def test_a_name_without_end_is_refused() -> None:
+    """The refusal names the object that has the key, not the key."""
+    with pytest.raises(InvalidRequest, match="has a key of more than 1000 characters") as refused:
+        parse_request({"task_type": "x", "input_data": {"a": [{"k" * 1001: 1}]}})
+    assert ["input_data.a.0"] == [error.path for error in refused.value.errors]
+
+
+def test_the_first_wrong_field_is_named_in_the_order_of_the_document() -> None:
+    """What was walked before the wrong field leaves no trace in its path."""
+    with pytest.raises(InvalidRequest) as refused:
+        check_json({"a": [[1], {"b": 2}], "c": [0, {"d": [float("nan")]}], "e": "\0"})
+    assert ["c.1.d.0"] == [error.path for error in refused.value.errors]
+
+
+@pytest.mark.parametrize(("levels", "fits"), [(32, True), (33, False)])
+def test_the_depth_that_fits(levels: int, fits: bool) -> None:
+    """32 levels below the root are stored; one more is refused."""
+    nested: object = 0
+    for _ in range(levels):
+        nested = [nested]
+    with nullcontext() if fits else pytest.raises(InvalidRequest, match="nested deeper"):
+        check_json(nested)
