@@ -144,8 +144,11 @@ INDEXES = (
     # claim: the best due rows of a worker's queues
     """CREATE INDEX task_for_claim ON task (queue, priority DESC, runnable_at, task_id)
        WHERE status = 'pending'""",
-    # upkeep: rows whose wake-up is due (rings, deadlines)
-    "CREATE INDEX task_for_wake ON task (wake_at) WHERE wake_at IS NOT NULL",
+    # upkeep: the rows of a queue whose wake-up is due (rings)
+    "CREATE INDEX task_for_wake ON task (queue, wake_at) WHERE wake_at IS NOT NULL",
+    # upkeep: tasks past their deadline, in whatever queue; not found among the wake-ups of a backlog
+    """CREATE INDEX task_for_deadline ON task (deadline_at)
+       WHERE deadline_at IS NOT NULL AND completed_at IS NULL""",
     # heartbeat and upkeep: the rows that a worker owns
     "CREATE INDEX task_for_owner ON task (owner) WHERE owner IS NOT NULL",
     # GET /tasks: newest first

@@ -175,32 +175,46 @@ class TaskKey(NamedTuple):
     task_id: str
 
 
+class PutOff(NamedTuple):
+    """A pending row whose ring was taken, as it stands then: enough to tell whether it has changed since."""
+
+    key: TaskKey
+    epoch: int
+    rings: int
+
+
 @dataclass(frozen=True, slots=True)
-class DueRings:
-    """`queue` has due rows (`tasks`) and `count` workers with room for them; `count` may be 0."""
+class TakenRings:
+    """`count` rings to give to `queue`, for the rows whose next ring was put off for them."""
 
     queue: str
-    tasks: Sequence[TaskKey]
     count: int
+    rows: Sequence[PutOff]
 
 
 class UpkeepStore(Protocol):
     """The store as the dispatcher sees it: across all tenants and workers."""
 
-    async def due_rings(self, limit: int) -> list[DueRings]:
-        """The pending rows whose ring is due, by queue, with as many rings as free workers can hear."""
+    async def take_rings(self, limit: int) -> list[TakenRings]:
+        """Takes the rings that are due in queues where a live worker has room, for at most `limit` rows.
+
+        The next ring of each of these rows comes after twice the rest of this one; that is committed when
+        this returns, so that who is rung finds the rows free. Rows that nobody could serve are left alone.
+        """
         ...
 
-    async def rang(self, tasks: Sequence[TaskKey]) -> None:
-        """The rings were confirmed: the next one of each row comes after twice the rest."""
+    async def return_rings(self, rows: Sequence[PutOff]) -> None:
+        """The rings could not be given: makes the rows due at once, but for those that changed since."""
         ...
 
     async def expire(self, limit: int) -> int:
         """Fails tasks whose deadline has passed; returns how many."""
         ...
 
-    async def bury_workers(self) -> int:
-        """Gives back the tasks of workers that are dead; returns how many tasks.
+    async def bury_workers(self, limit: int) -> int:
+        """Gives back at most `limit` tasks of workers that are dead; returns how many.
+
+        A dead worker is forgotten when it owns nothing any more.
 
         A worker is dead when its heartbeat is older than the time-to-live, or older than the much shorter
         reconnect grace while nobody holds its presence; but nobody is right after a start of the database

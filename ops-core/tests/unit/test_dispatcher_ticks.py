@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from ops_core.errors import BrokerUnavailable, StoreUnavailable
+from ops_core.ports import TakenRings
 from ops_core.task import NewTask, Status, new_task_id
 from ops_core.testing import FrozenClock, MemoryStore, RecordingBell
 from ops_core.upkeep.dispatcher import Dispatcher
@@ -17,11 +18,27 @@ class ShakyStore(MemoryStore):
     """Answers as the test says, when it says anything."""
 
     before_expire: Callable[[], None] | None = None
+    taken = 0
+
+    async def take_rings(self, limit: int) -> list[TakenRings]:
+        self.taken += 1
+        return await super().take_rings(limit)
 
     async def expire(self, limit: int) -> int:
         if self.before_expire is not None:
             self.before_expire()
         return await super().expire(limit)
+
+
+class ShakyBell(RecordingBell):
+    """Breaks after so many rings."""
+
+    breaks_after: int | None = None
+
+    async def ring(self, queue: str, hint: str | None = None) -> None:
+        await super().ring(queue, hint)
+        if self.breaks_after == len(self.rung):
+            self.broken = True
 
 
 class Office:
@@ -30,7 +47,7 @@ class Office:
     def __init__(self) -> None:
         self.clock = FrozenClock()
         self.store = ShakyStore(self.clock)
-        self.bell = RecordingBell()
+        self.bell = ShakyBell()
         self.monotonic = 0.0
         self.dispatcher = Dispatcher(
             self.store, self.bell, busy_s=0.001, idle_s=0.002, clock=lambda: self.monotonic
@@ -79,6 +96,32 @@ async def test_a_row_is_not_put_off_while_the_broker_is_away(office: Office) -> 
     office.bell.broken = False
     await office.dispatcher.tick()
     assert ["default"] == office.bell.rung
+
+
+async def test_while_the_broker_is_away_rows_are_left_in_peace(office: Office) -> None:
+    """After the first ring that failed no more are taken before the broker answers."""
+    await office.submit()
+    office.clock.advance(6)
+    await office.listen()
+    office.bell.broken = True
+    for _ in range(5):
+        with pytest.raises(BrokerUnavailable):
+            await office.dispatcher.tick()
+    assert 1 == office.store.taken
+
+
+async def test_queues_that_were_rung_are_not_returned(office: Office) -> None:
+    """A broker that dies half-way costs only what it did not confirm."""
+    for queue in ("a", "b", "c"):
+        await office.submit(queue=queue)
+    office.clock.advance(6)
+    await office.store.beat("w", ["a", "b", "c"], slots=1, running=0)
+    office.bell.breaks_after = 1
+    with pytest.raises(BrokerUnavailable):
+        await office.dispatcher.tick()
+    office.bell.broken = False
+    await office.dispatcher.tick()
+    assert ["a", "b", "c"] == office.bell.rung
 
 
 async def test_a_dead_broker_does_not_hold_up_deadlines(office: Office) -> None:

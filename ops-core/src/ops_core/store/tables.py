@@ -113,7 +113,12 @@ class TaskRow(_Table, table=True):
             "task_id",
             postgresql_where=text("status = 'pending'"),
         ),
-        Index("task_for_wake", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
+        Index("task_for_wake", "queue", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
+        Index(
+            "task_for_deadline",
+            "deadline_at",
+            postgresql_where=text("deadline_at IS NOT NULL AND completed_at IS NULL"),
+        ),
         Index("task_for_owner", "owner", postgresql_where=text("owner IS NOT NULL")),
         Index("task_for_list", "tenant_id", text("created_at DESC"), text("task_id DESC")),
         Index(

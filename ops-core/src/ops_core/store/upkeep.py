@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from ops_core.ports import DueRings, TaskKey
+from ops_core.ports import PutOff, TakenRings, TaskKey
 from ops_core.store.database import Database
 from ops_core.store.moves import apply
 from ops_core.task import cancel, deadline_exceeded, release
@@ -14,45 +14,69 @@ from ops_core.task import cancel, deadline_exceeded, release
 #: How long after a start of PostgreSQL its workers may take to connect again. Seconds.
 SETTLE_S: Final = 5.0
 
-# Pending rows whose ring is due, oldest first. Index: task_for_wake.
-_DUE_RINGS: Final = text(
+# Takes the due rings of queues that have live workers with room: nobody else would hear one, and rows that
+# nobody serves must not stand in the way of the others. The next ring of a row comes after twice the rest.
+# Rows in other hands are passed over: whoever holds them claims them or ends them. Index: task_for_wake.
+_TAKE_RINGS: Final = text(
     """
-    SELECT tenant_id, task_id, queue FROM task
-    WHERE wake_at <= ops_now() AND status = 'pending' AND ring_at <= ops_now()
-    ORDER BY wake_at LIMIT :limit
-    """
-)
-
-# Live workers with room, by queue: nobody else would hear a ring.
-_LISTENERS: Final = text(
-    """
-    SELECT queue, count(*) AS workers
-    FROM worker, unnest(queues) AS queue
-    WHERE heartbeat_at > ops_now() - :ttl_s * interval '1 second' AND running < slots
-    GROUP BY queue
-    """
-)
-
-# The next ring of a row comes after twice the rest. A row that was claimed meanwhile is left alone.
-_RANG: Final = text(
-    """
+    WITH listeners AS (
+        SELECT queue, count(*) AS workers
+        FROM worker, unnest(queues) AS queue
+        WHERE heartbeat_at > ops_now() - :ttl_s * interval '1 second' AND running < slots
+        GROUP BY queue
+    ), due AS (
+        SELECT oldest.tenant_id, oldest.task_id, l.workers
+        FROM listeners l CROSS JOIN LATERAL (
+            SELECT tenant_id, task_id, wake_at FROM task
+            WHERE queue = l.queue AND wake_at <= ops_now()
+              AND status = 'pending' AND ring_at <= ops_now()
+            ORDER BY wake_at LIMIT :limit
+        ) AS oldest
+        ORDER BY oldest.wake_at LIMIT :limit
+    ), held AS (
+        SELECT t.tenant_id, t.task_id, due.workers
+        FROM due JOIN task t ON t.tenant_id = due.tenant_id AND t.task_id = due.task_id
+        WHERE t.status = 'pending' AND t.ring_at <= ops_now()
+        ORDER BY t.tenant_id, t.task_id
+        FOR NO KEY UPDATE OF t SKIP LOCKED
+    )
     UPDATE task t SET
         ring_at = ops_now() + LEAST(:grace_s * power(2, LEAST(rings, 30)), :grace_max_s)
                               * interval '1 second',
         rings = rings + 1
-    FROM unnest(CAST(:tenants AS text[]), CAST(:tasks AS text[])) AS k (tenant_id, task_id)
-    WHERE t.tenant_id = k.tenant_id AND t.task_id = k.task_id AND t.status = 'pending'
+    FROM held
+    WHERE t.tenant_id = held.tenant_id AND t.task_id = held.task_id
+    RETURNING t.queue, t.tenant_id, t.task_id, t.epoch, t.rings, held.workers
+    """
+)
+
+# Makes rows due again whose ring could not be given, as if it had never been taken. A row that was claimed
+# or rung by somebody else since is left alone. Index: primary key.
+_RETURN_RINGS: Final = text(
+    """
+    WITH held AS (
+        SELECT t.tenant_id, t.task_id
+        FROM unnest(CAST(:tenants AS text[]), CAST(:tasks AS text[]),
+                    CAST(:epochs AS bigint[]), CAST(:rings AS int[]))
+               AS k (tenant_id, task_id, epoch, rings)
+        JOIN task t ON t.tenant_id = k.tenant_id AND t.task_id = k.task_id
+        WHERE t.status = 'pending' AND t.epoch = k.epoch AND t.rings = k.rings
+        ORDER BY t.tenant_id, t.task_id
+        FOR NO KEY UPDATE OF t SKIP LOCKED
+    )
+    UPDATE task t SET ring_at = ops_now(), rings = rings - 1
+    FROM held WHERE t.tenant_id = held.tenant_id AND t.task_id = held.task_id
     """
 )
 
 # Tasks past their deadline. A running one is left to its owner for a while, which keeps what it has
-# spent; its row is taken only when the owner did not act. Index: task_for_wake.
+# spent; its row is taken only when the owner did not act. Index: task_for_deadline.
 _EXPIRED: Final = text(
     """
     SELECT tenant_id, task_id FROM task
-    WHERE wake_at <= ops_now() AND deadline_at <= ops_now()
+    WHERE deadline_at <= ops_now() AND completed_at IS NULL
       AND (status <> 'running' OR deadline_at <= ops_now() - :ttl_s * interval '1 second')
-    ORDER BY wake_at LIMIT :limit
+    ORDER BY deadline_at LIMIT :limit
     FOR NO KEY UPDATE SKIP LOCKED
     """
 )
@@ -60,10 +84,11 @@ _EXPIRED: Final = text(
 # Workers whose heartbeat stopped: soon when nobody holds their advisory lock (a 64-bit key stands in
 # pg_locks as two halves), later when somebody does (the process may be frozen, or only slow). Right after a
 # restart of the database every heartbeat looks old and no lock is held, so nobody is dead before the
-# workers have had time to come back.
+# workers have had time to come back. One that beats or claims this moment is passed over; who is found here
+# can do neither before its tasks were looked at.
 _DEAD: Final = text(
     """
-    DELETE FROM worker
+    SELECT worker_id FROM worker
     WHERE heartbeat_at < ops_now() - interval '1 second' * CASE
               WHEN hashtextextended(worker_id, 0) = ANY (
                   SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
@@ -71,15 +96,24 @@ _DEAD: Final = text(
                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
               ) THEN CAST(:ttl_s AS float8) ELSE CAST(:reconnect_grace_s AS float8) END
       AND ops_now() - pg_postmaster_start_time() > :settle_s * interval '1 second'
-    RETURNING worker_id
+    FOR UPDATE SKIP LOCKED
     """
 )
 
-# The tasks of dead workers. Index: task_for_owner.
+# The tasks of dead workers. Rows in other hands come with the next pass. Index: task_for_owner.
 _ORPHANS: Final = text(
     """
     SELECT tenant_id, task_id, cancel_requested FROM task WHERE owner = ANY(:workers)
-    ORDER BY tenant_id, task_id FOR NO KEY UPDATE
+    ORDER BY tenant_id, task_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+    """
+)
+
+# A dead worker that still owns tasks stays on the list until a later pass has given them back.
+# Index: task_for_owner.
+_FORGET: Final = text(
+    """
+    DELETE FROM worker w WHERE worker_id = ANY(:workers)
+       AND NOT EXISTS (SELECT 1 FROM task WHERE owner = w.worker_id)
     """
 )
 
@@ -106,27 +140,29 @@ class SqlUpkeepStore:
         self._death = self._ttl | {"reconnect_grace_s": grace_s, "settle_s": SETTLE_S}
         self._grace = {"grace_s": ring_grace_s, "grace_max_s": ring_grace_max_s}
 
-    async def due_rings(self, limit: int) -> list[DueRings]:
+    async def take_rings(self, limit: int) -> list[TakenRings]:
+        parameters = self._ttl | self._grace | {"limit": limit}
         async with self._database.begin() as connection:
-            due = (await connection.execute(_DUE_RINGS, {"limit": limit})).all()
-            if not due:
-                return []
-            rows = (await connection.execute(_LISTENERS, self._ttl)).all()
-        listeners = {row.queue: row.workers for row in rows}
-        by_queue: defaultdict[str, list[TaskKey]] = defaultdict(list)
-        for row in due:
-            by_queue[row.queue].append(TaskKey(row.tenant_id, row.task_id))
+            taken = (await connection.execute(_TAKE_RINGS, parameters)).all()
+        rows: defaultdict[str, list[PutOff]] = defaultdict(list)
+        for row in taken:
+            key = TaskKey(row.tenant_id, row.task_id)
+            rows[row.queue].append(PutOff(key, row.epoch, row.rings))
+        workers = {row.queue: row.workers for row in taken}
         return [
-            DueRings(queue, keys, min(len(keys), listeners.get(queue, 0)))
-            for queue, keys in by_queue.items()
+            TakenRings(queue, min(len(rows[queue]), count), rows[queue])
+            for queue, count in workers.items()
         ]
 
-    async def rang(self, tasks: Sequence[TaskKey]) -> None:
-        # In key order, like every other writer of many rows: two of them cannot deadlock.
-        keys = sorted(tasks)
-        parameters = {"tenants": [k.tenant_id for k in keys], "tasks": [k.task_id for k in keys]}
+    async def return_rings(self, rows: Sequence[PutOff]) -> None:
+        parameters = {
+            "tenants": [row.key.tenant_id for row in rows],
+            "tasks": [row.key.task_id for row in rows],
+            "epochs": [row.epoch for row in rows],
+            "rings": [row.rings for row in rows],
+        }
         async with self._database.begin() as connection:
-            await connection.execute(_RANG, parameters | self._grace)
+            await connection.execute(_RETURN_RINGS, parameters)
 
     async def expire(self, limit: int) -> int:
         async with self._database.begin() as connection:
@@ -135,14 +171,16 @@ class SqlUpkeepStore:
                 await apply(connection, TaskKey(row.tenant_id, row.task_id), deadline_exceeded())
         return len(rows)
 
-    async def bury_workers(self) -> int:
+    async def bury_workers(self, limit: int) -> int:
         async with self._database.begin() as connection:
             dead = [row.worker_id for row in (await connection.execute(_DEAD, self._death)).all()]
             if not dead:
                 return 0
-            rows = (await connection.execute(_ORPHANS, {"workers": dead})).all()
+            orphans = {"workers": dead, "limit": limit}
+            rows = (await connection.execute(_ORPHANS, orphans)).all()
             for row in rows:
                 # Its owner can no longer carry out the cancellation that a client was promised.
                 move = cancel() if row.cancel_requested else release("worker_died")
                 await apply(connection, TaskKey(row.tenant_id, row.task_id), move)
+            await connection.execute(_FORGET, {"workers": dead})
         return len(rows)

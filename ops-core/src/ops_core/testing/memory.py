@@ -22,9 +22,10 @@ from ops_core.log import Event, EventType, NewEvent
 from ops_core.ports import (
     Append,
     Appended,
-    DueRings,
     Lease,
     Orders,
+    PutOff,
+    TakenRings,
     TaskFilter,
     TaskKey,
     TaskPage,
@@ -229,20 +230,30 @@ class MemoryStore:
 
     # Upkeep.
 
-    async def due_rings(self, limit: int) -> list[DueRings]:
+    async def take_rings(self, limit: int) -> list[TakenRings]:
         now = self._clock()
-        due: defaultdict[str, list[TaskKey]] = defaultdict(list)
-        for key, row in list(self._rows.items())[:limit]:
-            if row.task.status is Status.PENDING and row.ring_at and row.ring_at <= now:
-                due[row.task.queue].append(key)
-        return [DueRings(q, keys, min(len(keys), self._listeners(q))) for q, keys in due.items()]
+        due = [
+            (key, row)
+            for key, row in self._rows.items()
+            if row.task.status is Status.PENDING
+            and row.ring_at
+            and row.ring_at <= now
+            and self._listeners(row.task.queue)
+        ]
+        taken: defaultdict[str, list[PutOff]] = defaultdict(list)
+        for key, row in due[:limit]:
+            rest = min(self._grace_s * 2**row.rings, self._grace_max_s)
+            row.ring_at, row.rings = now + timedelta(seconds=rest), row.rings + 1
+            taken[row.task.queue].append(PutOff(key, row.task.epoch, row.rings))
+        return [
+            TakenRings(q, min(len(rows), self._listeners(q)), rows) for q, rows in taken.items()
+        ]
 
-    async def rang(self, tasks: Sequence[TaskKey]) -> None:
-        for row in (self._rows[key] for key in tasks):
-            if row.task.status is Status.PENDING:
-                rest = min(self._grace_s * 2**row.rings, self._grace_max_s)
-                row.ring_at = self._clock() + timedelta(seconds=rest)
-                row.rings += 1
+    async def return_rings(self, rows: Sequence[PutOff]) -> None:
+        for key, epoch, rings in rows:
+            row = self._rows[key]
+            if row.task.status is Status.PENDING and (row.task.epoch, row.rings) == (epoch, rings):
+                row.ring_at, row.rings = self._clock(), rings - 1
 
     async def expire(self, limit: int) -> int:
         now = self._clock()
@@ -253,15 +264,15 @@ class MemoryStore:
             self._apply(key, deadline_exceeded())
         return len(expired)
 
-    async def bury_workers(self) -> int:
-        limit = self._clock() - self._ttl
-        dead = {name for name, worker in self._workers.items() if worker.heartbeat_at < limit}
+    async def bury_workers(self, limit: int) -> int:
+        oldest = self._clock() - self._ttl
+        dead = {name for name, worker in self._workers.items() if worker.heartbeat_at < oldest}
         orphans = [(key, row.task) for key, row in self._rows.items() if row.task.owner in dead]
-        for key, task in orphans:
+        for key, task in orphans[:limit]:
             self._apply(key, cancel() if task.cancel_requested else release("worker_died"))
         for name in dead:
-            del self._workers[name]
-        return len(orphans)
+            await self.leave(name)
+        return len(orphans[:limit])
 
     # The rules, once.
 

@@ -16,7 +16,7 @@ from ops_core.ports import Bell, UpkeepStore
 
 log = structlog.get_logger(__name__)
 
-#: Rows looked at in one pass.
+#: Rows taken in one pass of each kind: a transaction that holds more locks would be in others' way.
 BATCH: Final = 500
 
 #: After the store was away, or slower than this, heartbeats are not judged for a while: they could not
@@ -43,6 +43,7 @@ class Dispatcher:
         self._idle_s = idle_s
         self._clock = clock
         self._judges_at = clock()
+        self._unheard = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set. A store or a broker that is away is waited for."""
@@ -67,7 +68,7 @@ class Dispatcher:
         expired = await self._expire()
         orphans = 0
         if self._clock() >= self._judges_at:
-            orphans = await self._store.bury_workers()
+            orphans = await self._store.bury_workers(BATCH)
         rung = await self._ring()
         if orphans or expired:
             log.info("upkeep", given_back=orphans, expired=expired)
@@ -86,13 +87,21 @@ class Dispatcher:
         return expired
 
     async def _ring(self) -> int:
-        """Rings for due rows. A row is put off only when its ring was confirmed, so that when a broker
-        comes back everything that is due is rung at once."""
-        rung = 0
-        for due in await self._store.due_rings(BATCH):
-            for _ in range(due.count):
-                await self._bell.ring(due.queue, due.tasks[0].task_id)
-            if due.count:
-                await self._store.rang(due.tasks)
-                rung += len(due.tasks)
-        return rung
+        """Rings for due rows, which the store has put off by then: who is rung finds them free.
+
+        What the broker did not confirm is due again at once, so that when a broker comes back everything
+        that waits is rung. If this process dies in between, the rows come again after their rest.
+        """
+        if self._unheard:  # else each pass would take rings only to return them
+            await self._bell.check()
+            self._unheard = False
+        taken = await self._store.take_rings(BATCH)
+        for place, rings in enumerate(taken):
+            try:
+                for _ in range(rings.count):
+                    await self._bell.ring(rings.queue, rings.rows[0].key.task_id)
+            except BrokerUnavailable:
+                self._unheard = True
+                await self._store.return_rings([row for rest in taken[place:] for row in rest.rows])
+                raise
+        return len(taken)
