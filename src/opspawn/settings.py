@@ -7,13 +7,38 @@ names the key (`SettingsError`). `.env.example` documents every key, and a test 
 import os
 import re
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 Provider = Literal["openai", "anthropic", "google", "openrouter", "local"]
+
+#: What must be at least so many times another, or the one makes the other useless.
+_AT_LEAST: Final = (
+    # One late heartbeat, or two, must not cost a living worker its tasks.
+    ("heartbeat_ttl_s", 3.0, "heartbeat_s"),
+    # A worker that has just lost its lock has to be heard of once more before it is taken for dead.
+    ("reconnect_grace_s", 1.5, "heartbeat_s"),
+    ("ring_grace_max_s", 1.0, "ring_grace_s"),
+    ("dispatch_idle_s", 1.0, "dispatch_busy_s"),
+)
+
+#: How a URL is told to be wrong: it is never repeated, for it may hold a password.
+_POSTGRESQL_SHAPE: Final = "must look like postgresql://user:password@host:5432/name"
+_AMQP_SHAPE: Final = "must look like amqp://user:password@host:5672/vhost"
+_WRITE_SIGNS: Final = "; write signs such as @ : / # in a password as %40 %3A %2F %23"
 
 
 class SettingsError(Exception):
@@ -90,17 +115,42 @@ class Settings(BaseSettings):
             return None
         scheme, _, rest = url.get_secret_value().partition("://")
         if scheme not in {"postgresql", "postgres", "postgresql+asyncpg"} or not rest:
-            raise ValueError("must look like postgresql://user:password@host:5432/name")
+            raise ValueError(_POSTGRESQL_SHAPE)
         # The driver's own word for what libpq, and with it every cloud's URL, calls sslmode.
         rest = re.sub(r"(?<=[?&])sslmode=", "ssl=", rest)
-        return SecretStr(f"postgresql+asyncpg://{rest}")
+        url = SecretStr(f"postgresql+asyncpg://{rest}")
+        _check_postgresql(url)
+        return url
 
     @field_validator("rabbitmq_url")
     @classmethod
     def _amqp(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(("amqp://", "amqps://")):
-            raise ValueError("must look like amqp://user:password@host:5672/vhost")
+        if url is None:
+            return None
+        if not url.get_secret_value().startswith(("amqp://", "amqps://")):
+            raise ValueError(_AMQP_SHAPE)
+        _check_amqp(url)
         return url
+
+    @field_validator("worker_queues")
+    @classmethod
+    def _some_queue(cls, names: str) -> str:
+        if not _names(names):
+            raise ValueError("must name a queue, such as default; several with commas in between")
+        return names
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        problems = [
+            f"{env_name(longer)}: must be at least {_times(factor)}{env_name(shorter)} "
+            f"({getattr(self, longer):g} is too short for {getattr(self, shorter):g})"
+            for longer, factor, shorter in _AT_LEAST
+            # A thousandth less is allowed: 1.5 * 0.4 is more than 0.6 in binary.
+            if getattr(self, longer) < 0.999 * factor * getattr(self, shorter)
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
 
     @property
     def server_url(self) -> str:
@@ -112,7 +162,7 @@ class Settings(BaseSettings):
 
     @property
     def queues(self) -> list[str]:
-        return [name.strip() for name in self.worker_queues.split(",") if name.strip()]
+        return _names(self.worker_queues)
 
 
 def load(**overrides: object) -> Settings:
@@ -120,13 +170,16 @@ def load(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # overrides are validated like the rest
     except ValidationError as error:
-        lines = [
-            f"{env_name(str(e['loc'][0]))}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors(include_input=False, include_context=False)
-        ]
-        raise SettingsError("\n".join(lines)) from None
+        found = error.errors(include_input=False, include_context=False)
+        raise SettingsError("\n".join(map(_line, found))) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}") from None
+
+
+def _line(error: "ErrorDetails") -> str:
+    said = error["msg"].removeprefix("Value error, ")
+    # What is wrong between several settings has no place of its own, and names its keys itself.
+    return f"{env_name(str(error['loc'][0]))}: {said}" if error["loc"] else said
 
 
 def unknown_keys() -> list[str]:
@@ -151,3 +204,44 @@ def env_names(field: str) -> list[str]:
     if isinstance(alias, AliasChoices):
         return [str(choice) for choice in alias.choices]
     return [alias] if isinstance(alias, str) else [f"OPSPAWN_{field.upper()}"]
+
+
+def _check_postgresql(url: SecretStr) -> None:
+    """Raises `ValueError` for what would only fail at the first connection, and without naming its key."""
+    # Imported here: the command line starts faster without it, and most of its commands use no database.
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parts = make_url(url.get_secret_value())
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        raise ValueError(_POSTGRESQL_SHAPE + _WRITE_SIGNS) from None
+    # An @ in the host is the rest of a password, which would be told wherever the host is.
+    if "@" in (parts.host or "") or not _is_port(parts.port):
+        raise ValueError(_POSTGRESQL_SHAPE + _WRITE_SIGNS)
+
+
+def _check_amqp(url: SecretStr) -> None:
+    """Raises `ValueError` as `_check_postgresql` does."""
+    # Imported here for the same reason; the client's own reading of the URL is the one that counts.
+    import pika
+
+    try:
+        port = pika.URLParameters(url.get_secret_value()).port
+    except (ValueError, TypeError):
+        raise ValueError(_AMQP_SHAPE + _WRITE_SIGNS) from None
+    # The client takes what follows a # for a comment, and what precedes it for the host.
+    if "#" in url.get_secret_value() or not _is_port(port):
+        raise ValueError(_AMQP_SHAPE + _WRITE_SIGNS)
+
+
+def _is_port(port: int | None) -> bool:
+    return port is None or 0 < port <= 65535
+
+
+def _names(list_of_names: str) -> list[str]:
+    return [name.strip() for name in list_of_names.split(",") if name.strip()]
+
+
+def _times(factor: float) -> str:
+    return "" if factor == 1 else f"{factor:g} times "

@@ -86,6 +86,110 @@ def test_sslmode_is_said_in_the_drivers_words(monkeypatch: pytest.MonkeyPatch) -
     assert "postgresql+asyncpg://u:p@h/db?ssl=require&x=1" == url.get_secret_value()
 
 
+@pytest.mark.parametrize(
+    ("key", "url"),
+    [
+        ("DATABASE_URL", "postgresql://me:hunter2@host:port/name"),
+        ("DATABASE_URL", "postgresql://me:hunter2@host:70000/name"),
+        ("DATABASE_URL", "postgresql://me:p@hunter2@host:5432/name"),
+        ("OPSPAWN_DATABASE_DIRECT_URL", "postgresql://me:hunter2@host:port/name"),
+        ("RABBITMQ_URL", "amqp://me:hunter2@host:port/%2F"),
+        ("RABBITMQ_URL", "amqp://me:hunter2@host:70000/%2F"),
+        ("RABBITMQ_URL", "amqp://me:#hunter2@host:5672/%2F"),
+        ("RABBITMQ_URL", "amqp://me:hunter2@host/%2F?heartbeat=often"),
+    ],
+)
+def test_a_url_that_cannot_be_read_is_refused_without_repeating_it(
+    key: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong port or an unescaped sign is told at the start, in one line that names the key."""
+    monkeypatch.setenv(key, url)
+    with pytest.raises(
+        SettingsError, match=f"^{key}: must look like .*; write signs such as @"
+    ) as caught:
+        load()
+    assert 1 == len(str(caught.value).splitlines())
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "url"),
+    [
+        ("DATABASE_URL", "postgresql+asyncpg://me:p%40%3A%2F%23@host:5432/name"),
+        ("DATABASE_URL", "postgresql+asyncpg:///name?host=/run/postgresql"),
+        ("DATABASE_URL", "postgresql+asyncpg://me@[::1]:5432/name"),
+        ("RABBITMQ_URL", "amqp://me:p%40%3A%2F%23@host:5672/%2F"),
+        ("RABBITMQ_URL", "amqps://host"),
+        ("RABBITMQ_URL", "amqp://host/%2F?heartbeat=30&blocked_connection_timeout=5"),
+    ],
+)
+def test_a_url_with_less_or_more_in_it_is_kept(
+    key: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Escaped signs, a socket's folder, an IPv6 address, the client's options."""
+    monkeypatch.setenv(key, url)
+    settings = load()
+    kept = settings.database_url or settings.rabbitmq_url
+    assert kept is not None
+    assert url == kept.get_secret_value()
+
+
+@pytest.mark.parametrize("names", [",", " , ,", " "])
+def test_a_worker_without_a_queue_is_refused(names: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be up and never do anything."""
+    monkeypatch.setenv("OPSPAWN_WORKER_QUEUES", names)
+    with pytest.raises(SettingsError, match=r"^OPSPAWN_WORKER_QUEUES: must name a queue"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        (
+            {"OPSPAWN_HEARTBEAT_TTL_S": "1"},
+            ["OPSPAWN_HEARTBEAT_TTL_S: must be at least 3 times OPSPAWN_HEARTBEAT_S"],
+        ),
+        (
+            {"OPSPAWN_RECONNECT_GRACE_S": "0.5"},
+            ["OPSPAWN_RECONNECT_GRACE_S: must be at least 1.5 times OPSPAWN_HEARTBEAT_S"],
+        ),
+        (
+            {"OPSPAWN_RING_GRACE_S": "301"},
+            ["OPSPAWN_RING_GRACE_MAX_S: must be at least OPSPAWN_RING_GRACE_S"],
+        ),
+        (
+            {"OPSPAWN_DISPATCH_BUSY_S": "0.3"},
+            ["OPSPAWN_DISPATCH_IDLE_S: must be at least OPSPAWN_DISPATCH_BUSY_S"],
+        ),
+        (
+            {"OPSPAWN_HEARTBEAT_S": "5"},
+            [
+                "OPSPAWN_HEARTBEAT_TTL_S: must be at least 3 times OPSPAWN_HEARTBEAT_S",
+                "OPSPAWN_RECONNECT_GRACE_S: must be at least 1.5 times OPSPAWN_HEARTBEAT_S",
+            ],
+        ),
+    ],
+)
+def test_durations_that_contradict_each_other_are_refused(
+    environment: dict[str, str], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each line names both keys and ends with their values."""
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert expected == [line.partition(" (")[0] for line in str(caught.value).splitlines()]
+
+
+def test_durations_at_their_limit_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exactly so many times is enough, whatever binary fractions make of it."""
+    limits = {"HEARTBEAT_S": "0.4", "HEARTBEAT_TTL_S": "1.2", "RECONNECT_GRACE_S": "0.6"}
+    equals = dict.fromkeys(("RING_GRACE_S", "RING_GRACE_MAX_S"), "0.3")
+    for key, value in (limits | equals).items():
+        monkeypatch.setenv(f"OPSPAWN_{key}", value)
+    assert 0.6 == load().reconnect_grace_s
+
+
 def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     """`DATABASE_URL=` means the embedded database."""
     monkeypatch.setenv("DATABASE_URL", "")
