@@ -8,54 +8,14 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from ops_core.errors import LostOwnership
-from ops_core.log import Event, EventType
+from ops_core.log import Event
 from ops_core.ports import Append, Appended, Lease, Orders, TaskKey
+from ops_core.store.claim import claim
 from ops_core.store.database import Database, dump_json
 from ops_core.store.moves import apply
 from ops_core.store.presence import Presence
 from ops_core.store.rows import event_of, task_of
 from ops_core.task import Move, Status, Task, cancel
-
-# Takes the best due rows of a worker's queues; rows that another worker is taking are passed over.
-# Only the first claim and a claim after a failure begin a new attempt. Index: task_for_claim.
-_CLAIM: Final = text(
-    """
-    WITH me AS (
-        -- Holds off a dispatcher that is burying this worker: it must see what is claimed here.
-        SELECT worker_id FROM worker WHERE worker_id = :worker_id FOR KEY SHARE
-    ), due AS (
-        SELECT tenant_id, task_id, ops_now() AS now FROM task
-        WHERE EXISTS (SELECT 1 FROM me)
-          AND status = 'pending' AND queue = ANY(:queues) AND runnable_at <= ops_now()
-          AND (deadline_at IS NULL OR deadline_at > ops_now())
-        ORDER BY priority DESC, runnable_at, task_id
-        LIMIT :count
-        FOR NO KEY UPDATE SKIP LOCKED
-    ), claimed AS (
-        UPDATE task t SET
-            status     = 'running',
-            attempt    = attempt + (attempt = 0 OR reason IN ('retrying', 'rate_limited'))::int,
-            reason     = NULL,
-            error      = NULL,
-            owner      = :worker_id,
-            epoch      = epoch + 1,
-            ring_at    = NULL,
-            rings      = 0,
-            started_at = COALESCE(started_at, now),
-            updated_at = now,
-            last_seq   = last_seq + 1
-        FROM due
-        WHERE t.tenant_id = due.tenant_id AND t.task_id = due.task_id
-        RETURNING t.*
-    ), logged AS (
-        INSERT INTO event (tenant_id, task_id, seq, type, data, at)
-        SELECT tenant_id, task_id, last_seq, :type,
-               jsonb_build_object('worker', owner, 'attempt', attempt), updated_at
-        FROM claimed
-    )
-    SELECT * FROM claimed ORDER BY priority DESC, runnable_at, task_id
-    """
-)
 
 # The whole log of a task, for replay. Index: primary key of event.
 _HISTORY: Final = text(
@@ -152,14 +112,8 @@ class SqlWorkerStore:
         self._presence = presence
 
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
-        parameters = {
-            "worker_id": worker_id,
-            "queues": list(queues),
-            "count": count,
-            "type": EventType.TASK_CLAIMED.value,
-        }
         async with self._database.begin() as connection:
-            rows = (await connection.execute(_CLAIM, parameters)).all()
+            rows = await claim(connection, worker_id, queues, count)
         return [task_of(row) for row in rows]
 
     async def history(self, lease: Lease) -> list[Event]:

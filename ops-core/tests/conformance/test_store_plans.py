@@ -1,0 +1,83 @@
+"""What PostgreSQL does with a backlog: statements that run all the time must not read all of it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import TextClause, text
+
+from ops_core.store import Database, SqlWorkerStore
+from ops_core.store.claim import _CLAIM, claim
+from ops_core.store.upkeep import _EXPIRED, _TAKE_RINGS
+
+pytestmark = pytest.mark.conformance
+
+#: Enough rows that reading all of them is never the cheaper plan.
+BACKLOG = text(
+    """
+    INSERT INTO task (tenant_id, task_id, task_type, queue, agent, input_data, status, reason,
+                      retry_policy, request_hash, created_at, updated_at, runnable_at, ring_at,
+                      deadline_at)
+    SELECT 'default', 'task_' || md5(n::text), 'x', 'q' || n % 3, 'default', '{}', 'pending', 'queued',
+           '{}', '', now(), now(), now() - n * interval '1 ms', now() - n * interval '1 ms',
+           CASE WHEN n % 10 = 0 THEN now() + interval '1 hour' END
+    FROM generate_series(1, :rows) AS n
+    """
+)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    await SqlWorkerStore(database).beat("w1", ["q0", "q1"], slots=10, running=0)
+    yield database
+    await database.close()
+
+
+async def _backlog(database: Database, rows: int) -> None:
+    async with database.begin() as connection:
+        await connection.execute(BACKLOG, {"rows": rows})
+        await connection.execute(text("ANALYZE"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "index", "parameters"),
+    [
+        (_CLAIM, "task_for_claim", {"queues": ["q0"]}),
+        (_CLAIM, "task_for_claim", {"queues": ["q0", "q1"]}),
+        (_TAKE_RINGS, "task_for_wake", {"limit": 10, "grace_s": 5.0, "grace_max_s": 300.0}),
+        (_EXPIRED, "task_for_deadline", {"limit": 500}),
+    ],
+    ids=["claim", "claim_from_two_queues", "rings", "deadlines"],
+)
+async def test_a_backlog_is_not_read_through(
+    database: Database, statement: TextClause, index: str, parameters: dict[str, Any]
+) -> None:
+    """The index that a statement names serves it."""
+    await _backlog(database, 5000)
+    known = {"worker_id": "w1", "count": 8, "type": "task.claimed", "ttl_s": 10.0} | parameters
+    explain = text("EXPLAIN (COSTS OFF) " + statement.text)
+    asked = {name: known[name] for name in explain.compile().params}
+    async with database.begin() as connection:
+        plan = "\n".join((await connection.execute(explain, asked)).scalars())
+    assert index in plan
+    assert "Seq Scan on task" not in plan
+
+
+async def test_a_claim_locks_only_what_it_takes(database: Database) -> None:
+    """While one worker claims from two queues, what it does not take is free for another."""
+    await SqlWorkerStore(database).beat("w2", ["q0", "q1"], slots=10, running=0)
+    await _backlog(database, 2)
+    async with database.begin() as first, database.begin() as second:
+        [mine] = await claim(first, "w1", ["q1", "q2"], 1)
+        [theirs] = await claim(second, "w2", ["q1", "q2"], 1)
+    assert {"q1", "q2"} == {mine.queue, theirs.queue}
+
+
+async def test_a_claim_that_was_beaten_in_one_queue_looks_at_the_others(database: Database) -> None:
+    """The best row is in other hands this moment: the worker takes the next best, in another queue."""
+    await _backlog(database, 4)
+    async with database.begin() as other, database.begin() as connection:
+        await other.execute(text("SELECT FROM task WHERE queue = 'q2' FOR NO KEY UPDATE"))
+        claimed = await claim(connection, "w1", ["q0", "q1", "q2"], 3)
+    assert ["q1", "q0", "q1"] == [row.queue for row in claimed]
