@@ -32,10 +32,9 @@ class EventType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvent:
-    """An event to append; the store gives it its `seq` and its time."""
+class _Content:
+    """What an event says."""
 
-    type: EventType
     data: dict[str, Any] = field(default_factory=dict)
     """Public and stable: clients see it."""
 
@@ -47,8 +46,18 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event(NewEvent):
+class NewEvent(_Content):
+    """An event to append; the store gives it its `seq` and its time."""
+
+    type: EventType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(_Content):
     """An event as it stands in the log."""
+
+    type: str
+    """An `EventType`, or a plain string: a newer build beside this one may write types unknown here."""
 
     task_id: str
     seq: int

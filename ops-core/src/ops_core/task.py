@@ -198,7 +198,9 @@ class Task:
     result: JsonObject | None
     error: TaskError | None
     status: Status
-    reason: Reason | None
+    reason: str | None
+    """A `Reason`, or a plain string: a newer build beside this one may give reasons unknown here."""
+
     attempt: int
     generation: int
     retry_policy: RetryPolicy

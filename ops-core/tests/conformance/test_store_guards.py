@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from ops_core.api.views import EventView, TaskView
 from ops_core.ports import TaskKey
+from ops_core.rpc.convert import task_message
 from ops_core.store import Database, SqlTaskStore
 from ops_core.store.moves import apply
 from ops_core.task import Move, NewTask, TaskError, cancel, complete, fail, new_task_id, release
@@ -70,6 +72,26 @@ async def test_a_row_that_breaks_a_rule_is_refused(database: Database, assignmen
     with pytest.raises(DBAPIError, match="task_"):
         async with database.begin() as connection:
             await connection.execute(text("UPDATE task SET " + assignment))  # noqa: S608
+
+
+async def test_rows_of_a_newer_build_can_be_read(database: Database) -> None:
+    """Unknown types of events, reasons and keys are passed on, or passed over: nothing fails on them."""
+    key = await _submit(database)
+    async with database.begin() as connection:
+        for newer in (
+            "ALTER TABLE task DROP CONSTRAINT task_reason_fits",
+            """UPDATE task SET reason = 'paused', error = '{"type": "x", "message": "y", "hint": "z"}',
+                               retry_policy = '{"max_attempts": 7, "shape": "linear"}'""",
+            "UPDATE event SET type = 'task.paused'",
+        ):
+            await connection.execute(text(newer))
+    store = SqlTaskStore(database)
+    task = await store.get(*key)
+    [event] = await store.events(*key, after=0, limit=1)
+    assert ("paused", 7, "task.paused") == (task.reason, task.retry_policy.max_attempts, event.type)
+    assert TaskError(type="x", message="y") == task.error
+    assert "paused" == TaskView.of(task).reason == task_message(task).reason
+    assert "task.paused" == EventView.of(event).type
 
 
 async def test_an_error_does_not_carry_what_clients_sent(database: Database) -> None:

@@ -81,7 +81,7 @@ class TaskView(BaseModel):
     task_type: str = Field(examples=["agent_run"])
     name: str | None
     status: Status
-    reason: Reason | None = Field(
+    reason: Reason | str | None = Field(
         description="Why it is in its state, where that alone does not say."
     )
     input_data: dict[str, Any] = Field(examples=[{"goal": "What is 17 * 23?"}])

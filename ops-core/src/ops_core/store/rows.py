@@ -1,12 +1,21 @@
-"""Between rows and values: the one place that knows the columns of a task by name."""
+"""Between rows and values: the one place that knows the columns of a task by name.
 
-from typing import Any
+While a newer build is rolled out, its rows are read here too: what is additive there (a type of event, a
+reason, a key of a JSON value) must not make a door or a worker of this build fail.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from ops_core.log import Event, EventType
 from ops_core.task import Reason, RetryPolicy, Status, Task, TaskError, Usage
 
 Row = Any
 """A row of SQLAlchemy: its columns are attributes."""
+
+Value = TypeVar("Value", RetryPolicy, TaskError)
 
 
 def task_of(row: Row) -> Task:
@@ -23,12 +32,12 @@ def task_of(row: Row) -> Task:
         labels=row.labels,
         input_data=row.input_data,
         result=row.result,
-        error=TaskError(**row.error) if row.error else None,
+        error=_known_fields(TaskError, row.error) if row.error else None,
         status=Status(row.status),
-        reason=Reason(row.reason) if row.reason else None,
+        reason=_member(Reason, row.reason) if row.reason else None,
         attempt=row.attempt,
         generation=row.generation,
-        retry_policy=RetryPolicy(**row.retry_policy),
+        retry_policy=_known_fields(RetryPolicy, row.retry_policy),
         usage=Usage(
             input_tokens=row.input_tokens,
             output_tokens=row.output_tokens,
@@ -52,9 +61,19 @@ def event_of(row: Row) -> Event:
     return Event(
         task_id=row.task_id,
         seq=row.seq,
-        type=EventType(row.type),
+        type=_member(EventType, row.type),
         v=row.v,
         data=row.data,
         journal=row.journal,
         at=row.at,
     )
+
+
+def _member(known: type[StrEnum], value: str) -> str:
+    """The member for a value that this build knows, else the value itself."""
+    return known(value) if value in known.__members__.values() else value
+
+
+def _known_fields(kind: type[Value], stored: Mapping[str, Any]) -> Value:
+    names = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in stored.items() if name in names})
