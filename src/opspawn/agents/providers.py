@@ -5,13 +5,19 @@ the agent library's own work on providers.
 """
 
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from pydantic import SecretStr
 
 from agentkit import LlmClient
 from agentkit.errors import AgentError
 from ops_core.errors import TaskFailed
 from opspawn.settings import Settings, env_name
+
+if TYPE_CHECKING:
+    from agentkit import OpenAiClient
 
 #: The model asked for when neither the task nor AGENTKIT_LLM_MODEL names one: each provider's small, current,
 #: tool-calling model.
@@ -47,30 +53,56 @@ class Choice:
 
 def default_choice(settings: Settings) -> Choice:
     """AGENTKIT_LLM_PROVIDER, or the first provider that has a key, or the local model."""
+    provider = _default_provider(settings)
+    if settings.llm_model is not None:
+        return Choice(provider, settings.llm_model)
+    return Choice(
+        provider, local_model(settings) if provider == "local" else DEFAULT_MODELS[provider]
+    )
+
+
+def local_model(settings: Settings) -> str:
+    """The one name that the local provider answers to.
+
+    AGENTKIT_LLM_MODEL may name a file of the operator's own; it cannot make the built-in model another one.
+    """
+    if settings.local_model_path is None:
+        return DEFAULT_MODELS["local"]
+    named = settings.llm_model if _default_provider(settings) == "local" else None
+    return named or settings.local_model_path.stem
+
+
+def _default_provider(settings: Settings) -> str:
     with_key = [name for name in BASE_URLS if getattr(settings, f"{name}_api_key") is not None]
-    provider: str = settings.llm_provider or [*with_key, "local"][0]
-    model = settings.llm_model or DEFAULT_MODELS[provider]
-    if provider == "local" and settings.local_model_path and settings.llm_model is None:
-        model = settings.local_model_path.stem
-    return Choice(provider, model)
+    return settings.llm_provider or [*with_key, "local"][0]
 
 
 class Providers:
-    """The model clients of one process. `client` raises `TaskFailed` for a provider without a key."""
+    """The model clients of one process: one a provider, whatever models its tasks name.
+
+    Clients send the models' names, so nothing is kept for a name: each would leave connections behind, or
+    load the same weights once more.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._default = default_choice(settings)
-        self._clients: dict[Choice, LlmClient] = {}
+        self._remotes: dict[str, OpenAiClient] = {}
+        self._local: LlmClient | None = None
 
     def client(self, provider: str | None, model: str | None) -> LlmClient:
-        """The client for what a task asks for; what it leaves open is the default's."""
+        """The client for what a task asks for; what it leaves open is the default's.
+
+        Raises `TaskFailed` for a provider without a key and for a local model that is not here.
+        """
         name = provider or self._default.provider
+        if name == "local":
+            return self._local_client(model)
         fallback = self._default.model if name == self._default.provider else DEFAULT_MODELS[name]
-        choice = Choice(name, model or fallback)
-        if choice not in self._clients:
-            self._clients[choice] = self._local() if name == "local" else self._remote(choice)
-        return self._clients[choice]
+        # A copy has the same connections; the model is only a word in each of its requests.
+        client = copy(self._remote(name))
+        client.model = model or fallback
+        return client
 
     def warm_up(self) -> None:
         """Makes the default client now: its SDK takes a second to import, and a worker that claims tasks
@@ -82,33 +114,46 @@ class Providers:
 
     async def close(self) -> None:
         """Closes the clients' connections."""
-        for client in self._clients.values():
-            aclose = getattr(client, "aclose", None)
-            if aclose is not None:
-                await aclose()
+        for client in self._remotes.values():
+            await client.aclose()
 
-    def _local(self) -> LlmClient:
-        # Imported here: the runtime and its weights are an extra that a worker with keys does not need.
-        from agentkit import LocalLlm
+    def _local_client(self, model: str | None) -> LlmClient:
+        here = local_model(self._settings)
+        wanted = model or (self._default.model if self._default.provider == "local" else here)
+        if wanted != here:
+            raise TaskFailed(
+                "unknown_model",
+                f"The local provider of this worker runs {here} and nothing else: leave llm_model "
+                "(and AGENTKIT_LLM_MODEL) out or give that name, or choose another llm_provider.",
+            )
+        if self._local is None:
+            # Imported here: the runtime and its weights are an extra that a worker with keys does not need.
+            from agentkit import LocalLlm
 
-        return LocalLlm(self._settings.local_model_path)
+            self._local = LocalLlm(self._settings.local_model_path)
+        return self._local
 
-    def _remote(self, choice: Choice) -> LlmClient:
-        # Imported here: the SDK takes a second to import, and a local worker does not need it.
-        from agentkit import OpenAiClient
+    def _remote(self, provider: str) -> "OpenAiClient":
+        if provider not in self._remotes:
+            # Imported here: the SDK takes a second to import, and a local worker does not need it.
+            from agentkit import OpenAiClient
 
-        key_field = f"{choice.provider}_api_key"
-        key = getattr(self._settings, key_field)
+            base_url = getattr(self._settings, f"{provider}_base_url")
+            self._remotes[provider] = OpenAiClient(
+                DEFAULT_MODELS[provider],
+                api_key=self._key(provider),
+                base_url=base_url or BASE_URLS[provider],
+                name=provider,
+            )
+        return self._remotes[provider]
+
+    def _key(self, provider: str) -> str:
+        field = f"{provider}_api_key"
+        key: SecretStr | None = getattr(self._settings, field)
         if key is None:
             raise TaskFailed(
                 "provider_not_configured",
-                f"The worker has no key for {choice.provider}: set {env_name(key_field)} and start it again, "
+                f"The worker has no key for {provider}: set {env_name(field)} and start it again, "
                 "or choose another llm_provider.",
             )
-        base_url = getattr(self._settings, f"{choice.provider}_base_url")
-        return OpenAiClient(
-            choice.model,
-            api_key=key.get_secret_value(),
-            base_url=base_url or BASE_URLS[choice.provider],
-            name=choice.provider,
-        )
+        return key.get_secret_value()
