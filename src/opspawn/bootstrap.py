@@ -8,12 +8,14 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import grpc
+import structlog
 import uvicorn
 from dramatiq import Broker
 from fastapi import FastAPI
@@ -28,14 +30,24 @@ from ops_core.store import Database, Presence, SqlTaskStore, SqlUpkeepStore, Sql
 from ops_core.upkeep.dispatcher import Dispatcher
 from opspawn import logs, migrate
 from opspawn.agents.contract import TASK_TYPES
+from opspawn.database_errors import DATABASE_ERRORS, explain
 from opspawn.settings import Settings, env_name
+
+log = structlog.get_logger(__name__)
 
 #: How long a door may take to finish the requests under way when it is stopped. Seconds.
 CLOSE_GRACE_S: Final = 5.0
 
+#: How long the broker may take to hear that we leave. Seconds.
+GOODBYE_S: Final = 2.0
+
 
 class StartError(Exception):
     """Something needed is missing; the message is one line that names the setting and the remedy."""
+
+
+class EndedByItself(Exception):
+    """A part that serves until it is told to stop has ended without; its error is the cause."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +92,25 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
     database = Database(url, pool_size=settings.database_pool)
     bell = DramatiqBell(broker)
     try:
-        await _check_database(database)
+        await _check_database(database, url)
         direct = settings.database_direct_url if database_url is None else None
         direct_url = direct.get_secret_value() if direct else url
         yield Parts(settings, database, direct_url, broker, bell)
     finally:
         bell.close()
+        await _say_goodbye(broker)
         await database.close()
 
 
 async def serve_api(settings: Settings, stop: asyncio.Event) -> None:
     """The REST door."""
-    async with opened(settings) as parts, ringing(parts) as service:
+    async with opened(settings) as parts, ringing(parts, stop) as service:
         await _serve_rest(parts, service, _listen(settings, "api_port"), stop)
 
 
 async def serve_grpc(settings: Settings, stop: asyncio.Event) -> None:
     """The gRPC door."""
-    async with opened(settings) as parts, ringing(parts) as service:
+    async with opened(settings) as parts, ringing(parts, stop) as service:
         server, _ = _open_grpc(parts, service)
         await _serve_grpc(server, stop)
 
@@ -111,15 +124,9 @@ async def serve_dispatcher(settings: Settings, stop: asyncio.Event) -> None:
 
 async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
     """A worker: claims tasks and runs their agents."""
-    from opspawn.worker import run_worker
-
     async with opened(settings) as parts:
         await _check_broker(parts)
-        store = SqlWorkerStore(parts.database, Presence(parts.direct_url))
-        try:
-            await run_worker(settings, store, parts.broker, parts.bell, stop)
-        except StoreUnavailable as error:  # only before its first claim: later it waits
-            raise StartError(f"DATABASE_URL: {error}") from None
+        await _run_worker(parts, stop)
 
 
 async def serve_all(
@@ -130,19 +137,18 @@ async def serve_all(
     database_url: str | None = None,
 ) -> None:
     """Everything in one process. `ready` is called when the doors are open."""
-    from opspawn.worker import default_choice, run_worker
+    from opspawn.worker import default_choice
 
     rest = _listen(settings, "api_port")
-    async with opened(settings, database_url) as parts, ringing(parts) as service:
+    async with opened(settings, database_url) as parts, ringing(parts, stop) as service:
         await _check_broker(parts)
         rpc, rpc_port = _open_grpc(parts, service)
         choice = default_choice(settings)
-        async with asyncio.TaskGroup() as processes:
+        async with _together() as processes:
             processes.create_task(_serve_rest(parts, service, rest, stop))
             processes.create_task(_serve_grpc(rpc, stop))
             processes.create_task(_dispatcher(parts).run(stop))
-            store = SqlWorkerStore(parts.database, Presence(parts.direct_url))
-            processes.create_task(run_worker(settings, store, parts.broker, parts.bell, stop))
+            processes.create_task(_run_worker(parts, stop))
             ready(
                 Endpoints(
                     api_url=f"http://{_host(settings)}:{rest.getsockname()[1]}",
@@ -155,16 +161,81 @@ async def serve_all(
 
 
 @asynccontextmanager
-async def ringing(parts: Parts) -> AsyncIterator[TaskService]:
-    """The service, with its background publisher running."""
+async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[TaskService]:
+    """The service, with its background publisher running. Should that ever end, the process is stopped."""
     background = BackgroundBell(parts.bell)
     publishing = asyncio.create_task(background.run())
+    publishing.add_done_callback(lambda _: stop.set())
     try:
         yield TaskService(parts.tasks(), TASK_TYPES, background.ring_soon)
+        if publishing.done():
+            raise _ended_by_itself("the publisher of rings", publishing)
     finally:
         publishing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await publishing
+        await asyncio.gather(publishing, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _together() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group whose first error is told as it is, not as one of a group."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except ExceptionGroup as errors:
+        for error in errors.exceptions[1:]:
+            log.warning("something else failed as well", exc_info=error)
+        first = errors.exceptions[0]
+        raise first from first.__cause__
+
+
+async def _serving(what: str, serving: "asyncio.Task[Any]", stop: asyncio.Event) -> None:
+    """Returns when `stop` is set. Raises `EndedByItself` when what serves has ended before."""
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+    if serving.done() and not stop.is_set():
+        raise _ended_by_itself(what, serving)
+
+
+def _ended_by_itself(what: str, task: "asyncio.Task[Any]") -> EndedByItself:
+    cause = None if task.cancelled() else task.exception()
+    log.error("ended by itself", what=what, exc_info=cause)
+    ended = EndedByItself(f"{what} ended by itself" + (f": {cause}" if cause else ""))
+    ended.__cause__ = cause
+    return ended
+
+
+async def _run_worker(parts: Parts, stop: asyncio.Event) -> None:
+    # Imported here: no other process imports agents and SDKs.
+    from opspawn.worker import run_worker
+
+    store = SqlWorkerStore(parts.database, Presence(parts.direct_url))
+    try:
+        await run_worker(parts.settings, store, parts.broker, parts.bell, stop)
+    except StoreUnavailable as error:  # only before its first claim: later it waits
+        raise StartError(_explained(error, parts.direct_url)) from None
+
+
+async def _say_goodbye(broker: Broker) -> None:
+    """Closes the broker's connections, or else it takes each stop of ours for a lost connection.
+
+    On a thread that nobody waits for at the end: closing blocks for as long as a frozen broker is frozen.
+    """
+    loop, said = asyncio.get_running_loop(), asyncio.Event()
+
+    def close() -> None:
+        # Whatever it says: we leave anyway. A publisher that is stuck may use the connections meanwhile.
+        with contextlib.suppress(Exception):
+            broker.close()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(said.set)
+
+    threading.Thread(target=close, name="goodbye", daemon=True).start()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GOODBYE_S):
+            await said.wait()
 
 
 def _dispatcher(parts: Parts) -> Dispatcher:
@@ -204,15 +275,21 @@ async def _serve_rest(
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    await stop.wait()
-    server.should_exit = True
-    await serving
+    try:
+        await _serving("the REST door", serving, stop)
+    finally:
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
 
 
 async def _serve_grpc(server: grpc.aio.Server, stop: asyncio.Event) -> None:
     await server.start()
-    await stop.wait()
-    await server.stop(CLOSE_GRACE_S)
+    serving = asyncio.create_task(server.wait_for_termination())
+    try:
+        await _serving("the gRPC door", serving, stop)
+    finally:
+        await server.stop(CLOSE_GRACE_S)
+        await asyncio.gather(serving, return_exceptions=True)
 
 
 def _listen(settings: Settings, field: str) -> socket.socket:
@@ -264,11 +341,11 @@ def _required_url(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
-async def _check_database(database: Database) -> None:
+async def _check_database(database: Database, url: str) -> None:
     try:
         revision = await SqlTaskStore(database).check()
-    except StoreUnavailable as error:
-        raise StartError(f"DATABASE_URL: {error}") from None
+    except (StoreUnavailable, *DATABASE_ERRORS) as error:
+        raise StartError(_explained(error, url)) from None
     if migrate.is_behind(revision):
         raise StartError(
             f"The database is at revision {revision} and this build needs {migrate.head()}: "
@@ -281,3 +358,10 @@ async def _check_broker(parts: Parts) -> None:
         await parts.bell.check()
     except BrokerUnavailable as error:
         raise StartError(f"RABBITMQ_URL: {error}") from None
+
+
+def _explained(error: BaseException, url: str) -> str:
+    """As `opspawn migrate` says it, when the database itself said something; else what the store says."""
+    if isinstance(error, StoreUnavailable) and error.__cause__ is None:
+        return f"DATABASE_URL: {error}"
+    return f"DATABASE_URL: {explain(error, url)}"

@@ -3,8 +3,10 @@
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from support.opspawn_processes import Processes, processes
 
@@ -36,6 +38,22 @@ def _refused(home: Processes, command: str, names: str, **environment: str) -> N
 def test_a_database_that_is_away(home: Processes, command: str) -> None:
     """Every process says that it cannot reach DATABASE_URL."""
     _refused(home, command, "DATABASE_URL", DATABASE_URL=NO_DATABASE, RABBITMQ_URL=NO_BROKER)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"database": "nowhere"}, "There is no database at"),
+        ({"username": "nobody", "password": "secret-password"}, "refuses the user or the password"),
+    ],
+)
+@pytest.mark.parametrize("command", ["api", "grpc", "worker", "dispatcher", "migrate"])
+def test_a_database_that_lets_nobody_in(
+    home: Processes, command: str, wrong: dict[str, Any], said: str, database_url: str
+) -> None:
+    """Every process says the same of a wrong password, user or name."""
+    url = make_url(database_url).set(**wrong).render_as_string(hide_password=False)
+    _refused(home, command, said, DATABASE_URL=url, RABBITMQ_URL=NO_BROKER)
 
 
 @pytest.mark.parametrize("command", ["worker", "dispatcher"])
@@ -72,6 +90,10 @@ def test_a_port_that_is_taken(
         ("OPSPAWN_API_PORT", "many"),
         ("AGENTKIT_LLM_PROVIDER", "nobody"),
         ("OPSPAWN_WORKER_SLOTS", "0"),
+        ("DATABASE_URL", "postgresql://nobody:secret-password@127.0.0.1:port/none"),
+        ("RABBITMQ_URL", "amqp://nobody:secret-password@127.0.0.1:port/%2F"),
+        ("OPSPAWN_WORKER_QUEUES", ","),
+        ("OPSPAWN_RECONNECT_GRACE_S", "0.1"),
     ],
 )
 def test_a_wrong_setting(home: Processes, setting: str, value: str) -> None:
