@@ -23,7 +23,7 @@ from ops_core.errors import (
 from ops_core.log import Event, EventType
 from ops_core.ports import TaskFilter, TaskKey, TaskPage
 from ops_core.request import is_storable_time
-from ops_core.store.database import Database
+from ops_core.store.database import Database, reason
 from ops_core.store.moves import apply, statement
 from ops_core.store.rows import event_of, task_of
 from ops_core.store.tables import TaskRow
@@ -101,7 +101,15 @@ _REQUEST_CANCEL: Final = text(
     """
 )
 
-_REVISION: Final = text("SELECT version_num FROM alembic_version")
+# What a door needs of a server: our tables, and leave to write (a standby gives none).
+_STATE: Final = text(
+    """
+    SELECT (SELECT version_num FROM alembic_version) AS revision,
+           current_setting('transaction_read_only')::bool AS read_only
+    """
+)
+
+_NO_TABLES: Final = "the database has no tables yet: run `opspawn migrate`"
 
 
 class SqlTaskStore:
@@ -172,11 +180,14 @@ class SqlTaskStore:
     async def check(self) -> str:
         try:
             async with self._database.begin() as connection:
-                return str(await connection.scalar(_REVISION))
-        except ProgrammingError:
-            raise StoreUnavailable(
-                "the database has no tables yet: run `opspawn migrate`"
-            ) from None
+                state = (await connection.execute(_STATE)).one()
+        except ProgrammingError as error:
+            raise StoreUnavailable(_unusable(error)) from None
+        if state.revision is None:
+            raise StoreUnavailable(_NO_TABLES)
+        if state.read_only:
+            raise StoreUnavailable("the database is read-only: is this a standby?")
+        return str(state.revision)
 
     async def page(
         self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
@@ -195,6 +206,16 @@ class SqlTaskStore:
             rows = (await connection.execute(page)).all()
         tasks = [task_of(row) for row in rows[:limit]]
         return TaskPage(tasks, total or 0, _cursor(tasks[-1]) if len(rows) > limit else None)
+
+
+def _unusable(error: ProgrammingError) -> str:
+    match getattr(error.orig, "sqlstate", None):
+        case "42P01":  # undefined table
+            return _NO_TABLES
+        case "42501":  # insufficient privilege
+            return "the database's tables may not be read by this role: grant it the rights"
+        case _:
+            return f"the database cannot be used: {reason(error)}"
 
 
 def _submit_parameters(new: NewTask) -> dict[str, Any]:

@@ -35,8 +35,10 @@ POOL_TIMEOUT_S: Final = 10.0
 _BROKEN: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 #: SQLSTATE classes that say "not now": connection trouble, no resources, operator intervention, I/O errors,
-#: and 55P03/40xxx for a lock that was not free or a deadlock.
-_PASSING: Final = ("08", "53", "57", "58", "55P03", "40")
+#: and 55P03/40xxx for a lock that was not free or a deadlock. A server that takes no writes (25006: a
+#: standby), does not know our role (28) or our database (3D000) is the operator's to mend: no request and no
+#: task is at fault.
+_PASSING: Final = ("08", "53", "57", "58", "55P03", "40", "25006", "28", "3D000")
 
 
 class Database:

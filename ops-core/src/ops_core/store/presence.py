@@ -7,8 +7,9 @@ patient with that worker's heartbeat.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
+import asyncpg
 import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -32,10 +33,13 @@ _LOCK: Final = text("SELECT pg_advisory_lock(hashtextextended(:worker_id, 0))")
 class Presence:
     """Holds the lock over a connection of its own.
 
-    `url` must lead to the server itself: behind a transaction pooler a session lock means nothing.
+    `url` must lead to the server itself: behind a transaction pooler a session lock means nothing. Every
+    `ask_s` seconds the server is asked for a sign of life, which it must give within `answer_s`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, ask_s: float = 5.0, answer_s: float = 5.0) -> None:
+        self._ask_s = ask_s
+        self._answer_s = answer_s
         self._engine: AsyncEngine = create_async_engine(
             url,
             poolclass=NullPool,
@@ -51,11 +55,8 @@ class Presence:
         taken = asyncio.Event()
         holding = asyncio.create_task(self._hold(worker_id, taken))
         try:
-            async with asyncio.timeout(FIRST_S):
-                await taken.wait()
+            await _first(taken)
             yield
-        except TimeoutError:
-            raise StoreUnavailable("the worker's advisory lock could not be taken") from None
         finally:
             holding.cancel()
             await asyncio.gather(holding, return_exceptions=True)
@@ -70,14 +71,34 @@ class Presence:
 
     async def _hold_once(self, worker_id: str, taken: asyncio.Event) -> None:
         """Returns when the connection has ended."""
-        ended = asyncio.Event()
         async with translated(), self._engine.connect() as connection:
             # Autocommit: a transaction that stays open would be ended by its own time limit.
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             await connection.execute(_LOCK, {"worker_id": worker_id})
             taken.set()
             driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None
-            driver.add_termination_listener(lambda _: ended.set())
-            await ended.wait()
-            await connection.invalidate()
+            assert isinstance(driver, asyncpg.Connection)
+            try:
+                await self._ended(driver)
+            finally:
+                await connection.invalidate()
+
+    async def _ended(self, driver: "asyncpg.Connection[Any]") -> None:
+        """Returns when the connection has ended. Raises `TimeoutError` when nobody answers any more."""
+        ended = asyncio.Event()
+        driver.add_termination_listener(lambda _: ended.set())
+        while not driver.is_closed():
+            try:
+                async with asyncio.timeout(self._ask_s):
+                    await ended.wait()
+            except TimeoutError:
+                # A host that died closes nothing: only asking shows it.
+                await driver.fetchval("SELECT 1", timeout=self._answer_s)
+
+
+async def _first(taken: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(FIRST_S):
+            await taken.wait()
+    except TimeoutError:
+        raise StoreUnavailable("the worker's advisory lock could not be taken") from None
