@@ -1,0 +1,112 @@
+"""What the in-memory store keeps, and the rules by which a task moves in it."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from ops_core.errors import TaskNotFound
+from ops_core.log import Event, NewEvent
+from ops_core.ports import Lease, TaskKey
+from ops_core.task import TERMINAL, Move, Status, Task
+
+
+@dataclass
+class StoredTask:
+    """A task and what the table keeps beside it."""
+
+    task: Task
+    runnable_at: datetime
+    ring_at: datetime | None
+    rings: int = 0
+
+
+@dataclass
+class StoredWorker:
+    queues: frozenset[str]
+    slots: int
+    running: int
+    heartbeat_at: datetime
+
+
+class MemoryState:
+    """The tables, as dictionaries. One role a subclass adds its verbs."""
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        heartbeat_ttl_s: float = 10.0,
+        ring_grace_s: float = 5.0,
+        ring_grace_max_s: float = 300.0,
+    ) -> None:
+        self._clock = clock
+        self._ttl = timedelta(seconds=heartbeat_ttl_s)
+        self._grace_s = ring_grace_s
+        self._grace_max_s = ring_grace_max_s
+        self._rows: dict[TaskKey, StoredTask] = {}
+        self._keys: dict[tuple[str, str], tuple[TaskKey, str]] = {}
+        self._log: defaultdict[TaskKey, list[Event]] = defaultdict(list)
+        self._workers: dict[str, StoredWorker] = {}
+
+    def _row(self, tenant_id: str, task_id: str) -> StoredTask:
+        row = self._rows.get(TaskKey(tenant_id, task_id))
+        if row is None:
+            raise TaskNotFound(task_id)
+        return row
+
+    def _holds(self, lease: Lease) -> bool:
+        row = self._rows.get(TaskKey(lease.tenant_id, lease.task_id))
+        return (
+            row is not None
+            and row.task.status is Status.RUNNING
+            and (row.task.owner, row.task.epoch) == (lease.owner, lease.epoch)
+        )
+
+    def _apply(self, key: TaskKey, move: Move) -> bool:
+        row = self._rows[key]
+        if row.task.status not in move.sources:
+            return False
+        now = self._clock()
+        row.task = replace(
+            row.task,
+            status=move.to,
+            reason=move.reason,
+            result=move.result,
+            error=move.error,
+            owner=None,
+            cancel_requested=False,
+            completed_at=now if move.to in TERMINAL else None,
+            updated_at=now,
+        )
+        if move.opens_generation:
+            row.task = _next_generation(row.task, now)
+        row.ring_at, row.rings = None, 0
+        if move.to is Status.PENDING:
+            row.runnable_at = row.ring_at = now + timedelta(seconds=move.delay_s)
+        self._add(key, move.event)
+        return True
+
+    def _add(self, key: TaskKey, new: NewEvent) -> None:
+        row = self._rows[key]
+        row.task = replace(row.task, last_seq=row.task.last_seq + 1)
+        self._log[key].append(
+            Event(
+                task_id=key.task_id,
+                seq=row.task.last_seq,
+                at=self._clock(),
+                type=new.type,
+                v=new.v,
+                data=new.data,
+                journal=new.journal,
+            )
+        )
+
+    def _forget(self, worker_id: str) -> None:
+        if not any(row.task.owner == worker_id for row in self._rows.values()):
+            self._workers.pop(worker_id, None)
+
+
+def _next_generation(task: Task, now: datetime) -> Task:
+    deadline_at = now + (task.deadline_at - task.created_at) if task.deadline_at else None
+    return replace(task, generation=task.generation + 1, attempt=0, deadline_at=deadline_at)

@@ -1,0 +1,98 @@
+"""The in-memory store as a worker sees it."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
+
+from ops_core.errors import LostOwnership
+from ops_core.log import Event, EventType, NewEvent
+from ops_core.ports import Append, Appended, Lease, Orders, TaskKey
+from ops_core.task import Move, Reason, Status, Task, cancel
+from ops_core.testing.memory_state import MemoryState, StoredTask, StoredWorker
+
+#: A claim from these begins a new attempt; any other one goes on with the same.
+_AFTER_FAILURE = frozenset({Reason.RETRYING, Reason.RATE_LIMITED})
+
+
+class MemoryWorkerStore(MemoryState):
+    """`WorkerStore` over dictionaries."""
+
+    async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
+        now = self._clock()
+        if worker_id not in self._workers:
+            return []
+        due = [
+            (key, row)
+            for key, row in self._rows.items()
+            if row.task.status is Status.PENDING
+            and row.task.queue in queues
+            and row.runnable_at <= now
+            and (row.task.deadline_at is None or row.task.deadline_at > now)
+        ]
+        due.sort(key=lambda item: (-item[1].task.priority, item[1].runnable_at, item[0].task_id))
+        for key, row in due[:count]:
+            self._own(worker_id, key, row)
+        return [row.task for _, row in due[:count]]
+
+    async def history(self, lease: Lease) -> list[Event]:
+        return [*self._log[TaskKey(lease.tenant_id, lease.task_id)]]
+
+    async def append(self, batch: Sequence[Append]) -> list[Appended]:
+        return [self._append(append) for append in batch]
+
+    async def settle(self, lease: Lease, move: Move) -> Task:
+        key = TaskKey(lease.tenant_id, lease.task_id)
+        if not self._holds(lease):
+            raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
+        if move.to is Status.PENDING and self._rows[key].task.cancel_requested:
+            move = cancel()
+        if not self._apply(key, move):
+            raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
+        return self._rows[key].task
+
+    async def beat(
+        self, worker_id: str, queues: Sequence[str], *, slots: int, running: int
+    ) -> Orders:
+        self._workers[worker_id] = StoredWorker(frozenset(queues), slots, running, self._clock())
+        owned = [row.task for row in self._rows.values() if row.task.owner == worker_id]
+        return Orders(
+            cancelled=frozenset(task.task_id for task in owned if task.cancel_requested),
+            owned=frozenset(
+                Lease(task.tenant_id, task.task_id, worker_id, task.epoch) for task in owned
+            ),
+        )
+
+    def presence(self, worker_id: str) -> AbstractAsyncContextManager[None]:
+        """Nothing to hold: what lives in one memory dies with it."""
+        return nullcontext()
+
+    async def leave(self, worker_id: str) -> None:
+        self._forget(worker_id)
+
+    def _append(self, append: Append) -> Appended:
+        if not self._holds(append.lease):
+            return Appended.LOST
+        key = TaskKey(append.lease.tenant_id, append.lease.task_id)
+        for event in append.events:
+            self._add(key, event)
+        row = self._rows[key]
+        row.task = replace(row.task, usage=row.task.usage + append.usage, updated_at=self._clock())
+        return Appended.STORED
+
+    def _own(self, worker_id: str, key: TaskKey, row: StoredTask) -> None:
+        now = self._clock()
+        begins = row.task.attempt == 0 or row.task.reason in _AFTER_FAILURE
+        row.task = replace(
+            row.task,
+            status=Status.RUNNING,
+            reason=None,
+            error=None,
+            owner=worker_id,
+            epoch=row.task.epoch + 1,
+            attempt=row.task.attempt + (1 if begins else 0),
+            started_at=row.task.started_at or now,
+            updated_at=now,
+        )
+        row.ring_at, row.rings = None, 0
+        data = {"worker": worker_id, "attempt": row.task.attempt}
+        self._add(key, NewEvent(type=EventType.TASK_CLAIMED, data=data))
