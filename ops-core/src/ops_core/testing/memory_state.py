@@ -23,6 +23,8 @@ class StoredTask:
 
 @dataclass
 class StoredWorker:
+    """The heartbeat of one worker."""
+
     queues: frozenset[str]
     slots: int
     running: int
