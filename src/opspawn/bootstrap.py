@@ -6,17 +6,14 @@ What only a worker needs (agents, SDKs) is in `opspawn.worker`, so that no other
 
 import asyncio
 import contextlib
-import os
-import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import structlog
-import uvicorn
 from dramatiq import Broker
 from fastapi import FastAPI
 
@@ -31,23 +28,21 @@ from ops_core.upkeep.dispatcher import Dispatcher
 from opspawn import logs, migrate
 from opspawn.agents.contract import TASK_TYPES
 from opspawn.database_errors import DATABASE_ERRORS, explain
-from opspawn.settings import Settings, env_name
+from opspawn.doors import (
+    StartError,
+    ended_by_itself,
+    host_of,
+    listen,
+    serve_rest,
+    serve_rpc,
+    together,
+)
+from opspawn.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-#: How long a door may take to finish the requests under way when it is stopped. Seconds.
-CLOSE_GRACE_S: Final = 5.0
-
 #: How long the broker may take to hear that we leave. Seconds.
 GOODBYE_S: Final = 2.0
-
-
-class StartError(Exception):
-    """Something needed is missing; the message is one line that names the setting and the remedy."""
-
-
-class EndedByItself(Exception):
-    """A part that serves until it is told to stop has ended without; its error is the cause."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +63,7 @@ class Parts:
 
     settings: Settings
     database: Database
+    url: str
     direct_url: str
     """To the server itself, never through a transaction pooler: session locks live there."""
 
@@ -95,7 +91,7 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
         await _check_database(database, url)
         direct = settings.database_direct_url if database_url is None else None
         direct_url = direct.get_secret_value() if direct else url
-        yield Parts(settings, database, direct_url, broker, bell)
+        yield Parts(settings, database, url, direct_url, broker, bell)
     finally:
         bell.close()
         await _say_goodbye(broker)
@@ -105,14 +101,14 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
 async def serve_api(settings: Settings, stop: asyncio.Event) -> None:
     """The REST door."""
     async with opened(settings) as parts, ringing(parts, stop) as service:
-        await _serve_rest(parts, service, _listen(settings, "api_port"), stop)
+        await serve_rest(_app(parts, service), listen(settings, "api_port"), stop)
 
 
 async def serve_grpc(settings: Settings, stop: asyncio.Event) -> None:
     """The gRPC door."""
     async with opened(settings) as parts, ringing(parts, stop) as service:
         server, _ = _open_grpc(parts, service)
-        await _serve_grpc(server, stop)
+        await serve_rpc(server, stop)
 
 
 async def serve_dispatcher(settings: Settings, stop: asyncio.Event) -> None:
@@ -139,20 +135,20 @@ async def serve_all(
     """Everything in one process. `ready` is called when the doors are open."""
     from opspawn.worker import default_choice
 
-    rest = _listen(settings, "api_port")
+    rest = listen(settings, "api_port")
     async with opened(settings, database_url) as parts, ringing(parts, stop) as service:
         await _check_broker(parts)
         rpc, rpc_port = _open_grpc(parts, service)
         choice = default_choice(settings)
-        async with _together() as processes:
-            processes.create_task(_serve_rest(parts, service, rest, stop))
-            processes.create_task(_serve_grpc(rpc, stop))
+        async with together() as processes:
+            processes.create_task(serve_rest(_app(parts, service), rest, stop))
+            processes.create_task(serve_rpc(rpc, stop))
             processes.create_task(_dispatcher(parts).run(stop))
             processes.create_task(_run_worker(parts, stop))
             ready(
                 Endpoints(
-                    api_url=f"http://{_host(settings)}:{rest.getsockname()[1]}",
-                    grpc_target=f"{_host(settings)}:{rpc_port}",
+                    api_url=f"http://{host_of(settings)}:{rest.getsockname()[1]}",
+                    grpc_target=f"{host_of(settings)}:{rpc_port}",
                     provider=choice.provider,
                     model=choice.model,
                     toy=choice.is_toy,
@@ -169,53 +165,25 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[TaskServic
     try:
         yield TaskService(parts.tasks(), TASK_TYPES, background.ring_soon)
         if publishing.done():
-            raise _ended_by_itself("the publisher of rings", publishing)
+            raise ended_by_itself("the publisher of rings", publishing)
     finally:
         publishing.cancel()
         await asyncio.gather(publishing, return_exceptions=True)
-
-
-@asynccontextmanager
-async def _together() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group whose first error is told as it is, not as one of a group."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except ExceptionGroup as errors:
-        for error in errors.exceptions[1:]:
-            log.warning("something else failed as well", exc_info=error)
-        first = errors.exceptions[0]
-        raise first from first.__cause__
-
-
-async def _serving(what: str, serving: "asyncio.Task[Any]", stop: asyncio.Event) -> None:
-    """Returns when `stop` is set. Raises `EndedByItself` when what serves has ended before."""
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-    if serving.done() and not stop.is_set():
-        raise _ended_by_itself(what, serving)
-
-
-def _ended_by_itself(what: str, task: "asyncio.Task[Any]") -> EndedByItself:
-    cause = None if task.cancelled() else task.exception()
-    log.error("ended by itself", what=what, exc_info=cause)
-    ended = EndedByItself(f"{what} ended by itself" + (f": {cause}" if cause else ""))
-    ended.__cause__ = cause
-    return ended
 
 
 async def _run_worker(parts: Parts, stop: asyncio.Event) -> None:
     # Imported here: no other process imports agents and SDKs.
     from opspawn.worker import run_worker
 
-    store = SqlWorkerStore(parts.database, Presence(parts.direct_url))
+    # A pool of its own: slow requests at a door of the same process must not hold up a heartbeat.
+    database = Database(parts.url, pool_size=parts.settings.database_pool)
+    store = SqlWorkerStore(database, Presence(parts.direct_url))
     try:
         await run_worker(parts.settings, store, parts.broker, parts.bell, stop)
     except StoreUnavailable as error:  # only before its first claim: later it waits
         raise StartError(_explained(error, parts.direct_url)) from None
+    finally:
+        await database.close()
 
 
 async def _say_goodbye(broker: Broker) -> None:
@@ -256,80 +224,17 @@ def _app(parts: Parts, service: TaskService) -> FastAPI:
     return create_app(service, probes=parts.probes(), max_body_bytes=parts.settings.max_body_bytes)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: this process stops by its `stop` event."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _serve_rest(
-    parts: Parts, service: TaskService, listening: socket.socket, stop: asyncio.Event
-) -> None:
-    config = uvicorn.Config(
-        _app(parts, service),
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=int(CLOSE_GRACE_S),
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        await _serving("the REST door", serving, stop)
-    finally:
-        server.should_exit = True
-        await asyncio.gather(serving, return_exceptions=True)
-
-
-async def _serve_grpc(server: grpc.aio.Server, stop: asyncio.Event) -> None:
-    await server.start()
-    serving = asyncio.create_task(server.wait_for_termination())
-    try:
-        await _serving("the gRPC door", serving, stop)
-    finally:
-        await server.stop(CLOSE_GRACE_S)
-        await asyncio.gather(serving, return_exceptions=True)
-
-
-def _listen(settings: Settings, field: str) -> socket.socket:
-    """A socket that listens on the port of the setting. Raises `StartError`."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    address = (settings.host, getattr(settings, field))
-    try:
-        listening = socket.create_server(address, family=family, backlog=2048)
-    except OSError as error:
-        raise _port_taken(settings, field, error) from None
-    # Accepted sockets inherit it. Without it Nagle's algorithm holds the body of an answer, which is
-    # written after its headers, until the client's delayed acknowledgement: 40 ms each.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
-
-
 def _open_grpc(parts: Parts, service: TaskService) -> tuple[grpc.aio.Server, int]:
     settings = parts.settings
     # gRPC says in its own words on standard error what keeps it from a port, so it is tried before.
-    _listen(settings, "grpc_port").close()
+    listen(settings, "grpc_port").close()
     server = create_server(
         service,
         probes=parts.probes(),
         reflection=settings.grpc_reflection,
         max_message_bytes=settings.max_body_bytes,
     )
-    return server, server.add_insecure_port(f"{_host(settings)}:{settings.grpc_port}")
-
-
-def _port_taken(settings: Settings, field: str, error: OSError) -> StartError:
-    name = env_name(field)
-    why = os.strerror(error.errno) if error.errno else str(error)
-    return StartError(
-        f"{name}: port {getattr(settings, field)} of {settings.host} cannot be used ({why}); "
-        f"stop what listens there, or set {name} to a free port."
-    )
-
-
-def _host(settings: Settings) -> str:
-    return f"[{settings.host}]" if ":" in settings.host else settings.host
+    return server, server.add_insecure_port(f"{host_of(settings)}:{settings.grpc_port}")
 
 
 def _required_url(settings: Settings) -> str:

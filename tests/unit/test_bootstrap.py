@@ -14,7 +14,8 @@ from ops_core.errors import StoreUnavailable
 from ops_core.queue.bell import BackgroundBell, DramatiqBell
 from ops_core.store import Database
 from opspawn import bootstrap
-from opspawn.bootstrap import EndedByItself, Parts, StartError
+from opspawn.bootstrap import Parts
+from opspawn.doors import EndedByItself, StartError, serve_rest, serve_rpc, together
 from opspawn.settings import Settings
 
 
@@ -25,7 +26,7 @@ async def parts() -> AsyncIterator[Parts]:
     broker = StubBroker(middleware=[])
     bell = DramatiqBell(broker)
     database = Database(url)
-    yield Parts(Settings(), database, url, broker, bell)
+    yield Parts(Settings(), database, url, url, broker, bell)
     bell.close()
     await database.close()
 
@@ -46,7 +47,7 @@ async def test_a_rest_door_that_ended_ends_the_process(
         async with bootstrap.ringing(parts, stop) as service:
             with pytest.raises(EndedByItself, match="the REST door ended by itself") as ended:
                 async with asyncio.timeout(5):
-                    await bootstrap._serve_rest(parts, service, listening, stop)
+                    await serve_rest(bootstrap._app(parts, service), listening, stop)
     assert error is ended.value.__cause__
 
 
@@ -61,7 +62,7 @@ async def test_a_grpc_door_that_ended_ends_the_process(monkeypatch: pytest.Monke
         started.set()
 
     monkeypatch.setattr(server, "start", tell)
-    serving = asyncio.create_task(bootstrap._serve_grpc(server, asyncio.Event()))
+    serving = asyncio.create_task(serve_rpc(server, asyncio.Event()))
     async with asyncio.timeout(5):
         await started.wait()
         await server.stop(None)
@@ -77,8 +78,8 @@ async def test_a_door_that_is_told_to_stop_stops_quietly(parts: Parts) -> None:
     server.add_insecure_port("127.0.0.1:0")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         async with asyncio.timeout(10), bootstrap.ringing(parts, stop) as service:
-            await bootstrap._serve_grpc(server, stop)
-            await bootstrap._serve_rest(parts, service, listening, stop)
+            await serve_rpc(server, stop)
+            await serve_rest(bootstrap._app(parts, service), listening, stop)
 
 
 async def test_a_publisher_that_ended_stops_the_process(
@@ -104,7 +105,7 @@ async def test_the_first_error_of_several_processes_is_told_as_it_is() -> None:
         raise StartError("OPSPAWN_X: is wrong") from cause
 
     async def serve() -> None:
-        async with bootstrap._together() as processes:
+        async with together() as processes:
             processes.create_task(fail())
             processes.create_task(asyncio.Event().wait())
 

@@ -23,11 +23,14 @@ from ops_core.log import EventType, NewEvent
 from ops_core.ports import TaskLog
 from ops_core.task import JsonObject, Task
 from opspawn.agents.journal import TaskJournal
-from opspawn.agents.providers import Providers
+from opspawn.agents.providers import Providers, default_choice
 from opspawn.settings import Settings
 
 #: The tools of the default agent; each is also on its allow-list, and nothing else is.
 TOOLS: Final[tuple[Tool, ...]] = (calculator, current_time)
+
+#: The longest that one call to a provider may take. Seconds.
+REMOTE_CALL_S: Final = 120.0
 
 #: Ends of a run that are not answers: the task fails, with the type and the remedy.
 _NO_ANSWER: Final = {
@@ -66,13 +69,17 @@ class AgentHandler:
 
     def _agent(self, config: dict[str, Any], journal: Journal) -> Agent:
         settings = self._settings
+        provider = config.get("llm_provider") or default_choice(settings).provider
         profile = AgentProfile(
-            name="default", settings=ModelSettings(temperature=config.get("temperature"))
+            name="default",
+            settings=ModelSettings(
+                temperature=config.get("temperature"), timeout_s=_timeout_s(provider, settings)
+            ),
         )
         if "instructions" in config:
             profile = AgentProfile("default", config["instructions"], profile.settings)
         return Agent(
-            self._providers.client(config.get("llm_provider"), config.get("llm_model")),
+            self._providers.client(provider, config.get("llm_model")),
             tools=TOOLS,
             profile=profile,
             planner=_planner(config.get("planner_type", settings.planner_type)),
@@ -84,6 +91,11 @@ class AgentHandler:
             ),
             journal=journal,
         )
+
+
+def _timeout_s(provider: str, settings: Settings) -> float:
+    """How long one model call may take: a model in this process is only as fast as the machine."""
+    return settings.agent_timeout_s if provider == "local" else REMOTE_CALL_S
 
 
 async def _follow(agent: Agent, goal: str, log: TaskLog) -> Finished:

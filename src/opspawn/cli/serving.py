@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal, TypeVar
 
-from opspawn import bootstrap, embedded, migrate
+from opspawn import bootstrap, doors, embedded, migrate
 from opspawn.cli.exits import UNAVAILABLE, USAGE, CommandError
 from opspawn.cli.process import interruptible, say, serve
 from opspawn.cli.text import print_line
@@ -61,7 +61,7 @@ def run(main: Callable[[asyncio.Event], Awaitable[Result]]) -> Result:
     """`serve`, with what cannot start told in one line."""
     try:
         return serve(main)
-    except bootstrap.StartError as error:
+    except doors.StartError as error:
         raise CommandError(str(error), UNAVAILABLE) from error
 
 
