@@ -79,27 +79,33 @@ class Run:
         self._writer = writer
         self._stopped: Stop | None = None
         self._stop_at_step = False
+        self._under_way: set[object] = set()
         self._handler: asyncio.Task[JsonObject] | None = None
         self._over = asyncio.Event()
 
     async def append(self, *events: NewEvent, usage: Usage = NOTHING_USED) -> None:
-        opens_step = any(event.type is EventType.TOOL_DISPATCHED for event in events)
-        if opens_step:  # an intent without its effect would be a question to a person
+        opened = {_path(event) for event in events if event.type is EventType.TOOL_DISPATCHED}
+        if opened:  # an intent without its effect would be a question to a person
             await self._stop_if_asked()
         await self._writer.append(self.lease, [_storable(event) for event in events], usage)
-        if not opens_step:
+        self._under_way |= opened
+        if not opened:
+            self._under_way -= {_path(event) for event in events}
             await self._stop_if_asked()
 
     async def _stop_if_asked(self) -> None:
+        """Between two steps: waits to be stopped, once no effect of a parallel branch is under way."""
         if self._stop_at_step:
-            self.stop(Stop.DRAINED)
-            await asyncio.Event().wait()  # the cancellation arrives here, between two steps
+            if not self._under_way:
+                self.stop(Stop.DRAINED)
+            await asyncio.Event().wait()  # the cancellation arrives here
 
     def stop(self, why: Stop) -> None:
         """Stops the handler now. The first reason wins, except that a lost task is always lost."""
-        if self._stopped is None or why is Stop.LOST:
+        is_first = self._stopped is None
+        if is_first or why is Stop.LOST:
             self._stopped = why
-        if self._handler is not None:
+        if is_first and self._handler is not None:  # once: a second one would break its cleaning up
             self._handler.cancel()
             # A tool that swallows its cancellation must not hold its task: fencing keeps it harmless.
             asyncio.get_running_loop().call_later(UNWIND_S, self._over.set)
@@ -264,6 +270,11 @@ def _completed(result: object) -> Move:
 def _bad_result(why: str) -> Move:
     message = f"The handler's result cannot be stored: {why}"[:500]
     return fail(TaskError(type="bad_result", message=message))
+
+
+def _path(event: NewEvent) -> object:
+    """Which step of the program an event belongs to; None for one that belongs to none."""
+    return (event.journal or {}).get("path")
 
 
 def _storable(event: NewEvent) -> NewEvent:

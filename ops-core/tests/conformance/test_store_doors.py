@@ -211,6 +211,17 @@ async def test_a_retry_opens_the_next_generation(world: World) -> None:
     assert {"generation": 2} == log[3].data
 
 
+async def test_every_retry_gives_the_deadline_that_was_asked_for(world: World) -> None:
+    """The time until the deadline does not grow from one generation to the next."""
+    task = await world.submit(deadline_s=60.0)
+    for _ in range(3):
+        world.advance(1000)
+        await world.tasks.cancel("default", task.task_id)
+        again = await world.tasks.retry("default", task.task_id)
+        assert again.deadline_at is not None
+        assert 60 == (again.deadline_at - again.updated_at).total_seconds()
+
+
 async def test_a_cancelled_task_can_be_retried(world: World) -> None:
     """A client who cancelled may change its mind."""
     task = await world.submit()

@@ -27,7 +27,8 @@ from ops_core.writer import StepWriter
 pytestmark = pytest.mark.unit
 
 STEP = NewEvent(type=EventType.LLM_COMPLETED, data={"text": "hi"})
-INTENT = NewEvent(type=EventType.TOOL_DISPATCHED, data={"tool": "send"})
+INTENT = NewEvent(type=EventType.TOOL_DISPATCHED, journal={"path": "1/tool/1"})
+EFFECT = NewEvent(type=EventType.TOOL_COMPLETED, journal={"path": "1/tool/1"})
 Body = Callable[[Task, TaskLog], Awaitable[JsonObject]]
 
 
@@ -260,7 +261,7 @@ async def test_an_intent_is_not_written_by_a_draining_run(bench: Bench) -> None:
     async def body(_task: Task, log: TaskLog) -> JsonObject:
         await log.append(INTENT)
         run.stop_at_step()
-        await log.append(STEP)
+        await log.append(EFFECT)
         return {}
 
     async def second(_task: Task, log: TaskLog) -> JsonObject:
@@ -268,13 +269,42 @@ async def test_an_intent_is_not_written_by_a_draining_run(bench: Bench) -> None:
         await log.append(INTENT)
         return {}
 
-    for handler, last in ((body, EventType.LLM_COMPLETED), (second, EventType.TASK_CLAIMED)):
+    for handler, last in ((body, EventType.TOOL_COMPLETED), (second, EventType.TASK_CLAIMED)):
         task = await bench.claim()
         executor = bench.executor(handler)
         run = executor.open(task)
         await executor.execute(run)
         log = await bench.store.history(run.lease)
         assert [last, EventType.TASK_RELEASED] == [event.type for event in log[-2:]]
+
+
+async def test_a_drain_waits_for_the_effects_of_parallel_branches(bench: Bench) -> None:
+    """A branch that has come to its step's end does not tear down the effect of its neighbour."""
+    acting, act = asyncio.Event(), asyncio.Event()
+
+    async def slow(log: TaskLog) -> None:
+        await log.append(INTENT)
+        acting.set()
+        await act.wait()
+        await log.append(EFFECT)
+
+    async def quick(log: TaskLog) -> None:
+        await acting.wait()
+        run.stop_at_step()
+        asyncio.get_running_loop().call_soon(act.set)
+        await log.append(STEP)
+
+    async def body(_task: Task, log: TaskLog) -> JsonObject:
+        await asyncio.gather(slow(log), quick(log))
+        return {}
+
+    task = await bench.claim()
+    executor = bench.executor(body)
+    run = executor.open(task)
+    await executor.execute(run)
+    types = [event.type for event in await bench.store.history(run.lease)]
+    assert EventType.TOOL_COMPLETED in types
+    assert EventType.TASK_RELEASED == types[-1]
 
 
 @pytest.mark.parametrize("result", [None, "text", 1, {"at": FrozenClock()()}, {"s": {1}}])

@@ -61,13 +61,16 @@ class Intake:
         self._stopping.set()
         self._room.set()
 
-    def join(self, at_most_s: float) -> None:
-        """Waits for the thread to end."""
-        self._thread.join(at_most_s)
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is still running."""
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._room.wait()
+            if self._stopping.is_set():
+                return
             try:
                 self._consume()
             except (BrokerConnectionError, OSError) as error:

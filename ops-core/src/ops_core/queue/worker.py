@@ -1,8 +1,8 @@
 """A worker: claims what it has room for, runs it on one event loop, and hands it over when told to stop.
 
 A waiting task holds no thread. What runs beside the tasks: one intake thread a queue, the step writer,
-the heartbeat that brings orders, and the claims for slots that became free. When one of these fails, the
-worker ends: a worker that lives on without its heartbeat or its ears helps nobody.
+the heartbeat that brings orders, and the claims for slots that became free. When the writer or the heartbeat
+fails, the worker ends: it would be declared dead anyway, and live on.
 """
 
 import asyncio
@@ -10,6 +10,8 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError as FutureCancelled
+from contextlib import suppress
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -30,6 +32,9 @@ SETTLE_S: Final = 2.0
 
 #: How long an intake may take to end; one that a frozen broker holds is left behind. Seconds.
 INTAKE_S: Final = 1.0
+
+#: How often a worker with room claims without having been rung. Seconds.
+UNRUNG_S: Final = 5.0
 
 #: Rest before claiming again from a store that is away. Seconds.
 CLAIM_REST_S: Final = 1.0
@@ -72,20 +77,25 @@ class Worker:
         """Works until `stop` is set, then drains. Raises `StoreUnavailable` only before the first claim."""
         async with self._store.presence(self.worker_id):
             await self._beat()
-            async with asyncio.TaskGroup() as beside:
-                tasks = [
-                    beside.create_task(self._writer.run()),
-                    beside.create_task(self._beat_forever()),
-                    beside.create_task(self._claim_for_free_slots()),
-                ]
-                await self._work(stop)
-                for task in tasks:
-                    task.cancel()
+            try:
+                async with asyncio.TaskGroup() as beside:
+                    self._beating = beside.create_task(self._beat_forever())
+                    others = [
+                        beside.create_task(self._writer.run()),
+                        beside.create_task(self._claim_for_free_slots()),
+                    ]
+                    await self._work(stop)
+                    for task in (self._beating, *others):
+                        task.cancel()
+            except ExceptionGroup as errors:
+                raise errors.exceptions[0] from None
+            finally:
+                await self._let_go()
 
     async def _work(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         self._intakes = [
-            Intake(self._broker, queue, lambda: self._claim_from_thread(loop))
+            Intake(self._broker, queue, partial(self._claim_from_thread, loop, queue))
             for queue in self._queues
         ]
         self._broker.emit_before("worker_boot", self)
@@ -100,29 +110,45 @@ class Worker:
 
     # Claiming.
 
-    def _claim_from_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _claim_from_thread(self, loop: asyncio.AbstractEventLoop, queue: str) -> None:
         """Called by an intake for a ring: returns when the claim is committed."""
         try:
-            asyncio.run_coroutine_threadsafe(self._claim_for_ring(), loop).result()
+            asyncio.run_coroutine_threadsafe(self._claim_for_ring(queue), loop).result()
         except FutureCancelled:
             raise StoreUnavailable("the worker is stopping") from None
 
-    async def _claim_for_ring(self) -> None:
-        await self._claim()
-        if self._more_due:
-            await self._pass_on()
+    async def _claim_for_ring(self, queue: str) -> None:
+        try:
+            await self._claim()
+        except StoreUnavailable:
+            self._freed.set()  # the ring may be gone with its consumer: claim again without one
+            raise
+        if self._more_due or self._draining:
+            await self._pass_on(queue)
 
     async def _claim_for_free_slots(self) -> None:
-        """Claims again whenever a slot becomes free and the last claim left something due."""
+        """Claims again when a slot becomes free while more is due, and now and then without a reason.
+
+        The second bounds what any ring that was lost on its way can cost.
+        """
         while True:
-            await self._freed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(UNRUNG_S):
+                    await self._freed.wait()
             self._freed.clear()
             try:
                 await self._claim()
             except StoreUnavailable as error:
                 log.warning("could not claim, trying again", error=str(error))
-                await asyncio.sleep(CLAIM_REST_S)
-                self._freed.set()
+                await self._claim_later()
+            # As in the intake: a fault that nobody foresaw costs a claim, not the worker.
+            except Exception:
+                log.exception("could not claim, trying again")
+                await self._claim_later()
+
+    async def _claim_later(self) -> None:
+        await asyncio.sleep(CLAIM_REST_S)
+        self._freed.set()
 
     async def _claim(self) -> None:
         """Claims as many due tasks as there are free slots, and starts them."""
@@ -135,8 +161,12 @@ class Worker:
                 self._start(self._executor.open(task))
             self._more_due = len(tasks) == free
         self._tell_room()
+        if self._more_due and len(self._runs) < self._slots:
+            self._freed.set()  # a slot became free while the claim was under way
 
     def _start(self, run: Run) -> None:
+        if self._draining:
+            run.stop_at_step()
         task = asyncio.create_task(self._executor.execute(run), name=run.task.task_id)
         self._runs[run] = task
         task.add_done_callback(lambda done: self._finished(run, done))
@@ -150,13 +180,10 @@ class Worker:
         if self._more_due:
             self._freed.set()
 
-    async def _pass_on(self) -> None:
-        """We are full and more may be due: another worker should hear of it at once."""
-        for queue in self._queues:
-            try:
-                await self._bell.ring(queue)
-            except BrokerUnavailable:
-                return  # upkeep rings for what nobody claims
+    async def _pass_on(self, queue: str) -> None:
+        """We are full and more may be due, or we leave: another worker should hear of it at once."""
+        with suppress(BrokerUnavailable):  # upkeep rings for what nobody claims
+            await self._bell.ring(queue)
 
     def _tell_room(self) -> None:
         room = len(self._runs) < self._slots and not self._draining
@@ -193,6 +220,8 @@ class Worker:
 
         Only what two heartbeats in a row found, because the reply to a claim may still be on its way.
         """
+        if self._claiming.locked():
+            return  # what it brings is not in our list yet
         idle = owned - {run.lease for run in self._runs}
         for lease in idle & self._idle_before:
             try:
@@ -205,10 +234,10 @@ class Worker:
 
     async def _drain(self) -> None:
         """No new claim; each task stops at its next step and is handed over; late ones are cut off."""
+        self._draining = True
         for intake in self._intakes:
             intake.stop()
-        async with self._claiming:  # a claim that is under way starts its tasks first
-            self._draining = True
+        await self._wait_for_claim()
         log.info("draining", running=len(self._runs))
         self._broker.emit_before("worker_shutdown", self)
         for run in self._runs:
@@ -219,14 +248,39 @@ class Worker:
         await self._wait_for_runs(UNWIND_S + SETTLE_S)
         for task in self._runs.values():
             task.cancel()  # the store is away: upkeep gives these tasks back when our heartbeat is old
-        await asyncio.gather(
-            *(asyncio.to_thread(intake.join, INTAKE_S) for intake in self._intakes)
-        )
+        await self._wait_for_intakes()
+        self._beating.cancel()  # a beat after this would put us on the list again
         try:
-            await self._store.leave(self.worker_id)
-        except StoreUnavailable as error:
-            log.warning("left without saying so", error=str(error))
+            async with asyncio.timeout(SETTLE_S):
+                await self._store.leave(self.worker_id)
+        except (StoreUnavailable, TimeoutError) as error:
+            log.warning("left without saying so", error=repr(error))
         self._broker.emit_after("worker_shutdown", self)
+
+    async def _let_go(self) -> None:
+        """Nothing to do after a drain. After a fault: stops everything and settles nothing, because what our
+        own end does to a handler says nothing about its task; upkeep gives the tasks back."""
+        self._draining = True
+        for intake in self._intakes:
+            intake.stop()
+        for run in self._runs:
+            run.stop(Stop.LOST)
+        await self._wait_for_runs(UNWIND_S)
+        for task in self._runs.values():
+            task.cancel()
+
+    async def _wait_for_claim(self) -> None:
+        """A claim that is under way starts its tasks first, unless its answer does not come."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S), self._claiming:
+                return
+
+    async def _wait_for_intakes(self) -> None:
+        # Not on a thread of the pool: slow tools may hold all of them.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(INTAKE_S):
+                while any(intake.is_alive for intake in self._intakes):
+                    await asyncio.sleep(0.02)
 
     async def _wait_for_runs(self, at_most_s: float) -> None:
         if self._runs:

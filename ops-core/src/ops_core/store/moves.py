@@ -31,8 +31,10 @@ _APPLY: Final = statement(
             cancel_requested = false,
             generation   = generation + CAST(:opens_generation AS boolean)::int,
             attempt      = CASE WHEN :opens_generation THEN 0 ELSE attempt END,
-            deadline_at  = CASE WHEN :opens_generation THEN ops_now() + (deadline_at - created_at)
-                                ELSE deadline_at END,
+            deadline_at  = CASE WHEN :opens_generation THEN ops_now() + (
+                               SELECT (data ->> 'deadline_s')::float8 FROM event
+                               WHERE tenant_id = :tenant_id AND task_id = :task_id AND seq = 1
+                           ) * interval '1 second' ELSE deadline_at END,
             runnable_at  = CASE WHEN :pending THEN ops_now() + :delay * interval '1 second'
                                 ELSE runnable_at END,
             ring_at      = CASE WHEN :pending THEN ops_now() + :delay * interval '1 second' END,

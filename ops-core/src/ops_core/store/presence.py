@@ -67,6 +67,9 @@ class Presence:
                 await self._hold_once(worker_id, taken)
             except StoreUnavailable as error:
                 log.warning("presence lost, connecting again", error=str(error))
+            # Without this task the worker would live on and be taken for dead at its first pause.
+            except Exception:
+                log.exception("presence lost, connecting again")
             await asyncio.sleep(RECONNECT_S)
 
     async def _hold_once(self, worker_id: str, taken: asyncio.Event) -> None:

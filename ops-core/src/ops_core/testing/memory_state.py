@@ -82,7 +82,8 @@ class MemoryState:
             updated_at=now,
         )
         if move.opens_generation:
-            row.task = _next_generation(row.task, now)
+            deadline_s = self._log[key][0].data.get("deadline_s")
+            row.task = _next_generation(row.task, now, deadline_s)
         row.ring_at, row.rings = None, 0
         if move.to is Status.PENDING:
             row.runnable_at = row.ring_at = now + timedelta(seconds=move.delay_s)
@@ -109,6 +110,6 @@ class MemoryState:
             self._workers.pop(worker_id, None)
 
 
-def _next_generation(task: Task, now: datetime) -> Task:
-    deadline_at = now + (task.deadline_at - task.created_at) if task.deadline_at else None
+def _next_generation(task: Task, now: datetime, deadline_s: float | None) -> Task:
+    deadline_at = now + timedelta(seconds=deadline_s) if deadline_s else None
     return replace(task, generation=task.generation + 1, attempt=0, deadline_at=deadline_at)
