@@ -22,7 +22,7 @@ from benchmarks.throughput import IN_FLIGHT
 
 from support.server_process import ServerUnavailable
 
-RESULTS = Path(__file__).resolve().parent / "results"
+RESULTS = Path(__file__).resolve().parent / "reports"  # not "results": that is a module here
 
 INTERRUPTED = 130
 

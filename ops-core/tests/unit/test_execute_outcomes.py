@@ -404,7 +404,7 @@ async def test_a_deadline_stops_a_running_handler(bench: Bench) -> None:
 
 async def test_a_handler_sees_what_earlier_owners_wrote(bench: Bench) -> None:
     """The log that a handler gets holds the whole history, journal included."""
-    seen: list[EventType] = []
+    seen: list[str] = []
 
     async def body(_task: Task, log: TaskLog) -> JsonObject:
         seen.extend(event.type for event in log.history)

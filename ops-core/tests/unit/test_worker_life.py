@@ -292,7 +292,7 @@ async def test_a_drain_does_not_wait_for_a_frozen_broker(shop: Shop) -> None:
         def __next__(self) -> None:
             frozen.wait(WITHIN_S)
 
-    shop.broker.consume = lambda *_, **__: FrozenConsumer()  # type: ignore[assignment]
+    shop.broker.consume = lambda *_, **__: FrozenConsumer()  # type: ignore[method-assign]
     async with shop.worker(grace_s=0.01):
         await shop.gate.started.get()
     frozen.set()
