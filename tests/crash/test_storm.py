@@ -19,9 +19,10 @@ from storm import Site
 
 from opspawn import migrate
 from support.model_server import ModelServer
-from support.opspawn_processes import Rest, free_port, processes, until
+from support.opspawn_processes import Rest, processes, until
 from support.postgres_server import PostgresServer
 from support.rabbitmq_server import RabbitmqServer
+from support.server_process import free_port
 
 pytestmark = pytest.mark.e2e
 

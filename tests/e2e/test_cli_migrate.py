@@ -4,7 +4,7 @@ from pathlib import Path
 
 from opspawn import migrate
 from support.command import Command
-from support.opspawn_processes import free_port
+from support.server_process import free_port
 
 
 def run(folder: Path, **environment: str) -> Command:

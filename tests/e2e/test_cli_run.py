@@ -13,8 +13,8 @@ import pytest
 from ops_core.log import EventType, NewEvent
 from ops_core.task import Move, Reason, Status, TaskError, Usage, cancel, complete, fail
 from support.command import Command, Start
-from support.opspawn_processes import free_port
 from support.rest_door import RestDoor, rest_door
+from support.server_process import free_port
 
 ANSWER = complete({"output": "391", "structured": None, "artifacts": []})
 

@@ -9,7 +9,7 @@ import pytest
 from support.command import Command, Start
 from support.embedded_folder import postmaster_of
 from support.model_server import ModelServer
-from support.opspawn_processes import free_port
+from support.server_process import free_port
 
 
 def up(start: Start) -> Command:

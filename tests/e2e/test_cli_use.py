@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.command import OPSPAWN, WITHIN_S, Command, Start
-from support.opspawn_processes import free_port
+from support.server_process import free_port
 
 #: Slow to import, or not the business of a command that only shows its help.
 HEAVY = {

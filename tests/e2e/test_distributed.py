@@ -9,7 +9,8 @@ import pytest
 
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
 from support.model_server import KEY, ModelServer
-from support.opspawn_processes import Processes, Rest, free_port, processes, until
+from support.opspawn_processes import Processes, Rest, processes, until
+from support.server_process import free_port
 from support.servers import NewDatabase
 
 pytestmark = pytest.mark.e2e

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.model_server import ModelServer
-from support.opspawn_processes import Processes, Rest, free_port, processes
+from support.opspawn_processes import Processes, Rest, processes
+from support.server_process import free_port
 
 pytestmark = pytest.mark.e2e
 

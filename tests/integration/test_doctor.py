@@ -12,7 +12,7 @@ import pytest
 from opspawn import migrate
 from opspawn.doctor import PATIENCE_S, Finding, examine
 from support.embedded_folder import holder
-from support.opspawn_processes import free_port
+from support.server_process import free_port
 
 Examine = Callable[..., dict[str, Finding]]
 

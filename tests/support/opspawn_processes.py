@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -132,8 +131,3 @@ def until(condition: Callable[[], T], within_s: float = WITHIN_S) -> T:
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
     return value
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])

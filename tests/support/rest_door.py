@@ -18,7 +18,7 @@ from ops_core.service import TaskService
 from ops_core.task import Move, Task, Usage
 from ops_core.testing import MemoryStore
 from opspawn.agents.contract import TASK_TYPES
-from support.opspawn_processes import free_port
+from support.server_process import free_port
 
 T = TypeVar("T")
 

@@ -6,6 +6,7 @@ ids, and to nothing else.
 
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -29,11 +30,19 @@ class ServerUnavailable(Exception):
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now; a server should take it soon."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody listens on now.
+
+    Below 32768, where the kernel takes the ports of outgoing connections from: one of those could be taken
+    before the server binds it, or while it restarts.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def server_account(*preferred: str) -> pwd.struct_passwd:
