@@ -8,10 +8,10 @@ from ops_core.ports import Bell, WorkerStore
 from ops_core.queue.worker import Worker
 from opspawn.agents.contract import AGENT_RUN
 from opspawn.agents.handler import AgentHandler
-from opspawn.agents.providers import Choice, Providers, default_choice
+from opspawn.agents.providers import Providers, default_choice
 from opspawn.settings import Settings
 
-__all__ = ["Choice", "default_choice", "run_worker"]
+__all__ = ["default_choice", "run_worker"]
 
 
 async def run_worker(
