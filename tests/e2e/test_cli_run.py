@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ops_core.log import EventType, NewEvent
-from ops_core.task import Move, Reason, Status, TaskError, Usage, cancel, complete, fail
+from ops_core.moves import Move, cancel, complete, fail
+from ops_core.task import Reason, Status, TaskError, Usage
 from support.command import Command, Start
 from support.rest_door import RestDoor, rest_door
 from support.server_process import free_port

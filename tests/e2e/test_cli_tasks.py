@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ops_core.task import Status, TaskError, Usage, complete, fail
+from ops_core.moves import complete, fail
+from ops_core.task import Status, TaskError, Usage
 from support.command import Command, Start
 from support.rest_door import RestDoor, rest_door
 

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from ops_core.log import EventType, NewEvent
-from ops_core.task import Move, Reason, Status, complete
+from ops_core.moves import Move, complete
+from ops_core.task import Reason, Status
 from opspawn.cli.client import ApiClient, Event
 from opspawn.cli.exits import Refused, Unreachable
 from opspawn.cli.follow import Follower, Lost, Seen

@@ -13,9 +13,10 @@ import uvicorn
 
 from ops_core.api import create_app
 from ops_core.log import NewEvent
+from ops_core.moves import Move
 from ops_core.ports import Append, Lease
 from ops_core.service import TaskService
-from ops_core.task import Move, Task, Usage
+from ops_core.task import Task, Usage
 from ops_core.testing import MemoryStore
 from opspawn.agents.contract import TASK_TYPES
 from support.server_process import free_port

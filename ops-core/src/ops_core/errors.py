@@ -6,11 +6,15 @@ OpsError
 │   ├── TaskNotFound              no such task for this tenant
 │   ├── IdempotencyConflict       the same key came with another body
 │   ├── TaskFinished              the task has ended and cannot be moved
-│   └── TaskNotEnded              only a task that failed or was cancelled can be retried
+│   ├── TaskNotEnded              only a task that failed or was cancelled can be retried
+│   ├── NothingAsked              the task does not wait for what was brought
+│   └── NotADeadLetter            the task is not on the list of dead letters
 ├── Unavailable                 the operator: asking again later may help
 │   ├── StoreUnavailable          PostgreSQL is away
 │   └── BrokerUnavailable         RabbitMQ is away (no client ever sees this one)
 ├── TaskFailed                  a handler's verdict on its own task
+├── FailedBeforeEffect          a call's own word that nothing happened
+├── UnknownOutcome              nobody knows whether an unsafe call took effect
 ├── LostOwnership               this worker is a zombie for that task: another owns it now, stop
 └── IllegalMove                 us: the state machine was asked for a move that it does not have
 """
@@ -96,6 +100,29 @@ class TaskNotEnded(CallerError):
         )
 
 
+class NothingAsked(CallerError):
+    """An answer came for a step that asked nothing, or that was answered before."""
+
+    type = "nothing_asked"
+
+    def __init__(self, task_id: str, step: str) -> None:
+        super().__init__(
+            f"Step {step[:100]!r} of the task {task_id} does not wait for this: it was answered before, or "
+            "asked for nothing; the task's waiting_for says what is open."
+        )
+
+
+class NotADeadLetter(CallerError):
+    """Only a task that failed for an operator to look at can be discarded."""
+
+    type = "not_a_dead_letter"
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"The task {task_id} is not on the list of dead letters; it may have been retried."
+        )
+
+
 class Unavailable(OpsError):
     """Something we depend on is away; the same request may succeed later."""
 
@@ -140,6 +167,18 @@ class TaskFailed(OpsError):
         self.retry_after_s = retry_after_s
 
 
+class FailedBeforeEffect(OpsError):
+    """Raised by a call to say that it failed before anything happened: it may be made again."""
+
+    type = "failed_before_effect"
+
+
+class UnknownOutcome(OpsError):
+    """Raised by a call of an unsafe step when nobody knows whether it took effect; a person will be asked."""
+
+    type = "effect_unknown"
+
+
 class LostOwnership(OpsError):
     """The task is owned under a later epoch, or is no longer running: this worker must stop working on it."""
 
@@ -150,3 +189,11 @@ class IllegalMove(OpsError):
     """A move that the state machine does not have."""
 
     type = "illegal_move"
+
+
+class TaskWaits(BaseException):
+    """Ends a handler whose task waits for something: it comes back by replaying its log.
+
+    Raised by `TaskLog.suspend`; handlers let it through. Not an `Exception`, so that the code of a step that
+    handles its own errors does not take it for one.
+    """

@@ -8,33 +8,30 @@ move, settle.
 import asyncio
 import json
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
-from ops_core.errors import InvalidRequest, LostOwnership, StoreUnavailable, TaskFailed
+from ops_core.errors import InvalidRequest, LostOwnership, StoreUnavailable, TaskFailed, TaskWaits
 from ops_core.log import Event, EventType, NewEvent, storable
-from ops_core.ports import Lease, TaskHandler, WorkerStore
+from ops_core.moves import Move, cancel, complete, deadline_exceeded, fail, release, retry, wait
+from ops_core.ports import ChildEnd, Lease, TaskHandler, WorkerStore
 from ops_core.request import MAX_SECONDS, check_json
 from ops_core.task import (
     NOTHING_USED,
     REASONS,
     JsonObject,
-    Move,
     Reason,
     Status,
     Task,
     TaskError,
     Usage,
-    cancel,
-    complete,
-    deadline_exceeded,
-    fail,
-    release,
-    retry,
+    Wait,
 )
 from ops_core.writer import StepWriter
 
@@ -42,6 +39,9 @@ log = structlog.get_logger(__name__)
 
 #: The longest rest that a provider's Retry-After can ask for. Seconds; a day.
 LONGEST_REST_S: Final = 86_400.0
+
+#: The `seq` of the first claim of a task that nothing happened to before.
+FIRST_CLAIM_SEQ: Final = 2
 
 #: How long a stopped handler may take to unwind before its task is settled without it. Seconds.
 UNWIND_S: Final = 5.0
@@ -80,6 +80,8 @@ class Run:
         self._stopped: Stop | None = None
         self._stop_at_step = False
         self._under_way: set[object] = set()
+        self._claimed_s = time.monotonic()
+        self.waits: list[Wait] = []
         self._handler: asyncio.Task[JsonObject] | None = None
         self._over = asyncio.Event()
 
@@ -92,6 +94,17 @@ class Run:
         if not opened:
             self._under_way -= {_path(event) for event in events}
             await self._stop_if_asked()
+
+    async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
+        return await self._store.children(self.lease, task_ids)
+
+    def now(self) -> datetime:
+        # The claim's time is the database's; only what has passed since is measured here.
+        return self.task.updated_at + timedelta(seconds=time.monotonic() - self._claimed_s)
+
+    def suspend(self, wait: Wait) -> NoReturn:
+        self.waits.append(wait)
+        raise TaskWaits
 
     async def _stop_if_asked(self) -> None:
         """Between two steps: waits to be stopped, once no effect of a parallel branch is under way."""
@@ -120,7 +133,7 @@ class Run:
 
     async def result(self, handler: TaskHandler) -> JsonObject:
         """The handler's result. Raises what the handler raises, and `RunStopped` when it was stopped."""
-        if self.task.epoch > 1:  # else nobody ran it before: there is nothing to replay
+        if self.task.last_seq > FIRST_CLAIM_SEQ:  # else there is nothing to replay
             self.history = await self._store.history(self.lease)
         if self.stopped is not None:
             raise RunStopped
@@ -184,6 +197,8 @@ class Executor:
             return fail(TaskError(type="unknown_task_type", message=message))
         try:
             return _completed(await run.result(handler))
+        except TaskWaits:
+            return _stopped(run.stopped) if run.stopped else wait(run.waits, run.task.signals)
         # A bug in a handler must fail its task, not the worker.
         except Exception as error:  # noqa: BLE001
             # Whatever a stopped handler raises on its way out, why it was stopped decides.
@@ -211,7 +226,12 @@ class Executor:
         policy = task.retry_policy
         if not failure.retryable or task.attempt >= policy.max_attempts:
             known = failure.reason in REASONS[Status.FAILED]
-            return fail(error, Reason(failure.reason) if known else Reason.ERROR)
+            # What might have worked, and did not in all its attempts, is for an operator to look at.
+            return fail(
+                error,
+                Reason(failure.reason) if known else Reason.ERROR,
+                dead_letter=failure.retryable,
+            )
         delay_s = policy.delay_s(task.attempt, jitter=self._jitter())
         asked_s = failure.retry_after_s or 0.0
         return retry(error, max(delay_s, min(asked_s, LONGEST_REST_S)))

@@ -18,6 +18,8 @@ class EventType(StrEnum):
     TASK_SUBMITTED = "task.submitted"
     TASK_CLAIMED = "task.claimed"
     TASK_RELEASED = "task.released"
+    TASK_WAITING = "task.waiting"
+    TASK_WOKEN = "task.woken"
     TASK_RETRIED = "task.retried"
     TASK_CANCEL_REQUESTED = "task.cancel_requested"
     TASK_COMPLETED = "task.completed"
@@ -27,6 +29,18 @@ class EventType(StrEnum):
     TOOL_DISPATCHED = "tool.dispatched"
     TOOL_COMPLETED = "tool.completed"
     TOOL_FAILED = "tool.failed"
+    TOOL_UNKNOWN = "tool.unknown"
+    EFFECT_RESOLVED = "effect.resolved"
+    STEP_RECORDED = "step.recorded"
+    TIMER_SET = "timer.set"
+    TIMER_FIRED = "timer.fired"
+    INPUT_REQUESTED = "input.requested"
+    INPUT_RECEIVED = "input.received"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_RESOLVED = "approval.resolved"
+    CHILD_STARTED = "child.started"
+    CHILD_FINISHED = "child.finished"
+    DEPENDENCY_FINISHED = "dependency.finished"
     AGENT_LIMIT = "agent.limit"
     AGENT_FINISH = "agent.finish"
 
@@ -50,6 +64,11 @@ class NewEvent(_Content):
     """An event to append; the store gives it its `seq` and its time."""
 
     type: EventType
+
+    @property
+    def finishes_step(self) -> bool:
+        """Whether its step is done with: the value is on disk, and no replay makes it again."""
+        return self.journal is not None and "value" in self.journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

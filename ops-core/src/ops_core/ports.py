@@ -4,15 +4,16 @@ The store is three ports because three processes with three rights use it: the d
 worker acts for the tasks it owns, upkeep acts for everybody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 from ops_core.log import Event, NewEvent
-from ops_core.task import NOTHING_USED, JsonObject, Move, NewTask, Status, Task, Usage
+from ops_core.moves import Move
+from ops_core.task import NOTHING_USED, JsonObject, NewTask, Status, Task, TaskError, Usage, Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class TaskFilter:
     label: tuple[str, str] | None = None
     parent_task_id: str | None = None
     thread_id: str | None = None
+    dead_letter: bool | None = None
     created_after: datetime | None = None
 
 
@@ -37,6 +39,10 @@ class TaskPage:
     next_cursor: str | None
 
 
+Decide = Callable[[Task, Sequence[Event]], NewEvent]
+"""Makes the event that brings something to a task, or raises a `CallerError`; pure."""
+
+
 class TaskStore(Protocol):
     """The store as the doors see it: every call acts for one tenant.
 
@@ -47,7 +53,8 @@ class TaskStore(Protocol):
         """Stores the task and its first event in one transaction.
 
         Returns the task and whether it is new: False when the idempotency key had stored it before.
-        Raises `IdempotencyConflict` when the key came with another request.
+        Raises `IdempotencyConflict` when the key came with another request, and `InvalidRequest` when its
+        parent or a task it depends on does not fit.
         """
         ...
 
@@ -71,6 +78,22 @@ class TaskStore(Protocol):
 
         Raises `TaskNotFound`, `TaskNotEnded`.
         """
+        ...
+
+    async def log(self, tenant_id: str, task_id: str) -> list[Event]:
+        """The whole log, journal included. Raises `TaskNotFound`."""
+        ...
+
+    async def signal(self, tenant_id: str, task_id: str, decide: Decide) -> Task:
+        """Appends the event that `decide` makes of the task and its log, and wakes the task if it waits.
+
+        Both under the task's row lock. A running task finds the event when it would wait. Raises
+        `TaskNotFound`, `TaskFinished`, and what `decide` raises.
+        """
+        ...
+
+    async def discard(self, tenant_id: str, task_id: str) -> Task:
+        """Takes a task off the list of dead letters. Raises `TaskNotFound`, `NotADeadLetter`."""
         ...
 
     async def check(self) -> str:
@@ -113,6 +136,26 @@ class Orders:
     owned: frozenset[Lease]
     """What it still owns; anything else that it runs was taken from it."""
 
+    suspects: bool = False
+    """Whether tasks of its queues wait for a worker that runs nothing else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a worker says of itself."""
+
+    alone: bool = False
+    """It runs one task at a time and takes only suspects: tasks under which workers have died."""
+
+    pins: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By task type: the versions that a task is tied to at its first claim."""
+
+    supports: frozenset[str] = frozenset()
+    """Every version, old ones too, that it can run; it is given no task that is tied to another one."""
+
+
+ORDINARY: Final = Profile()
+
 
 class Appended(StrEnum):
     """What became of one append of a batch."""
@@ -125,13 +168,24 @@ class Appended(StrEnum):
     """Somebody else holds the row this moment: ask again with the next batch."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildEnd:
+    """How a child of a task ended."""
+
+    task_id: str
+    status: Status
+    result: JsonObject | None
+    error: TaskError | None
+
+
 class WorkerStore(Protocol):
     """The store as a worker sees it: claims, steps and settlements of the tasks it owns."""
 
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
         """Takes at most `count` due tasks, best first, and makes `worker_id` their owner under a new epoch.
 
-        A worker that has not beaten, or was declared dead since, gets none.
+        Only tasks that suit the profile that the worker last beat with. One that has not beaten, or was
+        declared dead since, gets none.
         """
         ...
 
@@ -147,14 +201,24 @@ class WorkerStore(Protocol):
         ...
 
     async def settle(self, lease: Lease, move: Move) -> Task:
-        """Applies the move and its event in one transaction. Raises `LostOwnership`.
+        """Applies the move, as `met` by what happened meanwhile, in one transaction.
 
-        A move to pending becomes a cancellation when a client has asked for one.
+        Raises `LostOwnership`.
         """
         ...
 
+    async def children(self, lease: Lease, task_ids: Sequence[str]) -> list[ChildEnd]:
+        """Those of the children that have ended, with what they came to."""
+        ...
+
     async def beat(
-        self, worker_id: str, queues: Sequence[str], *, slots: int, running: int
+        self,
+        worker_id: str,
+        queues: Sequence[str],
+        *,
+        slots: int,
+        running: int,
+        profile: Profile = ORDINARY,
     ) -> Orders:
         """Shows that the worker lives, and brings its orders. One row for all its tasks."""
         ...
@@ -211,6 +275,25 @@ class UpkeepStore(Protocol):
         """Fails tasks whose deadline has passed; returns how many."""
         ...
 
+    async def wake(self, limit: int) -> int:
+        """Wakes waiting tasks whose time has come; returns how many."""
+        ...
+
+    async def tell_ends(self, limit: int) -> int:
+        """Tells of at most `limit` ended tasks those who must know; returns how many.
+
+        A parent that waits for its children is woken, tasks that depend on the ended one are freed or failed,
+        and children that are still under way are cancelled.
+        """
+        ...
+
+    async def prune(self, older_than_s: float, limit: int) -> int:
+        """Deletes at most `limit` tasks that ended so long ago, with their logs; returns how many.
+
+        Dead letters and tasks whose parent is kept stay.
+        """
+        ...
+
     async def bury_workers(self, limit: int) -> int:
         """Gives back at most `limit` tasks of workers that are dead; returns how many.
 
@@ -243,6 +326,21 @@ class TaskLog(Protocol):
 
     async def append(self, *events: NewEvent, usage: Usage = NOTHING_USED) -> None:
         """Returns when the events are on disk. Raises `LostOwnership`: the handler must stop."""
+        ...
+
+    async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
+        """Those of the task's children that have ended."""
+        ...
+
+    def now(self) -> datetime:
+        """The database's time, as well as this process knows it."""
+        ...
+
+    def suspend(self, wait: Wait) -> NoReturn:
+        """Ends the handler until something comes: notes what is waited for and raises `TaskWaits`.
+
+        Parallel branches may each suspend; the task then waits for whichever comes first.
+        """
         ...
 
 

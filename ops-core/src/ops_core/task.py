@@ -1,10 +1,10 @@
-"""A task, the states it can be in, and the moves between them.
+"""A task, and the states it can be in. The moves between them are decided in `ops_core.moves`.
 
-Everything here is pure: a move is decided from a task and returned as a value (`Move`); a store applies it
-in one guarded statement together with its event. The same rules stand a second time as CHECK constraints
-in the migration, and a third time as the picture in `docs/lifecycle.md`; tests hold them together.
+The same rules stand a second time as CHECK constraints in the migration, and a third time as the picture in
+`docs/lifecycle.md`; tests hold them together.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,8 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import uuid4
 
-from ops_core.errors import IllegalMove
-from ops_core.log import EventType, NewEvent
+from ops_core.log import NewEvent
 
 JsonObject = dict[str, Any]
 
@@ -159,6 +158,29 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """One thing that a task waits for, at one step of its program."""
+
+    reason: Reason
+    step: str
+    """The step's path."""
+
+    detail: JsonObject = field(default_factory=dict)
+    """Public: what a client needs to know to bring it (the question, the call in doubt, the children)."""
+
+    until: datetime | None = None
+    """When the task wakes by itself; None: only something from outside wakes it."""
+
+    children_needed: int | None = None
+    """How many children must end before it is worth looking again."""
+
+    def public(self) -> JsonObject:
+        """What clients see of it."""
+        until = {"until": self.until.isoformat()} if self.until else {}
+        return {"reason": self.reason, "step": self.step, **until, **self.detail}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
     """A validated request, ready to be stored. Relative times start at the database's clock."""
 
@@ -175,9 +197,19 @@ class NewTask:
     scheduled_at: datetime | None = None
     deadline_s: float | None = None
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    parent_task_id: str | None = None
+    depends_on: tuple[str, ...] = ()
+    """Tasks that must have completed before this one may run."""
+
     idempotency_key: str | None = None
     request_hash: str = ""
     """SHA-256 of the canonical request: the same key with another hash is refused."""
+
+    forked_from: JsonObject | None = None
+    """The task and the `seq` that this one shares its log with."""
+
+    steps: Sequence[NewEvent] = ()
+    """For a fork: the events that its log begins with, after its first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +248,18 @@ class Task:
     started_at: datetime | None
     completed_at: datetime | None
 
+    waiting_for: list[JsonObject] | None = None
+    """What a waiting task waits for, as clients see it."""
+
+    signals: int = 0
+    """How often something came from outside for its handler: an answer, a child's end."""
+
+    deaths: int = 0
+    """How many workers' processes died under its current step."""
+
+    dependencies_left: int = 0
+    dead_letter_at: datetime | None = None
+
     @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
@@ -234,104 +278,12 @@ def submitted_data(new: NewTask) -> JsonObject:
         "scheduled_at": new.scheduled_at.isoformat() if new.scheduled_at else None,
         "deadline_s": new.deadline_s,
         "retry_policy": asdict(new.retry_policy),
+        "parent_task_id": new.parent_task_id,
+        "depends_on": list(new.depends_on),
+        "forked_from": new.forked_from,
     }
-    return {key: value for key, value in asked.items() if value not in (None, {})}
+    return {key: value for key, value in asked.items() if value not in (None, {}, [])}
 
 
 def new_task_id() -> str:
     return f"task_{uuid4().hex}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """A decided move: the state a task goes to, what it carries, and the event that records it."""
-
-    to: Status
-    event: NewEvent
-    reason: Reason | None = None
-    result: JsonObject | None = None
-    error: TaskError | None = None
-    delay_s: float = 0.0
-    """For a move to pending: how long after the database's now the task is runnable again."""
-
-    opens_generation: bool = False
-    """The one way out of a terminal state: a client's `reopen`."""
-
-    def __post_init__(self) -> None:
-        allowed = REASONS[self.to]
-        if (self.reason in allowed) if allowed else self.reason is None:
-            return
-        raise IllegalMove(f"a task cannot be {self.to} because of {self.reason}")
-
-    @property
-    def sources(self) -> frozenset[Status]:
-        """The states this move may start from: the guard of its UPDATE."""
-        if self.opens_generation:
-            return REOPENED
-        return frozenset(s for s, to in TRANSITIONS.items() if self.to in to)
-
-
-def complete(result: JsonObject) -> Move:
-    """The handler returned: running → completed."""
-    event = NewEvent(type=EventType.TASK_COMPLETED, data={"result": result})
-    return Move(to=Status.COMPLETED, event=event, result=result)
-
-
-def fail(error: TaskError, reason: Reason = Reason.ERROR) -> Move:
-    """No attempt is left, or none would help: → failed."""
-    data = {"error": error_json(error), "reason": reason}
-    return Move(
-        to=Status.FAILED,
-        reason=reason,
-        error=error,
-        event=NewEvent(type=EventType.TASK_FAILED, data=data),
-    )
-
-
-def retry(error: TaskError, delay_s: float) -> Move:
-    """This attempt failed and another may succeed: running → pending after a rest of `delay_s` seconds."""
-    reason = Reason.RATE_LIMITED if error.type == "rate_limited" else Reason.RETRYING
-    data = {"why": reason, "error": error_json(error), "delay_s": round(delay_s, 3)}
-    return Move(
-        to=Status.PENDING,
-        reason=reason,
-        delay_s=delay_s,
-        event=NewEvent(type=EventType.TASK_RELEASED, data=data),
-    )
-
-
-def release(why: str) -> Move:
-    """The worker hands the task over unharmed (drain, or the worker died): running → pending, at once.
-
-    It is not an attempt: the next claim counts on from the same number.
-    """
-    event = NewEvent(type=EventType.TASK_RELEASED, data={"why": why})
-    return Move(to=Status.PENDING, reason=Reason.RECOVERED, event=event)
-
-
-def cancel() -> Move:
-    """A client asked for it: → cancelled."""
-    return Move(to=Status.CANCELLED, event=NewEvent(type=EventType.TASK_CANCELLED))
-
-
-def reopen(generation: int) -> Move:
-    """A client retries an ended task: failed or cancelled → pending, in its next `generation`.
-
-    Its attempts are counted anew and its deadline, if it has one, starts again. Its log goes on: finished
-    steps are not made again.
-    """
-    event = NewEvent(type=EventType.TASK_RETRIED, data={"generation": generation})
-    return Move(to=Status.PENDING, reason=Reason.QUEUED, event=event, opens_generation=True)
-
-
-def error_json(error: TaskError) -> JsonObject:
-    return {"type": error.type, "message": error.message, "retryable": error.retryable}
-
-
-def deadline_exceeded() -> Move:
-    """The deadline passed before the task reached an end: → failed."""
-    error = TaskError(
-        type="deadline_exceeded",
-        message="The task did not finish before its deadline; submit it again with a larger deadline_s.",
-    )
-    return fail(error, Reason.DEADLINE_EXCEEDED)

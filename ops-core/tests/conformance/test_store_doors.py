@@ -14,8 +14,9 @@ from ops_core.errors import (
     TaskNotFound,
 )
 from ops_core.log import EventType
+from ops_core.moves import complete, fail
 from ops_core.ports import TaskFilter
-from ops_core.task import Reason, Status, TaskError, complete, fail
+from ops_core.task import Reason, Status, TaskError
 
 pytestmark = pytest.mark.conformance
 

@@ -7,11 +7,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ops_core.api.views import EventView, TaskView
+from ops_core.moves import Move, cancel, complete, fail, release
 from ops_core.ports import TaskKey
 from ops_core.rpc.convert import task_message
 from ops_core.store import Database, SqlTaskStore
 from ops_core.store.moves import apply
-from ops_core.task import Move, NewTask, TaskError, cancel, complete, fail, new_task_id, release
+from ops_core.task import NewTask, TaskError, new_task_id
 
 pytestmark = pytest.mark.conformance
 

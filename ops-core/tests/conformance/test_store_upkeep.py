@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from store_world import GRACE_MAX_S, GRACE_S, TTL_S, World
 
+from ops_core.moves import complete, retry
 from ops_core.ports import TaskKey
-from ops_core.task import Reason, Status, TaskError, complete, retry
+from ops_core.task import Reason, Status, TaskError
 
 pytestmark = pytest.mark.conformance
 

@@ -8,8 +8,9 @@ from store_world import World
 
 from ops_core.errors import LostOwnership
 from ops_core.log import EventType, NewEvent
+from ops_core.moves import Move, complete, fail, release, retry
 from ops_core.ports import Append, Appended, Lease
-from ops_core.task import Move, Reason, Status, TaskError, Usage, complete, fail, release, retry
+from ops_core.task import Reason, Status, TaskError, Usage
 
 pytestmark = pytest.mark.conformance
 

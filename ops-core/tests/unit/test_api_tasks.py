@@ -9,8 +9,9 @@ from door_support import client_of, service_over
 
 from ops_core.api import create_app
 from ops_core.log import EventType, NewEvent
+from ops_core.moves import complete, fail
 from ops_core.ports import Append, Lease
-from ops_core.task import TaskError, Usage, complete, fail
+from ops_core.task import TaskError, Usage
 from ops_core.testing import FrozenClock, MemoryStore
 
 TASKS = "/api/v1/tasks/"

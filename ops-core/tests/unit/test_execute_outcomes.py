@@ -8,19 +8,9 @@ import pytest
 from ops_core.errors import LostOwnership, StoreUnavailable, TaskFailed
 from ops_core.execute import LONGEST_REST_S, Executor, Run, Stop
 from ops_core.log import EventType, NewEvent
+from ops_core.moves import Move, release
 from ops_core.ports import Lease, TaskLog
-from ops_core.task import (
-    JsonObject,
-    Move,
-    NewTask,
-    Reason,
-    RetryPolicy,
-    Status,
-    Task,
-    Usage,
-    new_task_id,
-    release,
-)
+from ops_core.task import JsonObject, NewTask, Reason, RetryPolicy, Status, Task, Usage, new_task_id
 from ops_core.testing import FrozenClock, MemoryStore
 from ops_core.writer import StepWriter
 

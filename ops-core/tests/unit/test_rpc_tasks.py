@@ -10,9 +10,10 @@ from door_support import channel_to, refused, request, service_over, struct, stu
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ops_core.moves import complete, fail
 from ops_core.ports import Append, Lease
 from ops_core.rpc.v1 import tasks_pb2
-from ops_core.task import TaskError, Usage, complete, fail
+from ops_core.task import TaskError, Usage
 from ops_core.testing import FrozenClock, MemoryStore
 
 

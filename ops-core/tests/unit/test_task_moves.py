@@ -4,15 +4,8 @@ import pytest
 
 from ops_core.errors import IllegalMove
 from ops_core.log import EventType, NewEvent
-from ops_core.task import (
-    REASONS,
-    TERMINAL,
-    TRANSITIONS,
+from ops_core.moves import (
     Move,
-    Reason,
-    RetryPolicy,
-    Status,
-    TaskError,
     cancel,
     complete,
     deadline_exceeded,
@@ -20,7 +13,9 @@ from ops_core.task import (
     release,
     reopen,
     retry,
+    wake,
 )
+from ops_core.task import REASONS, TERMINAL, TRANSITIONS, Reason, RetryPolicy, Status, TaskError
 
 pytestmark = pytest.mark.unit
 
@@ -39,7 +34,9 @@ def test_terminal_states_absorb() -> None:
     ("move", "sources"),
     [
         (complete({}), {Status.RUNNING}),
-        (retry(ERROR, 1), {Status.RUNNING, Status.WAITING}),
+        (retry(ERROR, 1), {Status.RUNNING}),
+        (release("drained"), {Status.RUNNING}),
+        (wake("timer"), {Status.WAITING}),
         (fail(ERROR), {Status.PENDING, Status.RUNNING, Status.WAITING}),
         (cancel(), {Status.PENDING, Status.RUNNING, Status.WAITING}),
         (reopen(2), {Status.FAILED, Status.CANCELLED}),

@@ -10,11 +10,12 @@ from dramatiq import Broker, Consumer, Message, Middleware
 
 from ops_core.errors import StoreUnavailable
 from ops_core.log import EventType, NewEvent
+from ops_core.moves import release
 from ops_core.ports import Lease, Orders, TaskLog
 from ops_core.queue.bell import DramatiqBell
 from ops_core.queue.broker import in_process_broker
 from ops_core.queue.worker import Worker
-from ops_core.task import JsonObject, NewTask, Status, Task, new_task_id, release
+from ops_core.task import JsonObject, NewTask, Status, Task, new_task_id
 from ops_core.testing import MemoryStore
 
 pytestmark = pytest.mark.unit

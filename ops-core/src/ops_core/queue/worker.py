@@ -20,9 +20,9 @@ from dramatiq import Broker
 
 from ops_core.errors import BrokerUnavailable, LostOwnership, StoreUnavailable
 from ops_core.execute import UNWIND_S, Executor, Run, Stop
+from ops_core.moves import release
 from ops_core.ports import Bell, Lease, TaskHandler, WorkerStore
 from ops_core.queue.intake import Intake
-from ops_core.task import release
 from ops_core.writer import StepWriter
 
 log = structlog.get_logger(__name__)

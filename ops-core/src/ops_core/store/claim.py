@@ -14,33 +14,37 @@ from ops_core.store.rows import Row
 # first claim and a claim after a failure begin a new attempt. Index: task_for_claim, which is in the order
 # of a claim only within one queue: hence a scan a queue, and the best of what they find.
 #
+# A task under which workers have died is for workers that run alone, and for nobody else; a task whose pins a
+# worker does not support is for another one.
+#
 # First every queue's share of the best is counted, without a lock, then each share is locked: what is locked
 # here and then not taken would look taken to a worker that was rung for it, and it would not look again.
 _CLAIM: Final = text(
     """
     WITH me AS (
         -- Holds off a dispatcher that is burying this worker: it must see what is claimed here.
-        SELECT worker_id FROM worker WHERE worker_id = :worker_id FOR KEY SHARE
+        SELECT alone, pins, supports FROM worker WHERE worker_id = :worker_id FOR KEY SHARE
     ), best AS (
         SELECT ahead.queue
-        FROM unnest(CAST(:queues AS text[])) AS mine (queue) CROSS JOIN LATERAL (
+        FROM me CROSS JOIN unnest(CAST(:queues AS text[])) AS mine (queue) CROSS JOIN LATERAL (
             SELECT queue, priority, runnable_at, task_id FROM task
             WHERE queue = mine.queue AND status = 'pending' AND runnable_at <= ops_now()
               AND (deadline_at IS NULL OR deadline_at > ops_now())
+              AND (deaths >= 2) = me.alone AND (task.pins IS NULL OR task.pins <@ me.supports)
             ORDER BY priority DESC, runnable_at, task_id
             LIMIT :count
         ) AS ahead
-        WHERE EXISTS (SELECT 1 FROM me)
         ORDER BY ahead.priority DESC, ahead.runnable_at, ahead.task_id
         LIMIT :count
     ), share AS (
         SELECT queue, count(*) AS size FROM best GROUP BY queue
     ), due AS (
         SELECT free.tenant_id, free.task_id, ops_now() AS now
-        FROM share CROSS JOIN LATERAL (
+        FROM me CROSS JOIN share CROSS JOIN LATERAL (
             SELECT tenant_id, task_id FROM task
             WHERE queue = share.queue AND status = 'pending' AND runnable_at <= ops_now()
               AND (deadline_at IS NULL OR deadline_at > ops_now())
+              AND (deaths >= 2) = me.alone AND (task.pins IS NULL OR task.pins <@ me.supports)
             ORDER BY priority DESC, runnable_at, task_id
             LIMIT share.size
             FOR NO KEY UPDATE SKIP LOCKED
@@ -57,9 +61,11 @@ _CLAIM: Final = text(
             ring_at    = NULL,
             rings      = 0,
             started_at = COALESCE(started_at, now),
+            pins       = COALESCE(t.pins, ARRAY(
+                             SELECT jsonb_array_elements_text(me.pins -> t.task_type))),
             updated_at = now,
             last_seq   = last_seq + 1
-        FROM due
+        FROM due CROSS JOIN me
         WHERE t.tenant_id = due.tenant_id AND t.task_id = due.task_id
         RETURNING t.*
     ), logged AS (

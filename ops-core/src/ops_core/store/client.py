@@ -3,9 +3,8 @@
 import base64
 import binascii
 import json
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import ColumnElement, and_, func, or_, text
 from sqlalchemy.exc import ProgrammingError
@@ -15,59 +14,24 @@ from ops_core.errors import (
     FieldError,
     IdempotencyConflict,
     InvalidRequest,
+    NotADeadLetter,
     StoreUnavailable,
     TaskFinished,
     TaskNotEnded,
     TaskNotFound,
 )
+from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
 from ops_core.log import Event, EventType
-from ops_core.ports import TaskFilter, TaskKey, TaskPage
+from ops_core.moves import cancel, reopen, wake
+from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
 from ops_core.request import is_storable_time
 from ops_core.store.database import Database, reason
-from ops_core.store.moves import apply, statement
+from ops_core.store.history import history
+from ops_core.store.moves import add_events, apply
 from ops_core.store.rows import event_of, task_of
+from ops_core.store.submit import submit
 from ops_core.store.tables import TaskRow
-from ops_core.task import NewTask, Status, Task, cancel, reopen, submitted_data
-
-# Stores a task with its first event, or nothing when the idempotency key is taken. A concurrent submit
-# with the same key waits here until the other one has committed. Index: task_idempotency_key.
-_SUBMIT: Final = statement(
-    """
-    WITH clock AS (
-        SELECT ops_now() AS now, GREATEST(ops_now(), :scheduled_at) AS runnable_at
-    ), submitted AS (
-        INSERT INTO task (
-            tenant_id, task_id, task_type, queue, name, agent, thread_id, priority, labels,
-            input_data, status, reason, retry_policy, idempotency_key, request_hash, last_seq,
-            created_at, updated_at, scheduled_at, runnable_at, deadline_at, ring_at
-        )
-        SELECT :tenant_id, :task_id, :task_type, :queue, :name, :agent, :thread_id, :priority, :labels,
-               :input_data, 'pending',
-               CASE WHEN runnable_at > now THEN 'delayed' ELSE 'queued' END,
-               :retry_policy, :idempotency_key, :request_hash, 1,
-               now, now, :scheduled_at, runnable_at, now + :deadline_s * interval '1 second',
-               -- A task that may run now is rung by its submitter; upkeep rings only if that is lost.
-               CASE WHEN runnable_at > now THEN runnable_at
-                    ELSE now + :ring_grace_s * interval '1 second' END
-        FROM clock
-        ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-        RETURNING *
-    ), logged AS (
-        INSERT INTO event (tenant_id, task_id, seq, type, data, at)
-        SELECT tenant_id, task_id, last_seq, :type, :data, created_at FROM submitted
-    )
-    SELECT * FROM submitted
-    """,
-    "labels",
-    "input_data",
-    "retry_policy",
-    "data",
-)
-
-# The task that a key stands for. Index: task_idempotency_key.
-_BY_KEY: Final = text(
-    "SELECT * FROM task WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key"
-)
+from ops_core.task import NewTask, Status, Task
 
 # One task. Index: primary key.
 _GET: Final = text("SELECT * FROM task WHERE tenant_id = :tenant_id AND task_id = :task_id")
@@ -101,6 +65,16 @@ _REQUEST_CANCEL: Final = text(
     """
 )
 
+# Takes a task off the list of dead letters; it ended long ago, so its log stays as it is. Index: primary key.
+_DISCARD: Final = text(
+    """
+    UPDATE task SET dead_letter_at = NULL
+    WHERE tenant_id = :tenant_id AND task_id = :task_id
+      AND status = 'failed' AND dead_letter_at IS NOT NULL
+    RETURNING *
+    """
+)
+
 # What a door needs of a server: our tables, and leave to write (a standby gives none).
 _STATE: Final = text(
     """
@@ -115,20 +89,25 @@ _NO_TABLES: Final = "the database has no tables yet: run `opspawn migrate`"
 class SqlTaskStore:
     """`TaskStore` on PostgreSQL. `ring_grace_s`: how long a submitter's own ring may take to be heard."""
 
-    def __init__(self, database: Database, *, ring_grace_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        ring_grace_s: float = 5.0,
+        limits: FamilyLimits = DEFAULT_FAMILY_LIMITS,
+    ) -> None:
         self._database = database
         self._ring_grace_s = ring_grace_s
+        self._limits = limits
 
     async def submit(self, new: NewTask) -> tuple[Task, bool]:
-        parameters = _submit_parameters(new) | {"ring_grace_s": self._ring_grace_s}
         async with self._database.begin() as connection:
-            row = (await connection.execute(_SUBMIT, parameters)).one_or_none()
-            if row is not None:
-                return task_of(row), True
-            earlier = (await connection.execute(_BY_KEY, parameters)).one()
-        if earlier.request_hash != new.request_hash:
+            row, created = await submit(
+                connection, new, ring_grace_s=self._ring_grace_s, limits=self._limits
+            )
+        if not created and row.request_hash != new.request_hash:
             raise IdempotencyConflict(new.idempotency_key or "")
-        return task_of(earlier), False
+        return task_of(row), created
 
     async def get(self, tenant_id: str, task_id: str) -> Task:
         async with self._database.begin() as connection:
@@ -177,6 +156,37 @@ class SqlTaskStore:
             raise TaskNotEnded(task_id, row.status)
         return task_of(moved)
 
+    async def log(self, tenant_id: str, task_id: str) -> list[Event]:
+        async with self._database.begin() as connection:
+            events = await history(connection, TaskKey(tenant_id, task_id))
+        if not events:  # every log has its first event
+            raise TaskNotFound(task_id)
+        return events
+
+    async def signal(self, tenant_id: str, task_id: str, decide: Decide) -> Task:
+        key = TaskKey(tenant_id, task_id)
+        async with self._database.begin() as connection:
+            row = (await connection.execute(_LOCK, key._asdict())).one_or_none()
+            if row is None:
+                raise TaskNotFound(task_id)
+            task = task_of(row)
+            if task.is_terminal:
+                raise TaskFinished(task_id, task.status)
+            event = decide(task, await history(connection, key))
+            row = await add_events(connection, key, [event], signals=1)
+            # A task that waits finds out by replaying; any other one finds it when it would wait.
+            return task_of(await apply(connection, key, wake(event.type)) or row)
+
+    async def discard(self, tenant_id: str, task_id: str) -> Task:
+        key = TaskKey(tenant_id, task_id)
+        async with self._database.begin() as connection:
+            row = (await connection.execute(_DISCARD, key._asdict())).one_or_none()
+            if row is None:
+                if (await connection.execute(_GET, key._asdict())).one_or_none() is None:
+                    raise TaskNotFound(task_id)
+                raise NotADeadLetter(task_id)
+        return task_of(row)
+
     async def check(self) -> str:
         try:
             async with self._database.begin() as connection:
@@ -218,28 +228,6 @@ def _unusable(error: ProgrammingError) -> str:
             return f"the database cannot be used: {reason(error)}"
 
 
-def _submit_parameters(new: NewTask) -> dict[str, Any]:
-    return {
-        "tenant_id": new.tenant_id,
-        "task_id": new.task_id,
-        "task_type": new.task_type,
-        "queue": new.queue,
-        "name": new.name,
-        "agent": new.agent,
-        "thread_id": new.thread_id,
-        "priority": new.priority,
-        "labels": new.labels,
-        "input_data": new.input_data,
-        "retry_policy": asdict(new.retry_policy),
-        "idempotency_key": new.idempotency_key,
-        "request_hash": new.request_hash,
-        "scheduled_at": new.scheduled_at,
-        "deadline_s": new.deadline_s,
-        "type": EventType.TASK_SUBMITTED.value,
-        "data": submitted_data(new),
-    }
-
-
 def _conditions(where: TaskFilter) -> list[ColumnElement[bool]]:
     equal = {
         TaskRow.status: where.status.value if where.status else None,
@@ -249,6 +237,11 @@ def _conditions(where: TaskFilter) -> list[ColumnElement[bool]]:
         TaskRow.thread_id: where.thread_id,
     }
     conditions = [col(column) == value for column, value in equal.items() if value is not None]
+    if where.dead_letter:
+        conditions += [
+            col(TaskRow.dead_letter_at).is_not(None),
+            col(TaskRow.status) == Status.FAILED.value,
+        ]
     if where.label:
         conditions.append(col(TaskRow.labels).contains({where.label[0]: where.label[1]}))
     if where.created_after:

@@ -1,15 +1,21 @@
 """Applies a move: the one guarded UPDATE through which every task changes its state."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_core.effects import unknown_effects
+from ops_core.log import NewEvent
+from ops_core.moves import Move, error_json
 from ops_core.ports import Lease, TaskKey
+from ops_core.store.blobs import Journaled
+from ops_core.store.database import dump_json
+from ops_core.store.history import history
 from ops_core.store.rows import Row
-from ops_core.task import TERMINAL, Move, error_json
+from ops_core.task import TERMINAL
 
 
 def statement(sql: str, *json: str) -> TextClause:
@@ -18,7 +24,8 @@ def statement(sql: str, *json: str) -> TextClause:
 
 
 # Moves one task and appends the event that says so. The guard is the whole rule: the state it may come
-# from and, for an owner, the epoch. No row back means that the move was not allowed. Index: primary key.
+# from and, for an owner, the epoch. No row back means that the move was not allowed. An end that others must
+# hear of goes to the outbox with it: no other task is locked here. Index: primary key.
 _APPLY: Final = statement(
     """
     WITH moved AS (
@@ -29,6 +36,12 @@ _APPLY: Final = statement(
             error        = :error,
             owner        = NULL,
             cancel_requested = false,
+            waiting_for  = :waiting_for,
+            wait_until   = :wait_until,
+            children_needed = :children_needed,
+            deaths       = CASE WHEN :opens_generation THEN 0
+                                ELSE deaths + CAST(:died AS boolean)::int END,
+            dead_letter_at = CASE WHEN :dead_letter THEN ops_now() END,
             generation   = generation + CAST(:opens_generation AS boolean)::int,
             attempt      = CASE WHEN :opens_generation THEN 0 ELSE attempt END,
             deadline_at  = CASE WHEN :opens_generation THEN ops_now() + (
@@ -49,20 +62,83 @@ _APPLY: Final = statement(
     ), logged AS (
         INSERT INTO event (tenant_id, task_id, seq, type, v, data, journal, at)
         SELECT tenant_id, task_id, last_seq, :type, :v, :data, :journal, updated_at FROM moved
+    ), told AS (
+        INSERT INTO outbox (tenant_id, task_id)
+        SELECT tenant_id, task_id FROM moved
+        WHERE :terminal AND (parent_task_id IS NOT NULL OR watched OR children > 0)
     )
     SELECT * FROM moved
     """,
     "result",
     "error",
+    "waiting_for",
     "data",
     "journal",
 )
 
 
+# Adds events to the log of a task whose row the caller has locked. `signals`: how many of them came from
+# outside for its handler. Index: primary key.
+_ADD: Final = text(
+    """
+    WITH numbered AS (
+        UPDATE task SET last_seq = last_seq + :count, signals = signals + :signals,
+                        updated_at = ops_now()
+        WHERE tenant_id = :tenant_id AND task_id = :task_id
+        RETURNING *
+    ), logged AS (
+        INSERT INTO event (tenant_id, task_id, seq, type, v, data, journal, at)
+        SELECT n.tenant_id, n.task_id, n.last_seq - :count + e.place, e.type, e.v,
+               CAST(e.data AS jsonb), CAST(e.journal AS jsonb), n.updated_at
+        FROM numbered n,
+             unnest(CAST(:types AS text[]), CAST(:versions AS int[]), CAST(:data AS text[]),
+                    CAST(:journals AS text[]))
+             WITH ORDINALITY AS e (type, v, data, journal, place)
+    ), kept AS (
+        INSERT INTO blob (tenant_id, task_id, digest, value)
+        SELECT DISTINCT n.tenant_id, n.task_id, b.digest, CAST(b.value AS jsonb)
+        FROM numbered n, unnest(CAST(:digests AS text[]), CAST(:values AS text[])) AS b (digest, value)
+        ON CONFLICT DO NOTHING
+    )
+    SELECT * FROM numbered
+    """
+)
+
+
+async def add_events(
+    connection: AsyncConnection, key: TaskKey, events: Sequence[NewEvent], *, signals: int = 0
+) -> Row:
+    """Adds events to a task that the caller has locked, and returns its row."""
+    journals = [Journaled.of(event.journal) for event in events]
+    blobs = {j.digest: j.value for j in journals if j.digest is not None}
+    parameters = {
+        "tenant_id": key.tenant_id,
+        "task_id": key.task_id,
+        "count": len(events),
+        "signals": signals,
+        "types": [event.type.value for event in events],
+        "versions": [event.v for event in events],
+        "data": [dump_json(event.data) for event in events],
+        "journals": [journal.column for journal in journals],
+        "digests": list(blobs),
+        "values": list(blobs.values()),
+    }
+    return (await connection.execute(_ADD, parameters)).one()
+
+
 async def apply(
     connection: AsyncConnection, key: TaskKey, move: Move, lease: Lease | None = None
 ) -> Row | None:
-    """Applies the move if the task is where it may start (and owned as `lease` says); None if not."""
+    """Applies the move if the task is where it may start (and owned as `lease` says); None if not.
+
+    A move that leaves calls in doubt needs the row locked by the caller.
+    """
+    if move.doubt is not None:
+        doubts = unknown_effects(await history(connection, key), move.doubt)
+        if doubts:
+            await add_events(connection, key, doubts)
+    untils = [wait.until for wait in move.waits if wait.until is not None]
+    needed = [wait.children_needed for wait in move.waits if wait.children_needed is not None]
     parameters: Mapping[str, object] = {
         "tenant_id": key.tenant_id,
         "task_id": key.task_id,
@@ -75,6 +151,11 @@ async def apply(
         "terminal": move.to in TERMINAL,
         "delay": move.delay_s,
         "opens_generation": move.opens_generation,
+        "waiting_for": [wait.public() for wait in move.waits] or None,
+        "wait_until": min(untils, default=None),
+        "children_needed": min(needed, default=None),
+        "died": move.died,
+        "dead_letter": move.dead_letter,
         "any_owner": lease is None,
         "owner": lease.owner if lease else None,
         "epoch": lease.epoch if lease else 0,

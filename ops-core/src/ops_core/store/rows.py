@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from ops_core.log import Event, EventType
+from ops_core.ports import ChildEnd
 from ops_core.task import Reason, RetryPolicy, Status, Task, TaskError, Usage
 
 Row = Any
@@ -54,7 +55,17 @@ def task_of(row: Row) -> Task:
         deadline_at=row.deadline_at,
         started_at=row.started_at,
         completed_at=row.completed_at,
+        waiting_for=row.waiting_for,
+        signals=row.signals,
+        deaths=row.deaths,
+        dependencies_left=row.dependencies_left,
+        dead_letter_at=row.dead_letter_at,
     )
+
+
+def child_end_of(row: Row) -> ChildEnd:
+    error = _known_fields(TaskError, row.error) if row.error else None
+    return ChildEnd(task_id=row.task_id, status=Status(row.status), result=row.result, error=error)
 
 
 def event_of(row: Row) -> Event:

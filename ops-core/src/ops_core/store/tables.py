@@ -9,9 +9,11 @@ from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Computed,
     DateTime,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -48,6 +50,10 @@ def _count(kind: Any, default: int | None = 0) -> Any:
     return Field(sa_column=Column(kind, nullable=False, server_default=server_default))
 
 
+def _flag() -> Any:
+    return Field(sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+
+
 class _Table(SQLModel):
     metadata: ClassVar[MetaData] = METADATA
 
@@ -81,9 +87,7 @@ class TaskRow(_Table, table=True):
     steps: int = _count(Integer)
     owner: str | None = _text(nullable=True)
     epoch: int = _count(BigInteger)
-    cancel_requested: bool = Field(
-        sa_column_kwargs={"server_default": text("false"), "nullable": False}
-    )
+    cancel_requested: bool = _flag()
     last_seq: int = _count(BigInteger)
     idempotency_key: str | None = _text(nullable=True)
     request_hash: str = _text()
@@ -97,6 +101,16 @@ class TaskRow(_Table, table=True):
     ring_at: datetime | None = _time()
     rings: int = _count(Integer)
     wait_until: datetime | None = _time()
+    waiting_for: list[dict[str, Any]] | None = _json(nullable=True)
+    children_needed: int | None = Field(sa_column=Column(Integer))
+    signals: int = _count(BigInteger)
+    depth: int = _count(Integer)
+    children: int = _count(Integer)
+    dependencies_left: int = _count(Integer)
+    watched: bool = _flag()
+    deaths: int = _count(Integer)
+    dead_letter_at: datetime | None = _time()
+    pins: list[str] | None = Field(sa_column=Column(ARRAY(Text)))
     wake_at: datetime | None = Field(
         sa_column=Column(
             DateTime(timezone=True),
@@ -137,6 +151,36 @@ class TaskRow(_Table, table=True):
             postgresql_where=text("thread_id IS NOT NULL"),
         ),
         Index(
+            "task_for_timer",
+            "wait_until",
+            postgresql_where=text("status = 'waiting' AND wait_until IS NOT NULL"),
+        ),
+        Index(
+            "task_for_parent",
+            "tenant_id",
+            "parent_task_id",
+            text("created_at DESC"),
+            text("task_id DESC"),
+            postgresql_where=text("parent_task_id IS NOT NULL"),
+        ),
+        Index(
+            "task_for_isolation",
+            "queue",
+            postgresql_where=text("status = 'pending' AND deaths >= 2"),
+        ),
+        Index(
+            "task_for_dead_letters",
+            "tenant_id",
+            text("created_at DESC"),
+            text("task_id DESC"),
+            postgresql_where=text("dead_letter_at IS NOT NULL AND status = 'failed'"),
+        ),
+        Index(
+            "task_for_retention",
+            "completed_at",
+            postgresql_where=text("completed_at IS NOT NULL AND dead_letter_at IS NULL"),
+        ),
+        Index(
             "task_idempotency_key",
             "tenant_id",
             "idempotency_key",
@@ -171,5 +215,43 @@ class WorkerRow(_Table, table=True):
     queues: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     slots: int = _count(Integer, None)
     running: int = _count(Integer, None)
+    alone: bool = _flag()
+    pins: dict[str, list[str]] = _json(default="{}")
+    supports: list[str] = Field(
+        sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
+    )
     started_at: datetime = _time(nullable=False)
     heartbeat_at: datetime = _time(nullable=False)
+
+
+class DependencyRow(_Table, table=True):
+    """Who waits for whose end before its first run."""
+
+    __tablename__ = "dependency"
+
+    tenant_id: str = _text(default="default", primary_key=True)
+    needs: str = _text(primary_key=True)
+    task_id: str = _text(primary_key=True)
+
+    __table_args__ = (Index("dependency_of_task", "tenant_id", "task_id"),)
+
+
+class OutboxRow(_Table, table=True):
+    """An end that others must hear of."""
+
+    __tablename__ = "outbox"
+
+    outbox_id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    tenant_id: str = _text(default="default")
+    task_id: str = _text()
+
+
+class BlobRow(_Table, table=True):
+    """A large value of a task's journal."""
+
+    __tablename__ = "blob"
+
+    tenant_id: str = _text(default="default", primary_key=True)
+    task_id: str = _text(primary_key=True)
+    digest: str = _text(primary_key=True)
+    value: Any = _json()

@@ -6,30 +6,35 @@ from typing import Final
 
 from sqlalchemy import text
 
+from ops_core.moves import deadline_exceeded, orphaned, wake
 from ops_core.ports import PutOff, TakenRings, TaskKey
 from ops_core.store.database import Database
+from ops_core.store.ends import tell_one_end
 from ops_core.store.moves import apply
-from ops_core.task import cancel, deadline_exceeded, release
+from ops_core.store.retention import prune
+from ops_core.store.rows import task_of
 
 #: How long after a start of PostgreSQL its workers may take to connect again. Seconds.
 SETTLE_S: Final = 5.0
 
 # Takes the due rings of queues that have live workers with room: nobody else would hear one, and rows that
 # nobody serves must not stand in the way of the others. The next ring of a row comes after twice the rest.
-# Rows in other hands are passed over: whoever holds them claims them or ends them. Index: task_for_wake.
+# Suspects are not rung for: who runs alone comes for them. Rows in other hands are passed over: whoever holds
+# them claims them or ends them. Index: task_for_wake.
 _TAKE_RINGS: Final = text(
     """
     WITH listeners AS (
         SELECT queue, count(*) AS workers
         FROM worker, unnest(queues) AS queue
         WHERE heartbeat_at > ops_now() - :ttl_s * interval '1 second' AND running < slots
+          AND NOT alone
         GROUP BY queue
     ), due AS (
         SELECT oldest.tenant_id, oldest.task_id, l.workers
         FROM listeners l CROSS JOIN LATERAL (
             SELECT tenant_id, task_id, wake_at FROM task
             WHERE queue = l.queue AND wake_at <= ops_now()
-              AND status = 'pending' AND ring_at <= ops_now()
+              AND status = 'pending' AND ring_at <= ops_now() AND deaths < 2
             ORDER BY wake_at LIMIT :limit
         ) AS oldest
         ORDER BY oldest.wake_at LIMIT :limit
@@ -85,26 +90,42 @@ _EXPIRED: Final = text(
 # pg_locks as two halves), later when somebody does (the process may be frozen, or only slow). Right after a
 # restart of the database every heartbeat looks old and no lock is held, so nobody is dead before the
 # workers have had time to come back. One that beats or claims this moment is passed over; who is found here
-# can do neither before its tasks were looked at.
+# can do neither before its tasks were looked at. One whose lock is free was killed; any other one may only be
+# frozen or cut off.
 _DEAD: Final = text(
     """
-    SELECT worker_id FROM worker
-    WHERE heartbeat_at < ops_now() - interval '1 second' * CASE
-              WHEN hashtextextended(worker_id, 0) = ANY (
+    WITH seen AS (
+        SELECT tenant_id, worker_id, hashtextextended(worker_id, 0) = ANY (
                   SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
                   WHERE locktype = 'advisory' AND objsubid = 1 AND granted
                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-              ) THEN CAST(:ttl_s AS float8) ELSE CAST(:reconnect_grace_s AS float8) END
+              ) AS present
+        FROM worker
+    )
+    SELECT worker_id, alone, :holds_presence AND NOT present AS killed
+    FROM worker JOIN seen USING (tenant_id, worker_id)
+    WHERE heartbeat_at < ops_now() - interval '1 second' * CASE
+              WHEN present THEN CAST(:ttl_s AS float8) ELSE CAST(:reconnect_grace_s AS float8) END
       AND ops_now() - pg_postmaster_start_time() > :settle_s * interval '1 second'
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE OF worker SKIP LOCKED
     """
 )
 
 # The tasks of dead workers. Rows in other hands come with the next pass. Index: task_for_owner.
 _ORPHANS: Final = text(
     """
-    SELECT tenant_id, task_id, cancel_requested FROM task WHERE owner = ANY(:workers)
+    SELECT * FROM task WHERE owner = ANY(:workers)
     ORDER BY tenant_id, task_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+    """
+)
+
+# Waiting tasks whose time has come. Index: task_for_timer.
+_TIMERS: Final = text(
+    """
+    SELECT tenant_id, task_id FROM task
+    WHERE status = 'waiting' AND wait_until <= ops_now()
+    ORDER BY wait_until LIMIT :limit
+    FOR NO KEY UPDATE SKIP LOCKED
     """
 )
 
@@ -137,7 +158,12 @@ class SqlUpkeepStore:
         self._database = database
         self._ttl = {"ttl_s": heartbeat_ttl_s}
         grace_s = heartbeat_ttl_s if reconnect_grace_s is None else reconnect_grace_s
-        self._death = self._ttl | {"reconnect_grace_s": grace_s, "settle_s": SETTLE_S}
+        self._death = self._ttl | {
+            "reconnect_grace_s": grace_s,
+            "settle_s": SETTLE_S,
+            # Where workers hold no lock, a free one says nothing.
+            "holds_presence": reconnect_grace_s is not None,
+        }
         self._grace = {"grace_s": ring_grace_s, "grace_max_s": ring_grace_max_s}
 
     async def take_rings(self, limit: int) -> list[TakenRings]:
@@ -171,16 +197,35 @@ class SqlUpkeepStore:
                 await apply(connection, TaskKey(row.tenant_id, row.task_id), deadline_exceeded())
         return len(rows)
 
+    async def wake(self, limit: int) -> int:
+        async with self._database.begin() as connection:
+            rows = (await connection.execute(_TIMERS, {"limit": limit})).all()
+            for row in rows:
+                await apply(connection, TaskKey(row.tenant_id, row.task_id), wake("timer"))
+        return len(rows)
+
+    async def tell_ends(self, limit: int) -> int:
+        for told in range(limit):
+            async with self._database.begin() as connection:
+                if not await tell_one_end(connection):
+                    return told
+        return limit
+
+    async def prune(self, older_than_s: float, limit: int) -> int:
+        async with self._database.begin() as connection:
+            return await prune(connection, older_than_s, limit)
+
     async def bury_workers(self, limit: int) -> int:
         async with self._database.begin() as connection:
-            dead = [row.worker_id for row in (await connection.execute(_DEAD, self._death)).all()]
+            dead = (await connection.execute(_DEAD, self._death)).all()
             if not dead:
                 return 0
-            orphans = {"workers": dead, "limit": limit}
+            workers = {row.worker_id: row for row in dead}
+            orphans = {"workers": list(workers), "limit": limit}
             rows = (await connection.execute(_ORPHANS, orphans)).all()
             for row in rows:
-                # Its owner can no longer carry out the cancellation that a client was promised.
-                move = cancel() if row.cancel_requested else release("worker_died")
+                worker = workers[row.owner]
+                move = orphaned(task_of(row), killed=worker.killed, alone=worker.alone)
                 await apply(connection, TaskKey(row.tenant_id, row.task_id), move)
-            await connection.execute(_FORGET, {"workers": dead})
+            await connection.execute(_FORGET, {"workers": list(workers)})
         return len(rows)

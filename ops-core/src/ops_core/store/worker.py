@@ -9,18 +9,16 @@ from sqlalchemy import text
 
 from ops_core.errors import LostOwnership
 from ops_core.log import Event
-from ops_core.ports import Append, Appended, Lease, Orders, TaskKey
+from ops_core.moves import Move, met
+from ops_core.ports import ORDINARY, Append, Appended, ChildEnd, Lease, Orders, Profile, TaskKey
+from ops_core.store.blobs import Journaled
 from ops_core.store.claim import claim
 from ops_core.store.database import Database, dump_json
-from ops_core.store.moves import apply
+from ops_core.store.history import history
+from ops_core.store.moves import apply, statement
 from ops_core.store.presence import Presence
-from ops_core.store.rows import event_of, task_of
-from ops_core.task import Move, Status, Task, cancel
-
-# The whole log of a task, for replay. Index: primary key of event.
-_HISTORY: Final = text(
-    "SELECT * FROM event WHERE tenant_id = :tenant_id AND task_id = :task_id ORDER BY seq"
-)
+from ops_core.store.rows import child_end_of, task_of
+from ops_core.task import TERMINAL, Task
 
 # Appends the events of many tasks in one commit. First the rows are locked, in order (two batches cannot
 # deadlock) and only where the lease still holds: that lock is what makes the epoch a fence. Then the
@@ -28,9 +26,9 @@ _HISTORY: Final = text(
 _APPEND: Final = """
     WITH asked AS (
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[],
-                             $6::bigint[], $7::bigint[], $8::numeric[], $9::int[])
+                             $6::bigint[], $7::bigint[], $8::numeric[], $9::int[], $10::bool[])
           AS a (tenant_id, task_id, owner, epoch, events,
-                input_tokens, output_tokens, cost_usd, steps)
+                input_tokens, output_tokens, cost_usd, steps, finishes)
     ), held AS (
         SELECT t.tenant_id, t.task_id, t.last_seq
         FROM task t JOIN asked a ON t.tenant_id = a.tenant_id AND t.task_id = a.task_id
@@ -40,10 +38,17 @@ _APPEND: Final = """
     ), logged AS (
         INSERT INTO event (tenant_id, task_id, seq, type, v, data, journal, at)
         SELECT h.tenant_id, h.task_id, h.last_seq + e.place, e.type, e.v, e.data, e.journal, ops_now()
-        FROM unnest($10::text[], $11::text[], $12::int[], $13::text[], $14::int[],
-                    $15::jsonb[], $16::jsonb[])
+        FROM unnest($11::text[], $12::text[], $13::int[], $14::text[], $15::int[],
+                    $16::jsonb[], $17::jsonb[])
           AS e (tenant_id, task_id, place, type, v, data, journal)
         JOIN held h ON h.tenant_id = e.tenant_id AND h.task_id = e.task_id
+    ), kept AS (
+        INSERT INTO blob (tenant_id, task_id, digest, value)
+        SELECT DISTINCT h.tenant_id, h.task_id, b.digest, b.value
+        FROM unnest($18::text[], $19::text[], $20::text[], $21::jsonb[])
+          AS b (tenant_id, task_id, digest, value)
+        JOIN held h ON h.tenant_id = b.tenant_id AND h.task_id = b.task_id
+        ON CONFLICT DO NOTHING
     ), counted AS (
         UPDATE task t SET
             last_seq      = t.last_seq + a.events,
@@ -51,6 +56,7 @@ _APPEND: Final = """
             output_tokens = t.output_tokens + a.output_tokens,
             cost_usd      = t.cost_usd + a.cost_usd,
             steps         = t.steps + a.steps,
+            deaths        = CASE WHEN a.finishes THEN 0 ELSE t.deaths END,
             updated_at    = ops_now()
         FROM held h JOIN asked a ON a.tenant_id = h.tenant_id AND a.task_id = h.task_id
         WHERE t.tenant_id = h.tenant_id AND t.task_id = h.task_id
@@ -68,26 +74,42 @@ _STILL_HELD: Final = """
     WHERE t.epoch = a.epoch AND t.owner = a.owner AND t.status = 'running'
 """
 
-# What a run that would go back to pending owes: locked, so that no cancel slips in before the move.
-# Index: primary key.
-_OWED: Final = text(
+# The children of a task that have ended. Index: primary key.
+_CHILDREN: Final = text(
     """
-    SELECT cancel_requested FROM task
+    SELECT task_id, status, result, error FROM task
+    WHERE tenant_id = :tenant_id AND task_id = ANY(:task_ids) AND parent_task_id = :task_id
+      AND completed_at IS NOT NULL
+    """
+)
+
+# A task that its owner settles: locked, so that nothing slips in before the move. Index: primary key.
+_HELD: Final = text(
+    """
+    SELECT * FROM task
     WHERE tenant_id = :tenant_id AND task_id = :task_id
       AND status = 'running' AND owner = :owner AND epoch = :epoch
     FOR NO KEY UPDATE
     """
 )
 
-# A worker's sign of life.
-_BEAT: Final = text(
+# A worker's sign of life; it learns of suspects that wait for a worker of their own.
+# Index: task_for_isolation.
+_BEAT: Final = statement(
     """
-    INSERT INTO worker (worker_id, queues, slots, running, started_at, heartbeat_at)
-    VALUES (:worker_id, :queues, :slots, :running, ops_now(), ops_now())
+    INSERT INTO worker (worker_id, queues, slots, running, alone, pins, supports, started_at,
+                        heartbeat_at)
+    VALUES (:worker_id, :queues, :slots, :running, :alone, :pins, :supports, ops_now(), ops_now())
     ON CONFLICT (tenant_id, worker_id) DO UPDATE SET
         queues = EXCLUDED.queues, slots = EXCLUDED.slots, running = EXCLUDED.running,
         heartbeat_at = EXCLUDED.heartbeat_at
-    """
+    RETURNING EXISTS (
+        SELECT 1 FROM task
+        WHERE status = 'pending' AND deaths >= 2 AND queue = ANY(:queues)
+          AND runnable_at <= ops_now()
+    ) AS suspects
+    """,
+    "pins",
 )
 
 # What a worker owns, and what of it was asked to stop. Index: task_for_owner.
@@ -117,10 +139,8 @@ class SqlWorkerStore:
         return [task_of(row) for row in rows]
 
     async def history(self, lease: Lease) -> list[Event]:
-        key = {"tenant_id": lease.tenant_id, "task_id": lease.task_id}
         async with self._database.begin() as connection:
-            rows = (await connection.execute(_HISTORY, key)).all()
-        return [event_of(row) for row in rows]
+            return await history(connection, TaskKey(lease.tenant_id, lease.task_id))
 
     async def append(self, batch: Sequence[Append]) -> list[Appended]:
         async with self._database.driver() as connection:
@@ -135,26 +155,49 @@ class SqlWorkerStore:
 
     async def settle(self, lease: Lease, move: Move) -> Task:
         async with self._database.begin() as connection:
-            # A cancel that was accepted while the task ran must not be forgotten with the run.
-            if move.to is Status.PENDING and await connection.scalar(_OWED, asdict(lease)):
-                move = cancel()
+            if move.to not in TERMINAL or move.doubt is not None:
+                held = (await connection.execute(_HELD, asdict(lease))).one_or_none()
+                if held is None:
+                    raise _lost(lease)
+                move = met(move, task_of(held))
             row = await apply(connection, TaskKey(lease.tenant_id, lease.task_id), move, lease)
         if row is None:
-            raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
+            raise _lost(lease)
         return task_of(row)
 
-    async def beat(
-        self, worker_id: str, queues: Sequence[str], *, slots: int, running: int
-    ) -> Orders:
-        row = {"worker_id": worker_id, "queues": list(queues), "slots": slots, "running": running}
+    async def children(self, lease: Lease, task_ids: Sequence[str]) -> list[ChildEnd]:
+        asked = {"tenant_id": lease.tenant_id, "task_id": lease.task_id, "task_ids": list(task_ids)}
         async with self._database.begin() as connection:
-            await connection.execute(_BEAT, row)
+            rows = (await connection.execute(_CHILDREN, asked)).all()
+        return [child_end_of(row) for row in rows]
+
+    async def beat(
+        self,
+        worker_id: str,
+        queues: Sequence[str],
+        *,
+        slots: int,
+        running: int,
+        profile: Profile = ORDINARY,
+    ) -> Orders:
+        row = {
+            "worker_id": worker_id,
+            "queues": list(queues),
+            "slots": slots,
+            "running": running,
+            "alone": profile.alone,
+            "pins": {kind: list(pins) for kind, pins in profile.pins.items()},
+            "supports": sorted(profile.supports),
+        }
+        async with self._database.begin() as connection:
+            suspects = (await connection.execute(_BEAT, row)).scalar_one()
             owned = (await connection.execute(_OWNED, {"worker_id": worker_id})).all()
         return Orders(
             cancelled=frozenset(row.task_id for row in owned if row.cancel_requested),
             owned=frozenset(
                 Lease(row.tenant_id, row.task_id, worker_id, row.epoch) for row in owned
             ),
+            suspects=suspects,
         )
 
     def presence(self, worker_id: str) -> AbstractAsyncContextManager[None]:
@@ -163,6 +206,10 @@ class SqlWorkerStore:
     async def leave(self, worker_id: str) -> None:
         async with self._database.begin() as connection:
             await connection.execute(_LEAVE, {"worker_id": worker_id})
+
+
+def _lost(lease: Lease) -> LostOwnership:
+    return LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
 
 
 def _outcome(
@@ -190,6 +237,7 @@ def _task_columns(batch: Sequence[Append]) -> list[list[Any]]:
         [append.usage.output_tokens for append in batch],
         [append.usage.cost_usd for append in batch],
         [append.usage.steps for append in batch],
+        [any(event.finishes_step for event in append.events) for append in batch],
     ]
 
 
@@ -199,6 +247,12 @@ def _event_columns(batch: Sequence[Append]) -> list[list[Any]]:
         for append in batch
         for place, event in enumerate(append.events, start=1)
     ]
+    journals = [Journaled.of(event.journal) for _, _, event in placed]
+    large = [
+        (lease, journal)
+        for (lease, _, _), journal in zip(placed, journals, strict=True)
+        if journal.digest is not None
+    ]
     return [
         [lease.tenant_id for lease, _, _ in placed],
         [lease.task_id for lease, _, _ in placed],
@@ -206,5 +260,9 @@ def _event_columns(batch: Sequence[Append]) -> list[list[Any]]:
         [event.type.value for _, _, event in placed],
         [event.v for _, _, event in placed],
         [dump_json(event.data) for _, _, event in placed],
-        [dump_json(event.journal) if event.journal is not None else None for _, _, event in placed],
+        [journal.column for journal in journals],
+        [lease.tenant_id for lease, _ in large],
+        [lease.task_id for lease, _ in large],
+        [journal.digest for _, journal in large],
+        [journal.value for _, journal in large],
     ]

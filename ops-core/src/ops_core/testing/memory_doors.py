@@ -2,28 +2,25 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ops_core.errors import (
     FieldError,
     IdempotencyConflict,
     InvalidRequest,
+    NotADeadLetter,
     TaskFinished,
     TaskNotEnded,
 )
+from ops_core.family import check_family
 from ops_core.log import Event, EventType, NewEvent
-from ops_core.ports import TaskFilter, TaskKey, TaskPage
-from ops_core.task import (
-    NewTask,
-    Reason,
-    Status,
-    Task,
-    Usage,
-    cancel,
-    reopen,
-    submitted_data,
-)
+from ops_core.moves import cancel, reopen, wake
+from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
+from ops_core.task import NewTask, Reason, Status, Task, Usage, submitted_data
 from ops_core.testing.memory_state import MemoryState, StoredTask
+
+#: When a task runs whose dependencies are not done.
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class MemoryTaskStore(MemoryState):
@@ -39,13 +36,47 @@ class MemoryTaskStore(MemoryState):
                 raise IdempotencyConflict(new.idempotency_key)
             if earlier != key:
                 return self._rows[earlier].task, False
+        try:
+            row = self._placed(new)
+        except InvalidRequest:
+            self._keys.pop((new.tenant_id, new.idempotency_key or ""), None)
+            raise
+        self._rows[key] = row
+        self._add(key, NewEvent(type=EventType.TASK_SUBMITTED, data=submitted_data(new)))
+        for event in new.steps:
+            self._add(key, event)
+        return self._rows[key].task, True
+
+    def _placed(self, new: NewTask) -> StoredTask:
+        """The row of a new task, and its place among those it belongs to. Raises `InvalidRequest`."""
         now = self._clock()
         runnable_at = max(now, new.scheduled_at or now)
         delayed = runnable_at > now
         ring_at = runnable_at if delayed else now + timedelta(seconds=self._grace_s)
-        self._rows[key] = StoredTask(_submitted(new, now, delayed), runnable_at, ring_at)
-        self._add(key, NewEvent(type=EventType.TASK_SUBMITTED, data=submitted_data(new)))
-        return self._rows[key].task, True
+        row = StoredTask(_submitted(new, now, delayed), runnable_at, ring_at)
+        related = [*new.depends_on, *([new.parent_task_id] if new.parent_task_id else [])]
+        keys = {task_id: TaskKey(new.tenant_id, task_id) for task_id in related}
+        rows = {task_id: self._rows[key] for task_id, key in keys.items() if key in self._rows}
+        parent = rows.get(new.parent_task_id or "")
+        check_family(
+            new,
+            {task_id: found.task for task_id, found in rows.items()},
+            depth=parent.depth + 1 if parent else 0,
+            children=parent.children if parent else 0,
+            limits=self._limits,
+        )
+        if parent is not None:
+            parent.children += 1
+            row.depth = parent.depth + 1
+            ends = [at for at in (row.task.deadline_at, parent.task.deadline_at) if at]
+            row.task = replace(row.task, deadline_at=min(ends, default=None))
+        row.needs = {n for n in new.depends_on if rows[n].task.status is not Status.COMPLETED}
+        for needed in row.needs:
+            rows[needed].watched = True
+        if row.needs:
+            row.runnable_at, row.ring_at = NEVER, None
+            row.task = replace(row.task, reason=Reason.DELAYED, dependencies_left=len(row.needs))
+        return row
 
     async def get(self, tenant_id: str, task_id: str) -> Task:
         return self._row(tenant_id, task_id).task
@@ -72,6 +103,27 @@ class MemoryTaskStore(MemoryState):
         row = self._row(tenant_id, task_id)
         if not self._apply(TaskKey(tenant_id, task_id), reopen(row.task.generation + 1)):
             raise TaskNotEnded(task_id, row.task.status)
+        return row.task
+
+    async def log(self, tenant_id: str, task_id: str) -> list[Event]:
+        return await self.events(tenant_id, task_id, after=0, limit=2**63)
+
+    async def signal(self, tenant_id: str, task_id: str, decide: Decide) -> Task:
+        row = self._row(tenant_id, task_id)
+        key = TaskKey(tenant_id, task_id)
+        if row.task.is_terminal:
+            raise TaskFinished(task_id, row.task.status)
+        event = decide(row.task, tuple(self._log[key]))
+        self._add(key, event)
+        self._signal(key)
+        self._apply(key, wake(event.type))
+        return row.task
+
+    async def discard(self, tenant_id: str, task_id: str) -> Task:
+        row = self._row(tenant_id, task_id)
+        if row.task.dead_letter_at is None:
+            raise NotADeadLetter(task_id)
+        row.task = replace(row.task, dead_letter_at=None)
         return row.task
 
     async def check(self) -> str:
@@ -109,7 +161,7 @@ def _submitted(new: NewTask, now: datetime, delayed: bool) -> Task:
         name=new.name,
         agent=new.agent,
         thread_id=new.thread_id,
-        parent_task_id=None,
+        parent_task_id=new.parent_task_id,
         priority=new.priority,
         labels=new.labels,
         input_data=new.input_data,
@@ -141,6 +193,7 @@ def _matches(task: Task, where: TaskFilter) -> bool:
         yield where.agent in (None, task.agent)
         yield where.parent_task_id in (None, task.parent_task_id)
         yield where.thread_id in (None, task.thread_id)
+        yield where.dead_letter is None or (task.dead_letter_at is not None) == where.dead_letter
         yield where.label is None or task.labels.get(where.label[0]) == where.label[1]
         yield where.created_after is None or task.created_at > where.created_after
 

@@ -2,13 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from ops_core.effects import unknown_effects
 from ops_core.errors import TaskNotFound
+from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
 from ops_core.log import Event, NewEvent
-from ops_core.ports import Lease, TaskKey
-from ops_core.task import TERMINAL, Move, Status, Task
+from ops_core.moves import Move
+from ops_core.ports import ORDINARY, Lease, Profile, TaskKey
+from ops_core.task import TERMINAL, Status, Task
 
 
 @dataclass
@@ -19,6 +22,13 @@ class StoredTask:
     runnable_at: datetime
     ring_at: datetime | None
     rings: int = 0
+    wait_until: datetime | None = None
+    children_needed: int | None = None
+    children: int = 0
+    depth: int = 0
+    needs: set[str] = field(default_factory=set)
+    watched: bool = False
+    pins: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -29,6 +39,7 @@ class StoredWorker:
     slots: int
     running: int
     heartbeat_at: datetime
+    profile: Profile = ORDINARY
 
 
 class MemoryState:
@@ -41,6 +52,7 @@ class MemoryState:
         heartbeat_ttl_s: float = 10.0,
         ring_grace_s: float = 5.0,
         ring_grace_max_s: float = 300.0,
+        limits: FamilyLimits = DEFAULT_FAMILY_LIMITS,
     ) -> None:
         self._clock = clock
         self._ttl = timedelta(seconds=heartbeat_ttl_s)
@@ -50,6 +62,8 @@ class MemoryState:
         self._keys: dict[tuple[str, str], tuple[TaskKey, str]] = {}
         self._log: defaultdict[TaskKey, list[Event]] = defaultdict(list)
         self._workers: dict[str, StoredWorker] = {}
+        self._outbox: list[TaskKey] = []
+        self._limits = limits
 
     def _row(self, tenant_id: str, task_id: str) -> StoredTask:
         row = self._rows.get(TaskKey(tenant_id, task_id))
@@ -70,9 +84,18 @@ class MemoryState:
         if row.task.status not in move.sources:
             return False
         now = self._clock()
+        if move.doubt is not None:
+            for event in unknown_effects(self._log[key], move.doubt):
+                self._add(key, event)
+        row.wait_until = min((w.until for w in move.waits if w.until), default=None)
+        needed = [w.children_needed for w in move.waits if w.children_needed is not None]
+        row.children_needed = min(needed, default=None)
         row.task = replace(
             row.task,
             status=move.to,
+            waiting_for=[w.public() for w in move.waits] or None,
+            deaths=0 if move.opens_generation else row.task.deaths + move.died,
+            dead_letter_at=now if move.dead_letter else None,
             reason=move.reason,
             result=move.result,
             error=move.error,
@@ -88,7 +111,13 @@ class MemoryState:
         if move.to is Status.PENDING:
             row.runnable_at = row.ring_at = now + timedelta(seconds=move.delay_s)
         self._add(key, move.event)
+        if move.to in TERMINAL and (row.task.parent_task_id or row.watched or row.children):
+            self._outbox.append(key)
         return True
+
+    def _signal(self, key: TaskKey) -> None:
+        row = self._rows[key]
+        row.task = replace(row.task, signals=row.task.signals + 1)
 
     def _add(self, key: TaskKey, new: NewEvent) -> None:
         row = self._rows[key]

@@ -2,15 +2,28 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ops_core.ports import PutOff, TakenRings
-from ops_core.task import Status, Task, cancel, deadline_exceeded, release
-from ops_core.testing.memory_state import MemoryState
+from ops_core.log import EventType, NewEvent
+from ops_core.moves import (
+    SUSPECT_DEATHS,
+    cancel,
+    deadline_exceeded,
+    dependency_failed,
+    orphaned,
+    wake,
+)
+from ops_core.ports import PutOff, TakenRings, TaskKey
+from ops_core.task import Reason, Status, Task
+from ops_core.testing.memory_state import MemoryState, StoredTask
 
 
 class MemoryUpkeepStore(MemoryState):
     """`UpkeepStore` over dictionaries."""
+
+    silence_is_death = False
+    """Set by a test that plays the death of a process: nobody holds a presence here to lose."""
 
     async def take_rings(self, limit: int) -> list[TakenRings]:
         now = self._clock()
@@ -20,6 +33,7 @@ class MemoryUpkeepStore(MemoryState):
             if row.task.status is Status.PENDING
             and row.ring_at
             and row.ring_at <= now
+            and row.task.deaths < SUSPECT_DEATHS
             and self._listeners(row.task.queue)
         ]
         taken: defaultdict[str, list[PutOff]] = defaultdict(list)
@@ -51,10 +65,81 @@ class MemoryUpkeepStore(MemoryState):
         dead = {name for name, worker in self._workers.items() if worker.heartbeat_at < oldest}
         orphans = [(key, row.task) for key, row in self._rows.items() if row.task.owner in dead]
         for key, task in orphans[:limit]:
-            self._apply(key, cancel() if task.cancel_requested else release("worker_died"))
+            alone = self._workers[task.owner or ""].profile.alone
+            # Workers hold no presence here: what is silent may only be frozen.
+            self._apply(key, orphaned(task, killed=self.silence_is_death, alone=alone))
         for name in dead:
             self._forget(name)
         return len(orphans[:limit])
+
+    async def wake(self, limit: int) -> int:
+        now = self._clock()
+        due = [key for key, row in self._rows.items() if row.wait_until and row.wait_until <= now]
+        return sum(self._apply(key, wake("timer")) for key in due[:limit])
+
+    async def tell_ends(self, limit: int) -> int:
+        told, self._outbox = self._outbox[:limit], self._outbox[limit:]
+        for key in told:
+            if key in self._rows and self._rows[key].task.is_terminal:
+                self._tell(key, self._rows[key].task)
+        return len(told)
+
+    async def prune(self, older_than_s: float, limit: int) -> int:
+        before = self._clock() - timedelta(seconds=older_than_s)
+        old = [
+            key
+            for key, row in sorted(self._rows.items(), key=lambda item: item[1].task.created_at)
+            if row.task.completed_at is not None
+            and row.task.completed_at < before
+            and row.task.dead_letter_at is None
+            and TaskKey(key.tenant_id, row.task.parent_task_id or "") not in self._rows
+            and key not in self._outbox
+        ]
+        for key in old[:limit]:
+            del self._rows[key], self._log[key]
+            self._keys = {k: v for k, v in self._keys.items() if v[0] != key}
+        return len(old[:limit])
+
+    def _tell(self, key: TaskKey, ended: Task) -> None:
+        for other, row in sorted(self._rows.items()):
+            if other.tenant_id != key.tenant_id or row.task.is_terminal:
+                continue
+            if other.task_id == ended.parent_task_id:
+                self._tell_parent(other, row)
+            elif row.task.parent_task_id == ended.task_id:
+                self._cancel_child(other, row)
+            elif ended.task_id in row.needs:
+                self._tell_dependent(other, row, ended)
+
+    def _tell_parent(self, key: TaskKey, row: StoredTask) -> None:
+        self._signal(key)
+        if row.children_needed is not None:
+            row.children_needed = max(row.children_needed - 1, 0)
+            if row.children_needed == 0:
+                self._apply(key, wake("child"))
+
+    def _cancel_child(self, key: TaskKey, row: StoredTask) -> None:
+        if row.task.status is not Status.RUNNING:
+            self._apply(key, cancel())
+        elif not row.task.cancel_requested:
+            row.task = replace(row.task, cancel_requested=True)
+            data = {"why": "parent_ended"}
+            self._add(key, NewEvent(type=EventType.TASK_CANCEL_REQUESTED, data=data))
+
+    def _tell_dependent(self, key: TaskKey, row: StoredTask, ended: Task) -> None:
+        if ended.status is not Status.COMPLETED:
+            self._apply(key, dependency_failed(ended))
+            return
+        row.needs.discard(ended.task_id)
+        left = len(row.needs)
+        row.task = replace(row.task, dependencies_left=left)
+        if not left:
+            now = self._clock()
+            row.runnable_at = row.ring_at = max(now, row.task.scheduled_at or now)
+            delayed = row.runnable_at > now
+            row.task = replace(row.task, reason=Reason.DELAYED if delayed else Reason.QUEUED)
+        data = {"task_id": ended.task_id, "left": left}
+        self._add(key, NewEvent(type=EventType.DEPENDENCY_FINISHED, data=data))
 
     def _listeners(self, queue: str) -> int:
         return sum(
@@ -62,6 +147,7 @@ class MemoryUpkeepStore(MemoryState):
             for worker in self._workers.values()
             if queue in worker.queues
             and worker.running < worker.slots
+            and not worker.profile.alone
             and worker.heartbeat_at > self._clock() - self._ttl
         )
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from ops_core.errors import LostOwnership
 from ops_core.log import Event, EventType, NewEvent
-from ops_core.ports import Append, Appended, Lease, Orders, TaskKey
-from ops_core.task import Move, Reason, Status, Task, cancel
+from ops_core.moves import SUSPECT_DEATHS, Move, met
+from ops_core.ports import ORDINARY, Append, Appended, ChildEnd, Lease, Orders, Profile, TaskKey
+from ops_core.task import Reason, Status, Task
 from ops_core.testing.memory_state import MemoryState, StoredTask, StoredWorker
 
 #: A claim from these begins a new attempt; any other one goes on with the same.
@@ -19,7 +20,8 @@ class MemoryWorkerStore(MemoryState):
 
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
         now = self._clock()
-        if worker_id not in self._workers:
+        worker = self._workers.get(worker_id)
+        if worker is None:
             return []
         due = [
             (key, row)
@@ -28,10 +30,13 @@ class MemoryWorkerStore(MemoryState):
             and row.task.queue in queues
             and row.runnable_at <= now
             and (row.task.deadline_at is None or row.task.deadline_at > now)
+            and _suits(row, worker.profile)
         ]
         due.sort(key=lambda item: (-item[1].task.priority, item[1].runnable_at, item[0].task_id))
         for key, row in due[:count]:
             self._own(worker_id, key, row)
+            if row.pins is None:
+                row.pins = tuple(worker.profile.pins.get(row.task.task_type, ()))
         return [row.task for _, row in due[:count]]
 
     async def history(self, lease: Lease) -> list[Event]:
@@ -44,21 +49,48 @@ class MemoryWorkerStore(MemoryState):
         key = TaskKey(lease.tenant_id, lease.task_id)
         if not self._holds(lease):
             raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
-        if move.to is Status.PENDING and self._rows[key].task.cancel_requested:
-            move = cancel()
-        if not self._apply(key, move):
+        if not self._apply(key, met(move, self._rows[key].task)):
             raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
         return self._rows[key].task
 
+    async def children(self, lease: Lease, task_ids: Sequence[str]) -> list[ChildEnd]:
+        keys = [TaskKey(lease.tenant_id, task_id) for task_id in task_ids]
+        found = [self._rows[key].task for key in keys if key in self._rows]
+        return [
+            ChildEnd(task_id=t.task_id, status=t.status, result=t.result, error=t.error)
+            for t in found
+            if t.parent_task_id == lease.task_id and t.is_terminal
+        ]
+
     async def beat(
-        self, worker_id: str, queues: Sequence[str], *, slots: int, running: int
+        self,
+        worker_id: str,
+        queues: Sequence[str],
+        *,
+        slots: int,
+        running: int,
+        profile: Profile = ORDINARY,
     ) -> Orders:
-        self._workers[worker_id] = StoredWorker(frozenset(queues), slots, running, self._clock())
+        known = self._workers.get(worker_id)
+        self._workers[worker_id] = StoredWorker(
+            frozenset(queues),
+            slots,
+            running,
+            self._clock(),
+            known.profile if known is not None else profile,
+        )
         owned = [row.task for row in self._rows.values() if row.task.owner == worker_id]
         return Orders(
             cancelled=frozenset(task.task_id for task in owned if task.cancel_requested),
             owned=frozenset(
                 Lease(task.tenant_id, task.task_id, worker_id, task.epoch) for task in owned
+            ),
+            suspects=any(
+                row.task.status is Status.PENDING
+                and row.task.deaths >= SUSPECT_DEATHS
+                and row.task.queue in queues
+                and row.runnable_at <= self._clock()
+                for row in self._rows.values()
             ),
         )
 
@@ -76,7 +108,13 @@ class MemoryWorkerStore(MemoryState):
         for event in append.events:
             self._add(key, event)
         row = self._rows[key]
-        row.task = replace(row.task, usage=row.task.usage + append.usage, updated_at=self._clock())
+        finishes = any(event.finishes_step for event in append.events)
+        row.task = replace(
+            row.task,
+            usage=row.task.usage + append.usage,
+            deaths=0 if finishes else row.task.deaths,
+            updated_at=self._clock(),
+        )
         return Appended.STORED
 
     def _own(self, worker_id: str, key: TaskKey, row: StoredTask) -> None:
@@ -96,3 +134,8 @@ class MemoryWorkerStore(MemoryState):
         row.ring_at, row.rings = None, 0
         data = {"worker": worker_id, "attempt": row.task.attempt}
         self._add(key, NewEvent(type=EventType.TASK_CLAIMED, data=data))
+
+
+def _suits(row: StoredTask, profile: Profile) -> bool:
+    suspect = row.task.deaths >= SUSPECT_DEATHS
+    return suspect == profile.alone and set(row.pins or ()) <= profile.supports

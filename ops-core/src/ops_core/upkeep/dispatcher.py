@@ -1,7 +1,8 @@
 """The dispatcher: what must happen later, happens from here.
 
-It rings for pending rows that nobody has claimed, carries out deadlines, and gives back the tasks of dead
-workers. Several dispatchers may run: every statement passes over rows that another one holds.
+It rings for pending rows that nobody has claimed, carries out deadlines, wakes what waits for a moment,
+tells of ends those who must know, gives back the tasks of dead workers, and deletes what is old. Several
+dispatchers may run: every statement passes over rows that another one holds.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ BATCH: Final = 500
 SLOW_S: Final = 1.0
 SETTLE_S: Final = 5.0
 
+#: How often old tasks are looked for when there were none. Seconds.
+PRUNE_S: Final = 60.0
+
 
 class Dispatcher:
     """Polls the store: every `busy_s` while there is something to do, slowing down to `idle_s`. Seconds."""
@@ -35,14 +39,17 @@ class Dispatcher:
         *,
         busy_s: float = 0.05,
         idle_s: float = 0.2,
+        retention_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._bell = bell
         self._busy_s = busy_s
         self._idle_s = idle_s
+        self._retention_s = retention_s
         self._clock = clock
         self._judges_at = clock()
+        self._prunes_at = clock()
         self._unheard = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -69,10 +76,13 @@ class Dispatcher:
         orphans = 0
         if self._clock() >= self._judges_at:
             orphans = await self._store.bury_workers(BATCH)
+        woken = await self._store.wake(BATCH)
+        told = await self._store.tell_ends(BATCH)
         rung = await self._ring()
-        if orphans or expired:
-            log.info("upkeep", given_back=orphans, expired=expired)
-        return bool(orphans or expired or rung)
+        pruned = await self._prune()
+        if orphans or expired or pruned:
+            log.info("upkeep", given_back=orphans, expired=expired, pruned=pruned)
+        return bool(orphans or expired or woken or told or rung or pruned)
 
     async def _expire(self) -> int:
         """Carries out deadlines; how the store answers here tells whether heartbeats can be judged."""
@@ -85,6 +95,15 @@ class Dispatcher:
         if self._clock() - started > SLOW_S:
             self._judges_at = self._clock() + SETTLE_S
         return expired
+
+    async def _prune(self) -> int:
+        """Deletes what is older than the retention, a batch at a time, and looks again after a while."""
+        if self._retention_s is None or self._clock() < self._prunes_at:
+            return 0
+        pruned = await self._store.prune(self._retention_s, BATCH)
+        if pruned < BATCH:
+            self._prunes_at = self._clock() + PRUNE_S
+        return pruned
 
     async def _ring(self) -> int:
         """Rings for due rows, which the store has put off by then: who is rung finds them free.

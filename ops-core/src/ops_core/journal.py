@@ -1,0 +1,255 @@
+"""The journal of a running task: every effect of a handler goes through it, and comes back from it.
+
+A step has a path, its place in the handler's program (`3/tool/1`), given in program order. Started again, a
+handler gets its finished steps back by their paths and goes on with the first that is not: nothing that was
+done is done again. What a handler waits for ends it (`TaskWaits`) until it has come.
+
+Two rules for a handler: whatever may come out differently another time (the clock, chance, the world) goes
+through the journal, and branches that run side by side are gathered with `together`.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NoReturn, Protocol, TypeVar
+
+from ops_core.effects import unknown
+from ops_core.errors import FailedBeforeEffect, TaskFailed, TaskWaits, UnknownOutcome
+from ops_core.log import EventType, NewEvent
+from ops_core.ports import TaskLog
+from ops_core.replay import check_same, read
+from ops_core.step import Step, idempotency_key
+from ops_core.task import NOTHING_USED, JsonObject, Reason, Task, Usage, Wait
+
+T = TypeVar("T")
+
+
+class Telling(Protocol):
+    """How finished steps are told to clients, and how a person's word becomes a step's value."""
+
+    def finished(
+        self, step: Step, value: Any, duration_s: float
+    ) -> tuple[EventType, JsonObject, Usage]:
+        """The public event of a finished step, and what it used."""
+        ...
+
+    def happened(self, step: Step, result: Any) -> Any:
+        """The value of an unsafe call that a person says took effect, with the result they gave."""
+        ...
+
+
+class PlainTelling:
+    """Steps of handlers that have no words of their own."""
+
+    def finished(
+        self, step: Step, value: Any, duration_s: float
+    ) -> tuple[EventType, JsonObject, Usage]:
+        data = step.place | {"kind": step.kind, "name": step.name, "duration_s": duration_s}
+        if step.effect == "unsafe":
+            return (
+                EventType.TOOL_COMPLETED,
+                data | {"tool": step.name, "output": value},
+                NOTHING_USED,
+            )
+        return EventType.STEP_RECORDED, data, NOTHING_USED
+
+    def happened(self, step: Step, result: Any) -> Any:
+        return result
+
+
+PLAIN: Final = PlainTelling()
+
+
+class Journal:
+    """The steps of one run of a task.
+
+    Raises `TaskFailed` when the log does not fit the program (`nondeterministic`), and what the log raises.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        log: TaskLog,
+        *,
+        telling: Telling = PLAIN,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._task = task
+        self._log = log
+        self._telling = telling
+        self._clock = clock
+        self._chance = chance
+        self._recorded = read(log.history)
+
+    def idempotency_key(self, path: str) -> str:
+        """What an idempotent call of this step carries: the same in every attempt."""
+        return idempotency_key(self._task.task_id, path)
+
+    async def record(self, step: Step, run: Callable[[], Awaitable[T]]) -> T:
+        """The recorded value of the step, or what `run` returns, recorded. Values are JSON.
+
+        Whatever `run` of an unsafe step raises leaves its outcome in doubt, and the task waits for a person;
+        only `FailedBeforeEffect` passes through, as everything does that another step raises.
+        """
+        entry = self._recorded.value(step)
+        if entry is not None:
+            value: T = (
+                self._telling.happened(step, entry["result"])
+                if "outcome" in entry
+                else entry["value"]
+            )
+            return value
+        if step.effect == "unsafe":
+            await self._dispatch(step)
+        started_s = self._clock()
+        value = await self._run(step, run)
+        duration_s = round(self._clock() - started_s, 3)
+        kind, data, usage = self._telling.finished(step, value, duration_s)
+        await self._log.append(
+            NewEvent(type=kind, data=data, journal=step.entry | {"value": value}), usage=usage
+        )
+        return value
+
+    async def now(self, path: str) -> datetime:
+        """The time, as it was when this step was first made."""
+
+        async def read_clock() -> str:
+            return self._log.now().isoformat()
+
+        return datetime.fromisoformat(await self.record(_own(path, "clock", "now"), read_clock))
+
+    async def random(self, path: str) -> float:
+        """A number in [0, 1), drawn when this step was first made."""
+
+        async def draw() -> float:
+            return self._chance()
+
+        return await self.record(_own(path, "random", "random"), draw)
+
+    async def sleep(self, path: str, seconds: float) -> None:
+        """Goes on after so many seconds, counted from when this step was first made; no worker waits."""
+        step = _own(path, "timer", "sleep", seconds)
+        if self._recorded.value(step) is not None:
+            return
+        opened = self._opened(step)
+        if opened is None:
+            until = self._log.now() + timedelta(seconds=seconds)
+            await self._open(step, EventType.TIMER_SET, {"until": until.isoformat()})
+        else:
+            until = datetime.fromisoformat(opened["until"])
+        if self._log.now() < until:
+            self._log.suspend(Wait(reason=Reason.TIMER, step=path, until=until))
+        await self._close(step, EventType.TIMER_FIRED, {}, None)
+
+    async def ask(self, path: str, question: JsonObject) -> Any:
+        """What a client answers to the question; until then the task waits."""
+        step = _own(path, "input", "ask", question)
+        return await self._asked(step, EventType.INPUT_REQUESTED, Reason.INPUT, question)
+
+    async def approve(self, path: str, request: JsonObject) -> JsonObject:
+        """The decision of a client on the request: `{"decision", "comment", "arguments"}`."""
+        step = _own(path, "approval", "approve", request)
+        answer: JsonObject = await self._asked(
+            step, EventType.APPROVAL_REQUESTED, Reason.APPROVAL, request
+        )
+        return answer
+
+    async def _asked(
+        self, step: Step, kind: EventType, reason: Reason, question: JsonObject
+    ) -> Any:
+        answered = self._recorded.finished.get(step.path)
+        opened = self._opened(step)
+        if answered is not None:
+            return answered["value"]
+        if opened is None:
+            await self._open(step, kind, question)
+        return self._log.suspend(Wait(reason=reason, step=step.path, detail=question))
+
+    async def _dispatch(self, step: Step) -> None:
+        """The intent of an unsafe call is on disk before it; one whose end is unknown is not made again."""
+        recorded = self._recorded
+        if step.path in recorded.refused:
+            raise TaskFailed(
+                "effect_unknown",
+                f"Nobody knows whether step {step.path} ({step.name}) took effect, and a person decided that "
+                "the task fails for it.",
+            )
+        call = self._dispatched(step)
+        opened = recorded.opened.get(step.path)
+        if opened is None:
+            await self._log.append(call)
+            return
+        check_same(step, opened)
+        doubt = recorded.doubtful.get(step.path)
+        if doubt is None:
+            # No run of this handler is under way but this one: whoever made the call has died.
+            await self._doubt(step, "its worker died while it ran")
+        self._wait_for_word(step, doubt)
+
+    async def _run(self, step: Step, run: Callable[[], Awaitable[T]]) -> T:
+        if step.effect != "unsafe":
+            return await run()
+        try:
+            return await run()
+        except FailedBeforeEffect as error:
+            again = NewEvent(
+                type=EventType.TOOL_FAILED,
+                data=self._dispatched(step).data | {"why": str(error)[:500]},
+                journal=step.entry | {"again": True},
+            )
+            await self._log.append(again)
+            raise
+        except UnknownOutcome as error:
+            await self._doubt(step, str(error)[:500])
+        # Nothing of an unsafe call can be known from an error that it did not foresee.
+        except Exception as error:  # noqa: BLE001
+            await self._doubt(step, f"it raised {type(error).__name__}: {error}"[:500])
+
+    async def _doubt(self, step: Step, why: str) -> NoReturn:
+        event = unknown(self._dispatched(step), why)
+        await self._log.append(event)
+        self._wait_for_word(step, event.data)
+
+    def _wait_for_word(self, step: Step, doubt: JsonObject | None) -> NoReturn:
+        self._log.suspend(
+            Wait(reason=Reason.EFFECT_UNKNOWN, step=step.path, detail=dict(doubt or {}))
+        )
+
+    def _dispatched(self, step: Step) -> NewEvent:
+        data = step.place | {"tool": step.name, "arguments": step.arguments, "effect": step.effect}
+        return NewEvent(type=EventType.TOOL_DISPATCHED, data=data, journal=step.entry)
+
+    def _opened(self, step: Step) -> JsonObject | None:
+        opened = self._recorded.opened.get(step.path)
+        if opened is not None:
+            check_same(step, opened)
+        return opened
+
+    async def _open(self, step: Step, kind: EventType, data: JsonObject) -> None:
+        await self._log.append(
+            NewEvent(type=kind, data=step.place | data, journal=step.entry | data)
+        )
+
+    async def _close(self, step: Step, kind: EventType, data: JsonObject, value: Any) -> None:
+        entry = step.entry | {"value": value}
+        await self._log.append(NewEvent(type=kind, data=step.place | data, journal=entry))
+
+
+def _own(path: str, kind: str, name: str, arguments: Any = None) -> Step:
+    """A step that the journal makes itself; nothing of it reaches the world."""
+    return Step(path, kind, name, arguments, "pure")
+
+
+async def together(*branches: Awaitable[Any]) -> list[Any]:
+    """Runs branches side by side; their values in order.
+
+    When one must wait, the others settle first. What one raises goes on, a failure before a wait.
+    """
+    results: Sequence[Any] = await asyncio.gather(*branches, return_exceptions=True)
+    raised = [result for result in results if isinstance(result, BaseException)]
+    for error in sorted(raised, key=lambda error: isinstance(error, TaskWaits)):
+        raise error
+    return list(results)

@@ -1,0 +1,170 @@
+"""Stores a new task, and gives it its place among those it belongs to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ops_core.family import FamilyLimits, check_family
+from ops_core.log import EventType
+from ops_core.ports import TaskKey
+from ops_core.store.moves import add_events, statement
+from ops_core.store.rows import Row, task_of
+from ops_core.task import NewTask, Status, Task, submitted_data
+
+# Stores a task with its first event, or nothing when the idempotency key is taken. A concurrent submit
+# with the same key waits here until the other one has committed. Index: task_idempotency_key.
+_SUBMIT: Final = statement(
+    """
+    WITH clock AS (
+        SELECT ops_now() AS now, GREATEST(ops_now(), :scheduled_at) AS runnable_at
+    ), submitted AS (
+        INSERT INTO task (
+            tenant_id, task_id, task_type, queue, name, agent, thread_id, parent_task_id, priority,
+            labels, input_data, status, reason, retry_policy, idempotency_key, request_hash, last_seq,
+            created_at, updated_at, scheduled_at, runnable_at, deadline_at, ring_at
+        )
+        SELECT :tenant_id, :task_id, :task_type, :queue, :name, :agent, :thread_id, :parent_task_id,
+               :priority, :labels, :input_data, 'pending',
+               CASE WHEN runnable_at > now THEN 'delayed' ELSE 'queued' END,
+               :retry_policy, :idempotency_key, :request_hash, 1,
+               now, now, :scheduled_at, runnable_at, now + :deadline_s * interval '1 second',
+               -- A task that may run now is rung by its submitter; upkeep rings only if that is lost.
+               CASE WHEN runnable_at > now THEN runnable_at
+                    ELSE now + :ring_grace_s * interval '1 second' END
+        FROM clock
+        ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+        RETURNING *
+    ), logged AS (
+        INSERT INTO event (tenant_id, task_id, seq, type, data, at)
+        SELECT tenant_id, task_id, last_seq, :type, :data, created_at FROM submitted
+    )
+    SELECT * FROM submitted
+    """,
+    "labels",
+    "input_data",
+    "retry_policy",
+    "data",
+)
+
+# The task that a key stands for. Index: task_idempotency_key.
+_BY_KEY: Final = text(
+    "SELECT * FROM task WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key"
+)
+
+# The tasks that a new one belongs to, locked in the order that everybody keeps, so that none of them ends
+# before it is known who must hear of that. Index: primary key.
+_RELATIVES: Final = text(
+    """
+    SELECT * FROM task WHERE tenant_id = :tenant_id AND task_id = ANY(:task_ids)
+    ORDER BY task_id FOR NO KEY UPDATE
+    """
+)
+
+# Index: primary key.
+_ADOPT: Final = text(
+    """
+    UPDATE task SET children = children + 1
+    WHERE tenant_id = :tenant_id AND task_id = :parent_task_id
+    """
+)
+
+# Index: primary key.
+_WATCH: Final = text(
+    """
+    WITH needed AS (
+        UPDATE task SET watched = true
+        WHERE tenant_id = :tenant_id AND task_id = ANY(:needs)
+        RETURNING task_id
+    )
+    INSERT INTO dependency (tenant_id, needs, task_id)
+    SELECT :tenant_id, task_id, :task_id FROM needed
+    """
+)
+
+# A child ends no later than its parent; a task with open dependencies runs when upkeep frees it.
+# Index: primary key.
+_JOIN: Final = text(
+    """
+    UPDATE task SET
+        depth             = :depth,
+        deadline_at       = LEAST(deadline_at, :deadline_at),
+        dependencies_left = :open,
+        reason            = CASE WHEN :open > 0 THEN 'delayed' ELSE reason END,
+        runnable_at       = CASE WHEN :open > 0 THEN 'infinity' ELSE runnable_at END,
+        ring_at           = CASE WHEN :open = 0 THEN ring_at END
+    WHERE tenant_id = :tenant_id AND task_id = :task_id
+    RETURNING *
+    """
+)
+
+
+async def submit(
+    connection: AsyncConnection, new: NewTask, *, ring_grace_s: float, limits: FamilyLimits
+) -> tuple[Row, bool]:
+    """The task's row, and whether it is new; else the one that its key had stored before.
+
+    Raises `InvalidRequest` when its parent or a task it depends on does not fit.
+    """
+    parameters = _parameters(new) | {"ring_grace_s": ring_grace_s}
+    row = (await connection.execute(_SUBMIT, parameters)).one_or_none()
+    if row is None:
+        return (await connection.execute(_BY_KEY, parameters)).one(), False
+    if new.parent_task_id is not None or new.depends_on:
+        row = await _join(connection, new, limits)
+    if new.steps:
+        row = await add_events(connection, TaskKey(new.tenant_id, new.task_id), new.steps)
+    return row, True
+
+
+async def _join(connection: AsyncConnection, new: NewTask, limits: FamilyLimits) -> Row:
+    ids = [*new.depends_on, *([new.parent_task_id] if new.parent_task_id else [])]
+    asked = {"tenant_id": new.tenant_id, "task_ids": sorted(set(ids))}
+    rows = {row.task_id: row for row in (await connection.execute(_RELATIVES, asked)).all()}
+    relatives: Mapping[str, Task] = {task_id: task_of(row) for task_id, row in rows.items()}
+    parent = rows.get(new.parent_task_id or "")
+    depth = parent.depth + 1 if parent else 0
+    check_family(
+        new, relatives, depth=depth, children=parent.children if parent else 0, limits=limits
+    )
+    needs: Sequence[str] = [
+        task_id
+        for task_id in set(new.depends_on)
+        if relatives[task_id].status is not Status.COMPLETED
+    ]
+    key = {"tenant_id": new.tenant_id, "task_id": new.task_id}
+    if parent is not None:
+        await connection.execute(_ADOPT, key | {"parent_task_id": new.parent_task_id})
+    if needs:
+        await connection.execute(_WATCH, key | {"needs": list(needs)})
+    joined = {
+        "depth": depth,
+        "deadline_at": parent.deadline_at if parent else None,
+        "open": len(needs),
+    }
+    return (await connection.execute(_JOIN, key | joined)).one()
+
+
+def _parameters(new: NewTask) -> dict[str, Any]:
+    return {
+        "tenant_id": new.tenant_id,
+        "task_id": new.task_id,
+        "task_type": new.task_type,
+        "queue": new.queue,
+        "name": new.name,
+        "agent": new.agent,
+        "thread_id": new.thread_id,
+        "parent_task_id": new.parent_task_id,
+        "priority": new.priority,
+        "labels": new.labels,
+        "input_data": new.input_data,
+        "retry_policy": asdict(new.retry_policy),
+        "idempotency_key": new.idempotency_key,
+        "request_hash": new.request_hash,
+        "scheduled_at": new.scheduled_at,
+        "deadline_s": new.deadline_s,
+        "type": EventType.TASK_SUBMITTED.value,
+        "data": submitted_data(new),
+    }
