@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from agentkit import InMemoryJournal, RunContext
 from agentkit.testing import FrozenClock
-from agentkit.tools.builtin import calculator, current_time, current_time_of
+from agentkit.tools.builtin import calculator, current_time
 
 
 async def calculate(expression: str) -> str:
@@ -76,9 +77,10 @@ def test_the_calculator_is_pure() -> None:
     ],
 )
 async def test_the_time_in_a_zone(arguments: dict[str, str], told: str) -> None:
-    """The clock's moment is told in the zone asked for, UTC by default."""
-    clock = current_time_of(FrozenClock(datetime(2026, 7, 1, 12, tzinfo=UTC)))
-    assert told == await clock.call(clock.parse(arguments))
+    """The moment of the run's clock is told in the zone asked for, UTC by default."""
+    clock = FrozenClock(datetime(2026, 7, 1, 12, tzinfo=UTC))
+    context = RunContext(InMemoryJournal(), "1/tool/1", clock=clock)
+    assert told == await current_time.call(current_time.parse(arguments), context)
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../../etc/passwd", "/etc/passwd", "Europe"])
