@@ -52,6 +52,8 @@ class RunContext:
         self._asked: Counter[StepKind] = Counter()
         self._timeout: PausableTimeout | None = None
         self._stops: list[BaseException] = []
+        self._stopped: list[asyncio.Task[object] | None] = []
+        self._body: asyncio.Task[object] | None = None
         self._open = 0
         self._idle = asyncio.Event()
         self._over = False
@@ -149,9 +151,15 @@ class RunContext:
                 return await self._journal.wait(step)
 
     def _next(self, kind: StepKind, name: str, arguments: JsonValue, effect: Effect) -> Step:
-        if self._over or inside_step.get():
-            where = "inside ctx.step" if inside_step.get() else "after its tool had returned"
-            raise UsageError(f"{name} was asked of the run {where}, where no replay would find it.")
+        if self._over:
+            raise UsageError(f"{name} was asked of the run after the call that it belongs to.")
+        if inside_step.get():
+            self._stops.append(
+                UsageError(
+                    f"{name} was asked inside ctx.step, where a replay would not ask it again."
+                )
+            )
+            raise _Stopped
         self._asked[kind] += 1
         path = f"{self._path}/{kind}/{self._asked[kind]}"
         in_doubt = reported if kind == "value" and effect != "pure" else None
@@ -159,8 +167,13 @@ class RunContext:
 
     @asynccontextmanager
     async def _operation(self) -> AsyncIterator[None]:
-        """Let what the journal raises out past the tool's own handlers, and nothing in after it."""
-        if self._stops:
+        """Let what the journal raises out past the tool's own handlers.
+
+        What was stopped, and the body around it, ask nothing more; the other branches of a
+        `gather` may, so that the journal sees all that the call waits for.
+        """
+        branch = asyncio.current_task()
+        if branch in self._stopped:
             raise _Stopped
         self._open += 1
         self._idle.clear()
@@ -171,6 +184,7 @@ class RunContext:
         # Protects the journal's exception from the tool: it ends the run, whatever kind it is.
         except BaseException as error:
             self._stops.append(error)
+            self._stopped += [branch, self._body]
             raise _Stopped from error
         finally:
             self._open -= 1
@@ -181,6 +195,7 @@ class RunContext:
         return self._timeout is not None and self._timeout.expired()
 
     async def __aenter__(self) -> Self:
+        self._body = asyncio.current_task()
         return self
 
     async def __aexit__(
@@ -189,9 +204,11 @@ class RunContext:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not isinstance(error, asyncio.CancelledError):
-            if self._open:
+        cancelled = isinstance(error, asyncio.CancelledError)
+        try:
+            if self._open and not cancelled:
                 await self._idle.wait()
-            if self._stops:
-                raise self._stops[0]
-        self._over = True
+        finally:
+            self._over = True
+        if self._stops and not cancelled:
+            raise self._stops[0]
