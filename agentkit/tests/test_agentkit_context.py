@@ -177,7 +177,7 @@ async def test_a_step_of_a_tool_runs_once() -> None:
     ("raised", "effect", "kind", "said"),
     [
         (OSError("reset"), "pure", StepFailed, "send failed: OSError: reset"),
-        (OSError("reset"), "unsafe", StepFailed, "reset. It may have taken effect"),
+        (OSError("reset"), "unsafe", StepFailed, "may have taken effect.*: OSError: reset"),
         (FailedBeforeEffect("no route"), "unsafe", FailedBeforeEffect, "no route"),
         (object(), "unsafe", StepFailed, "Unable to serialize"),
     ],
@@ -320,6 +320,23 @@ async def test_no_tool_holds_what_the_journal_raises(body: Callable[..., Any]) -
     with pytest.raises(Lost, match="1/tool/1/input/1"):
         await observed(going, journal=journal)
     assert ["1/llm", "1/tool/1", "1/tool/1/input/1"] == journal.seen
+
+
+async def test_a_tool_does_not_take_its_way_out_when_it_is_stopped() -> None:
+    """What it would do about a failure is not done: nothing failed, the run only stops."""
+    went: list[str] = []
+
+    @tool(effect="pure")
+    async def go(ctx: RunContext) -> None:
+        """Go on."""
+        try:
+            await ctx.ask("Go on?")
+        except Exception:  # noqa: BLE001  a tool as careless as this
+            went.append("another way")
+
+    with pytest.raises(Lost):
+        await observed(go, journal=DyingJournal("1/tool/1/input/1"))
+    assert [] == went
 
 
 async def test_every_branch_reaches_its_own_wait() -> None:

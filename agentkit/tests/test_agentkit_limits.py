@@ -188,6 +188,7 @@ async def test_seconds_settle_an_unsafe_call_first() -> None:
         security=AllowList(["record"]),
         limits=Limits(seconds=0.01),
         journal=journal,
+        clock=FrozenClock(),  # which has seen nothing of the time that the call was given
     )
     error, events = await exceeded(cut)
     assert ("seconds", 2) == (error.limit, len(journal.records))

@@ -84,5 +84,6 @@ def value_of(recorded: JsonValue) -> JsonValue:
 
 
 def _unknown(detail: str) -> UnknownOutcome:
-    doubt = f"{detail}. It may have taken effect all the same: do not repeat it without checking."
+    # The doubt first: what is long is cut at its end before a model reads it.
+    doubt = f"it may have taken effect, so do not repeat it without checking: {detail}"
     return UnknownOutcome(detail, {"failed": doubt})

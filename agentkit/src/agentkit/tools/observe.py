@@ -51,4 +51,4 @@ def _being_cancelled() -> bool:
 
 
 def _quoted(error: Exception) -> str:
-    return str(error)[:_LONGEST_QUOTE] or "no detail"
+    return str(error)[:_LONGEST_QUOTE].rstrip(".") or "no detail"
