@@ -151,6 +151,51 @@ class SlowJournal(InMemoryJournal):
         return value
 
 
+class SlowReplay(InMemoryJournal):
+    """Takes eleven seconds to find a record."""
+
+    clock: FrozenClock
+
+    async def record(self, step: Step, run: Any) -> Any:
+        self.clock.advance(11)
+        return await super().record(step, run)
+
+
+async def test_seconds_never_cut_what_is_recorded() -> None:
+    """A replay that is slow to read is not stopped before the first step that it has to make."""
+    script = [looking("a"), looking("b"), answer("done")]
+    first, limits = InMemoryJournal(), Limits(seconds=10)
+    await agent(ScriptedLlm(script), limits, journal=first).run("goal")
+    clock, replay = FrozenClock(), SlowReplay(first.records[:-1])
+    replay.clock = clock
+    llm = ScriptedLlm(script[-1:])
+    assert "done" == (await agent(llm, limits, clock=clock, journal=replay).run("goal")).output
+    assert 1 == len(llm.requests)
+
+
+async def test_seconds_settle_an_unsafe_call_first() -> None:
+    """What the time cut off is recorded as being in doubt, and then the run ends."""
+
+    @tool
+    async def record(text: str) -> None:
+        """Never return."""
+        await asyncio.Event().wait()
+
+    journal = InMemoryJournal()
+    cut = Agent(
+        ScriptedLlm([looking("a")]),
+        tools=[record],
+        security=AllowList(["record"]),
+        limits=Limits(seconds=0.01),
+        journal=journal,
+        clock=FrozenClock(),  # which has seen nothing of the time that the call was given
+    )
+    error, events = await exceeded(cut)
+    assert ("seconds", 2) == (error.limit, len(journal.records))
+    assert "record was cut off" in str(journal.records[-1].value)
+    assert "tool_finished" in [event.kind for event in events]
+
+
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"seconds": -1.0}, {"tokens": 0}])
 def test_a_limit_of_nothing_is_refused(wrong: dict[str, Any]) -> None:
     """A limit under which nothing could run is a mistake."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agentkit.errors import UsageError
 from agentkit.events import FinishReason
 from agentkit.messages import (
     AssistantMessage,
@@ -15,6 +16,7 @@ from agentkit.messages import (
     UserMessage,
 )
 from agentkit.planning import Act, Ask, Finish, Planner, ReActPlanner, SimplePlanner
+from agentkit.prompts import newest, read_prompt, versions
 
 PLANNERS = pytest.mark.parametrize("planner", [ReActPlanner(), SimplePlanner()])
 
@@ -88,3 +90,29 @@ def test_the_same_tool_with_other_arguments_is_no_loop() -> None:
         transcript += [wanting(a=number), SEEN]
     transcript.append(wanting(a=10))
     assert isinstance(ReActPlanner().next(transcript, "tool_calls"), Act)
+
+
+def test_a_planner_pins_its_prompt() -> None:
+    """A run started with the newest can name it, and go on with it when there is a newer one."""
+    assert (f"prompt:react@{newest('react')}",) == ReActPlanner().pins
+    assert ("prompt:react@1",) == ReActPlanner(prompt_version=1).pins
+    assert () == SimplePlanner().pins
+
+
+def test_an_unknown_version_is_refused() -> None:
+    """The versions that this build has are named when the planner is made."""
+    known = ", ".join(map(str, versions("react")))
+    with pytest.raises(UsageError, match=rf"no version 99 of prompt 'react'; known: {known}\."):
+        ReActPlanner(prompt_version=99)
+
+
+def test_an_unknown_prompt_is_refused() -> None:
+    """A name that is none has no newest version."""
+    with pytest.raises(UsageError, match="no prompt 'recat'"):
+        newest("recat")
+
+
+def test_the_prompt_is_that_of_the_version() -> None:
+    """What the model is told is the file of that version."""
+    system, _ = ReActPlanner(prompt_version=1).open("Be brief.", "goal")
+    assert SystemMessage(f"Be brief.\n\n{read_prompt('react', 1)}") == system

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent, AgentProfile, RunResult
-    from agentkit.errors import AgentError
+    from agentkit.context import RunContext
+    from agentkit.errors import AgentError, FailedBeforeEffect
     from agentkit.journal import InMemoryJournal, Journal, Step
     from agentkit.limits import Limits
     from agentkit.llm import LlmClient, ModelSettings, RetryPolicy
@@ -24,6 +25,7 @@ _HOMES = {
     "AgentError": "agentkit.errors",
     "AgentProfile": "agentkit.agent",
     "AllowList": "agentkit.security",
+    "FailedBeforeEffect": "agentkit.errors",
     "InMemoryJournal": "agentkit.journal",
     "Journal": "agentkit.journal",
     "Limits": "agentkit.limits",
@@ -33,6 +35,7 @@ _HOMES = {
     "OpenAiClient": "agentkit.llm.openai",
     "ReActPlanner": "agentkit.planning",
     "RetryPolicy": "agentkit.llm",
+    "RunContext": "agentkit.context",
     "RunResult": "agentkit.agent",
     "SecurityManager": "agentkit.security",
     "ShortTermMemory": "agentkit.memory",
@@ -48,6 +51,7 @@ __all__ = [
     "AgentError",
     "AgentProfile",
     "AllowList",
+    "FailedBeforeEffect",
     "InMemoryJournal",
     "Journal",
     "Limits",
@@ -57,6 +61,7 @@ __all__ = [
     "OpenAiClient",
     "ReActPlanner",
     "RetryPolicy",
+    "RunContext",
     "RunResult",
     "SecurityManager",
     "ShortTermMemory",

@@ -139,6 +139,7 @@ class _Run:
             agent=agent.profile.name,
             goal=goal,
             deadline=self.meter.deadline,
+            clock=agent.clock,
         )
 
     async def ask(self, step: int, ask: Ask) -> Reply:

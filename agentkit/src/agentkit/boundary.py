@@ -1,7 +1,8 @@
 """The tool boundary: a model's wish becomes an observation, whatever happens on the way.
 
 Nothing a model or a tool does wrong raises here. An unknown tool, bad arguments, a denied call, a
-tool that fails or takes too long: the model reads about it and may go on. What does raise is the
+tool that fails or takes too long: the model reads about it and may go on. An unsafe call that may
+have taken effect all the same is the journal's to settle (UnknownOutcome). What does raise is the
 journal (a replay that does not match, a run that must stop) and a cancelled run.
 """
 
@@ -14,18 +15,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
+from agentkit.clock import Clock
+from agentkit.context import RunContext
 from agentkit.decisions import Allow, Decision, Deny, NeedApproval
+from agentkit.errors import LimitExceeded
 from agentkit.events import ToolFinished, ToolStarted
-from agentkit.journal import Journal, Step
+from agentkit.journal import Journal, Step, UnknownOutcome
 from agentkit.messages import Effect, ToolCall, ToolMessage
 from agentkit.security import CallContext, SecurityManager
-from agentkit.tools import InvalidArguments, TimedOut, Tool, ToolRegistry
+from agentkit.tools import InDoubt, InvalidArguments, Tool, ToolRegistry, failed, observe
 from agentkit.wire import from_json, to_json
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
 _LONGEST_QUOTE = 200
+
+_UNSURE = " It may have taken effect all the same: do not repeat it without checking."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class ToolBoundary:
         agent: str,
         goal: str,
         deadline: Callable[[], AbstractAsyncContextManager[None]],
+        clock: Clock,
     ) -> None:
         self._tools = tools
         self._security = security
@@ -83,6 +90,7 @@ class ToolBoundary:
         self._agent = agent
         self._goal = goal
         self._deadline = deadline
+        self._clock = clock
 
     def schedule(self, step: int, calls: Sequence[ToolCall]) -> tuple[Scheduled, ...]:
         """Give each call its path, in program order, and check that it could be made."""
@@ -125,13 +133,27 @@ class ToolBoundary:
         decision = await self._security.check(call, context)
         match decision:
             case Allow():
-                act = partial(observe, ready.tool, call, ready.keywords)
+                act = partial(self._act, scheduled, ready)
                 return await self._record(scheduled, scheduled.effect, decision, act)
             case Deny() | NeedApproval():
                 act = partial(_refused, call, decision)
                 return await self._record(scheduled, "pure", decision, act)
             case _:
                 assert_never(decision)
+
+    async def _act(self, scheduled: Scheduled, ready: Ready) -> ToolMessage:
+        """Make the call, within the time of the run. Raises InDoubt, of an unsafe tool only."""
+        began = False
+        try:
+            async with self._deadline():
+                began = True
+                async with RunContext(self._journal, scheduled.path, clock=self._clock) as context:
+                    return await observe(ready.tool, scheduled.call, ready.keywords, context)
+        except LimitExceeded as error:
+            # The doubt is settled first; the next step finds that the time is over.
+            if began and scheduled.effect == "unsafe":
+                raise InDoubt(f"{scheduled.call.tool} was cut off: {error.detail}") from error
+            raise
 
     async def _record(
         self,
@@ -140,43 +162,29 @@ class ToolBoundary:
         decision: Decision,
         act: Callable[[], Awaitable[ToolMessage]],
     ) -> ToolFinished:
-        async def run() -> JsonValue:
-            async with self._deadline():
-                return to_json(Outcome(await act(), decision))
-
         call = scheduled.call
+
+        def reported(text: str, is_error: bool) -> JsonValue:
+            return to_json(Outcome(ToolMessage(call.id, call.tool, text, is_error), decision))
+
+        async def run() -> JsonValue:
+            try:
+                return to_json(Outcome(await act(), decision))
+            except InDoubt as doubt:
+                raise UnknownOutcome(str(doubt), reported(f"{doubt}.{_UNSURE}", True)) from doubt
+
         arguments: JsonValue = call.arguments if call.malformed is None else call.malformed
-        step = Step(scheduled.path, "tool", call.tool, arguments, effect)
+        in_doubt = None if effect == "pure" else reported
+        step = Step(scheduled.path, "tool", call.tool, arguments, effect, in_doubt)
         outcome = from_json(Outcome, await self._journal.record(step, run))
         return ToolFinished(scheduled.step, call, outcome.observation, outcome.decision)
-
-
-async def observe(tool: Tool, call: ToolCall, keywords: dict[str, Any]) -> ToolMessage:
-    """Call the tool and say what came of it."""
-    unsure = (
-        " It may have taken effect all the same: do not repeat it without checking."
-        if tool.effect == "unsafe"
-        else ""
-    )
-    try:
-        return ToolMessage(call.id, call.tool, await tool.call(keywords))
-    except TimedOut as error:
-        return _failed(call, f"{error}.{unsure}")
-    # Protects the run: a tool is foreign code, and its failure is information for the model.
-    except Exception as error:  # noqa: BLE001
-        detail = str(error)[:_LONGEST_QUOTE] or "no detail"
-        return _failed(call, f"{call.tool} failed: {type(error).__name__}: {detail}.{unsure}")
 
 
 async def _refused(call: ToolCall, decision: Deny | NeedApproval) -> ToolMessage:
     match decision:
         case Deny(_, reason):
-            return _failed(call, f"Not called: {reason}.")
+            return failed(call, f"Not called: {reason}.")
         case NeedApproval(_, question):
-            return _failed(call, f"Not called: a person must approve it first ({question}).")
+            return failed(call, f"Not called: a person must approve it first ({question}).")
         case _:
             assert_never(decision)
-
-
-def _failed(call: ToolCall, text: str) -> ToolMessage:
-    return ToolMessage(call.id, call.tool, text, is_error=True)

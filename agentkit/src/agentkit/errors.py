@@ -16,6 +16,8 @@
 `type` is the stable name on the wire. `retryable` says whether the same thing, done again a little
 later, can work. Messages say what to do next and never contain a key. What a model can repair by
 itself (bad arguments, a denied or failing tool) is an observation, not an exception.
+
+`FailedBeforeEffect` stands beside the tree: tools raise it, and no caller of agentkit sees it.
 """
 
 from __future__ import annotations
@@ -35,6 +37,13 @@ class AgentError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class FailedBeforeEffect(Exception):
+    """A tool raises it to say: it failed, and nothing happened; it may be tried again.
+
+    Of an unsafe tool, any other exception leaves open whether the effect took place.
+    """
 
 
 class UsageError(AgentError):

@@ -22,7 +22,8 @@ class Limits:
 
     `steps` counts model calls, `tokens` input plus output of all of them, `seconds` the time this
     process has spent on the run. `tokens` is checked between steps, so the last reply may go over;
-    `seconds` also interrupts a call that is under way.
+    `seconds` also interrupts a call that is under way. In a replay, `seconds` counts from the first
+    step that is not recorded: what is recorded is never cut, however long ago or slowly read.
     """
 
     steps: int | None = DEFAULT_STEPS
@@ -45,7 +46,8 @@ class Meter:
         self._partial_output = ""
         self._limits = limits
         self._clock = clock
-        self._started_s = clock.monotonic_s()
+        self._started_s: float | None = None
+        self._cut_short = False
 
     def open_step(self) -> int:
         """The number of the next step. Raises LimitExceeded when there may be none."""
@@ -55,7 +57,9 @@ class Meter:
         used = self.usage.total_tokens
         if limits.tokens is not None and used >= limits.tokens:
             raise self._exceeded("tokens", f"{used} tokens used, {limits.tokens} allowed.")
-        self._remaining_s()
+        # Not before anything was done for real: until then, the step may be a recorded one.
+        if self._started_s is not None:
+            self._remaining_s()
         self.steps += 1
         return self.steps
 
@@ -66,21 +70,29 @@ class Meter:
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:
-        """Cancel what is awaited inside, and raise LimitExceeded, when the seconds are over."""
+        """Cancel what is awaited inside, and raise LimitExceeded, when the seconds are over.
+
+        Around what is done for real, never around what a journal may have recorded.
+        """
         deadline = asyncio.timeout(self._remaining_s())
         try:
             async with deadline:
                 yield
         except TimeoutError:
             if deadline.expired():
+                # Kept, because what was cut may be settled before this goes on.
+                self._cut_short = True
                 raise self._out_of_time() from None
             raise
 
     def _remaining_s(self) -> float | None:
         if self._limits.seconds is None:
             return None
-        remaining = self._limits.seconds - (self._clock.monotonic_s() - self._started_s)
-        if remaining <= 0:
+        now_s = self._clock.monotonic_s()
+        if self._started_s is None:
+            self._started_s = now_s
+        remaining = self._limits.seconds - (now_s - self._started_s)
+        if remaining <= 0 or self._cut_short:
             raise self._out_of_time()
         return remaining
 

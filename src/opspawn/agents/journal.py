@@ -14,7 +14,8 @@ from pydantic import JsonValue
 
 from agentkit.boundary import Outcome
 from agentkit.decisions import Decision, Deny, NeedApproval
-from agentkit.journal import Step
+from agentkit.errors import UsageError
+from agentkit.journal import Step, UnknownOutcome
 from agentkit.messages import Reply
 from agentkit.wire import from_json
 from ops_core.errors import TaskFailed
@@ -51,13 +52,30 @@ class TaskJournal:
                 f"Step {step.path} had started {step.name!r}, which must not run twice, when its worker "
                 "died; find out whether it happened before you submit the task again.",
             )
+        if step.kind not in {"llm", "tool"}:
+            return await run()  # inside a tool, whose record holds what came of it
         if step.effect != "pure":
             await self._log.append(_dispatched(step))
         started_s = self._clock()
-        value = await run()
+        try:
+            value = await run()
+        except UnknownOutcome as unknown:
+            value = unknown.value
         event, usage = _finished(step, value, round(self._clock() - started_s, 3))
         await self._log.append(event, usage=usage)
         return value
+
+    def idempotency_key(self, path: str) -> str:
+        """See `agentkit.Journal`. Tasks give no keys yet."""
+        raise UsageError(f"Step {path} needs an idempotency key, which tasks do not give yet.")
+
+    async def wait(self, step: Step) -> JsonValue:
+        """See `agentkit.Journal`. Tasks cannot wait yet."""
+        raise UsageError(f"Step {step.path} waits for something, which tasks cannot do yet.")
+
+    async def start_child(self, step: Step) -> str:
+        """See `agentkit.Journal`. Tasks have no children yet."""
+        raise UsageError(f"Step {step.path} starts a child, which tasks cannot do yet.")
 
 
 def _read(history: Iterable[Event]) -> tuple[dict[str, JsonObject], set[str]]:

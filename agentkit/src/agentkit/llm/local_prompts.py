@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from agentkit.messages import ToolSpec
-from agentkit.prompts import read_prompt
+from agentkit.prompts import read_file
 
 ANSWER = "answer"
 """The choice that means: no tool, reply in words."""
@@ -89,7 +89,7 @@ def answer(tool: str, request: str, result: str) -> tuple[str, str]:
 
 @cache
 def _examples() -> list[dict[str, Any]]:
-    examples: list[dict[str, Any]] = json.loads(read_prompt("local_examples.json"))
+    examples: list[dict[str, Any]] = json.loads(read_file("local_examples.json"))
     return examples
 
 
@@ -100,7 +100,7 @@ def _examples_of(tool: str) -> list[dict[str, Any]]:
 def _render(name: str, **values: str) -> str:
     # A request of many lines would look like the next example to the model.
     values["request"] = " ".join(values["request"].split())
-    return read_prompt(name).format(**values)
+    return read_file(name).format(**values)
 
 
 def _blocks(blocks: Iterable[str]) -> str:

@@ -41,6 +41,11 @@ class Planner(Protocol):
     no state kept between calls, because a replay calls them again and must get the same moves.
     """
 
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """What a replay must have to get the same moves, as in `prompt:react@1`."""
+        ...
+
     def open(self, instructions: str, goal: str) -> tuple[Message, ...]:
         """The conversation before the first move."""
         ...

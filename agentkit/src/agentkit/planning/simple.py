@@ -18,6 +18,8 @@ from agentkit.planning.verdict import finish
 class SimplePlanner:
     """Asks the model once, offering no tools, and ends with what it said."""
 
+    pins: tuple[str, ...] = ()
+
     def open(self, instructions: str, goal: str) -> tuple[Message, ...]:
         """The instructions as they are, then the goal."""
         return SystemMessage(instructions), UserMessage(goal)

@@ -2,7 +2,18 @@
 
 from agentkit.messages import ToolSpec
 from agentkit.tools.decorator import tool
+from agentkit.tools.observe import InDoubt, failed, observe
 from agentkit.tools.registry import ToolRegistry
 from agentkit.tools.tool import InvalidArguments, TimedOut, Tool
 
-__all__ = ["InvalidArguments", "TimedOut", "Tool", "ToolRegistry", "ToolSpec", "tool"]
+__all__ = [
+    "InDoubt",
+    "InvalidArguments",
+    "TimedOut",
+    "Tool",
+    "ToolRegistry",
+    "ToolSpec",
+    "failed",
+    "observe",
+    "tool",
+]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints, overloa
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from agentkit.context import RunContext
 from agentkit.errors import UsageError
 from agentkit.messages import Effect, ToolSpec
 from agentkit.tools.tool import DEFAULT_MAX_OUTPUT, Tool
@@ -39,7 +40,8 @@ def tool(
 
     Types become the JSON Schema, the docstring the description, `Annotated[str, "…"]` the
     description of one parameter. `effect` is `unsafe` unless declared otherwise: a tool that may
-    not be called twice must never be taken for one that may. Raises UsageError for a function a
+    not be called twice must never be taken for one that may. A parameter of type `RunContext` is
+    filled with the call's own and not shown to the model. Raises UsageError for a function a
     model could not be told about (no docstring, an untyped parameter, `*args`).
     """
 
@@ -50,31 +52,45 @@ def tool(
             raise UsageError(f"Tool {tool_name!r}: a name is letters, digits, _ and -, at most 64.")
         if not description:
             raise UsageError(f"Tool {tool_name}: write a docstring; it is what the model reads.")
-        arguments = _arguments_model(tool_name, decorated)
+        arguments, context = _arguments_model(tool_name, decorated)
         spec = ToolSpec(tool_name, description, _schema(arguments))
-        return Tool(decorated, spec, arguments, **options)
+        return Tool(decorated, spec, arguments, context_parameter=context, **options)
 
     return decorate if function is None else decorate(function)
 
 
-def _arguments_model(tool_name: str, function: Callable[..., Any]) -> type[BaseModel]:
-    try:
-        hints = get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise UsageError(
-            f"Tool {tool_name}: the type of a parameter cannot be found ({error}): define it at the "
-            "top of the module, outside any function and any `if TYPE_CHECKING`."
-        ) from None
+def _arguments_model(
+    tool_name: str, function: Callable[..., Any]
+) -> tuple[type[BaseModel], str | None]:
+    """The model of what a model may give, and the parameter that gets the context."""
+    hints = _hints(tool_name, function)
     fields: dict[str, Any] = {}
+    contexts: list[str] = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise UsageError(f"Tool {tool_name}: {parameter} cannot be filled by name.")
         if parameter.name not in hints:
             raise UsageError(f"Tool {tool_name}: give parameter {parameter.name} a type.")
+        if hints[parameter.name] is RunContext:
+            contexts.append(parameter.name)
+            continue
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (_described(hints[parameter.name]), default)
+    if len(contexts) > 1:
+        raise UsageError(f"Tool {tool_name}: one RunContext is enough, not {', '.join(contexts)}.")
     # Unknown arguments are refused, so that a model which guesses a name is told so.
-    return create_model(tool_name, __config__=ConfigDict(extra="forbid"), **fields)
+    model = create_model(tool_name, __config__=ConfigDict(extra="forbid"), **fields)
+    return model, contexts[0] if contexts else None
+
+
+def _hints(tool_name: str, function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise UsageError(
+            f"Tool {tool_name}: the type of a parameter cannot be found ({error}): define it at the "
+            "top of the module, outside any function and any `if TYPE_CHECKING`."
+        ) from None
 
 
 def _described(hint: Any) -> Any:

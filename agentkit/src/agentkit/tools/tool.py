@@ -12,8 +12,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
+from agentkit.context import RunContext
 from agentkit.errors import UsageError
+from agentkit.journal import InMemoryJournal
 from agentkit.messages import Effect, ToolSpec
+from agentkit.timeout import PausableTimeout
 
 DEFAULT_MAX_OUTPUT = 10_000
 """Characters of a result that the model is shown: about 2,500 tokens."""
@@ -33,6 +36,7 @@ class Tool:
 
     A sync function runs in a thread, so it never blocks the event loop; on a timeout that thread
     cannot be stopped and goes on by itself. `retries` repeats a call that raised.
+    `context_parameter` is the parameter that gets the `RunContext`; the model does not see it.
     """
 
     function: Callable[..., Any]
@@ -42,12 +46,28 @@ class Tool:
     timeout_s: float = 30.0
     max_output: int = DEFAULT_MAX_OUTPUT
     retries: int = 0
+    context_parameter: str | None = None
 
     def __post_init__(self) -> None:
         if self.retries and self.effect == "unsafe":
             raise UsageError(
                 f"Tool {self.name}: retries={self.retries} on an unsafe tool could repeat its "
                 "effect. Declare effect='pure' or 'idempotent' if that is true, or drop retries."
+            )
+        if self.context_parameter is not None:
+            self._check_replayable()
+
+    def _check_replayable(self) -> None:
+        if self.effect == "unsafe":
+            raise UsageError(
+                f"Tool {self.name} takes a RunContext, so its body is run again on every replay, "
+                "which an unsafe one must not be. Put its effects into ctx.step(…) and declare "
+                "effect='pure' or 'idempotent'."
+            )
+        if self.retries:
+            raise UsageError(
+                f"Tool {self.name} takes a RunContext, and retries={self.retries} would be counted "
+                "anew on a replay. Repeat inside ctx.step(…), where the outcome is recorded."
             )
 
     @property
@@ -64,12 +84,20 @@ class Tool:
             raise InvalidArguments(problems) from None
         return {name: getattr(parsed, name) for name in self.arguments.model_fields}
 
-    async def call(self, keywords: dict[str, Any]) -> str:
+    async def call(self, keywords: dict[str, Any], context: RunContext | None = None) -> str:
         """Run the function with parsed arguments and return its bounded text.
 
-        Raises TimedOut after `timeout_s`, and whatever the function raises.
+        A tool that takes a RunContext and is given none gets one of a run of its own. Raises
+        TimedOut after `timeout_s`, not counting waits, and whatever the function raises.
         """
-        deadline = asyncio.timeout(self.timeout_s)
+        if self.context_parameter is not None:
+            if context is None:
+                async with RunContext(InMemoryJournal(), "1/tool/1") as alone:
+                    return await self.call(keywords, alone)
+            keywords = {**keywords, self.context_parameter: context}
+        deadline = PausableTimeout(self.timeout_s)
+        if context is not None:
+            context.timed_by(deadline)
         try:
             async with deadline:
                 return await self._with_retries(keywords)

@@ -1,6 +1,9 @@
 """Tools that come with agentkit and need nothing else."""
 
+from agentkit.tools.builtin.ask_user import ask_user
 from agentkit.tools.builtin.calculator import calculator
-from agentkit.tools.builtin.current_time import current_time, current_time_of
+from agentkit.tools.builtin.current_time import current_time
+from agentkit.tools.builtin.run_tasks import run_tasks
+from agentkit.tools.builtin.sleep import sleep
 
-__all__ = ["calculator", "current_time", "current_time_of"]
+__all__ = ["ask_user", "calculator", "current_time", "run_tasks", "sleep"]

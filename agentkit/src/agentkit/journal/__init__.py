@@ -1,0 +1,15 @@
+"""The journal: where the effects of a run are recorded, so that none is repeated."""
+
+from agentkit.journal.children import ChildResult
+from agentkit.journal.in_memory import InMemoryJournal, Record
+from agentkit.journal.port import Journal, Step, StepKind, UnknownOutcome
+
+__all__ = [
+    "ChildResult",
+    "InMemoryJournal",
+    "Journal",
+    "Record",
+    "Step",
+    "StepKind",
+    "UnknownOutcome",
+]

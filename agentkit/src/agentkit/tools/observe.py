@@ -1,0 +1,54 @@
+"""A tool call as the model sees it: a result or an error, or the doubt whether it took effect."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from agentkit.context import RunContext
+from agentkit.errors import FailedBeforeEffect
+from agentkit.messages import ToolCall, ToolMessage
+from agentkit.tools.tool import TimedOut, Tool
+
+_LONGEST_QUOTE = 200
+
+
+class InDoubt(Exception):
+    """An unsafe call has ended without a result, and may have taken effect."""
+
+
+async def observe(
+    tool: Tool, call: ToolCall, keywords: dict[str, Any], context: RunContext
+) -> ToolMessage:
+    """Call the tool and say what came of it. Raises InDoubt; of an unsafe tool only."""
+    try:
+        return ToolMessage(call.id, call.tool, await tool.call(keywords, context))
+    except FailedBeforeEffect as error:
+        return failed(call, f"{call.tool} failed and had no effect: {_quoted(error)}.")
+    except TimedOut as error:
+        problem = str(error)
+    except asyncio.CancelledError:
+        if _being_cancelled():
+            raise
+        problem = f"{call.tool} was cancelled"
+    # Protects the run: a tool is foreign code, and its failure is information for the model.
+    except Exception as error:  # noqa: BLE001
+        problem = f"{call.tool} failed: {type(error).__name__}: {_quoted(error)}"
+    if tool.effect == "unsafe":
+        raise InDoubt(problem)
+    return failed(call, f"{problem}.")
+
+
+def failed(call: ToolCall, text: str) -> ToolMessage:
+    """The observation of a call that did not succeed."""
+    return ToolMessage(call.id, call.tool, text, is_error=True)
+
+
+def _being_cancelled() -> bool:
+    # A tool may raise CancelledError of its own, when something that it awaited was cancelled.
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _quoted(error: Exception) -> str:
+    return str(error)[:_LONGEST_QUOTE].rstrip(".") or "no detail"
