@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from ops_core.api import create_app
 from ops_core.errors import BrokerUnavailable, StoreUnavailable
+from ops_core.family import FamilyLimits
 from ops_core.queue.bell import BackgroundBell, DramatiqBell
 from ops_core.queue.broker import in_process_broker, rabbitmq_broker
 from ops_core.rpc import create_server
@@ -71,7 +72,12 @@ class Parts:
     bell: DramatiqBell
 
     def tasks(self) -> SqlTaskStore:
-        return SqlTaskStore(self.database, ring_grace_s=self.settings.ring_grace_s)
+        settings = self.settings
+        return SqlTaskStore(
+            self.database,
+            ring_grace_s=settings.ring_grace_s,
+            limits=FamilyLimits(max_children=settings.max_children, max_depth=settings.max_depth),
+        )
 
     def probes(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
         """What must work for a door to be ready. Not the broker: a task is accepted without it."""
@@ -120,9 +126,9 @@ async def serve_dispatcher(settings: Settings, stop: asyncio.Event) -> None:
 
 async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
     """A worker: claims tasks and runs their agents."""
-    async with opened(settings) as parts:
+    async with opened(settings) as parts, ringing(parts, stop) as service:
         await _check_broker(parts)
-        await _run_worker(parts, stop)
+        await _run_worker(parts, service, stop)
 
 
 async def serve_all(
@@ -144,7 +150,7 @@ async def serve_all(
             processes.create_task(serve_rest(_app(parts, service), rest, stop))
             processes.create_task(serve_rpc(rpc, stop))
             processes.create_task(_dispatcher(parts).run(stop))
-            processes.create_task(_run_worker(parts, stop))
+            processes.create_task(_run_worker(parts, service, stop))
             ready(
                 Endpoints(
                     api_url=f"http://{host_of(settings)}:{rest.getsockname()[1]}",
@@ -171,15 +177,17 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[TaskServic
         await asyncio.gather(publishing, return_exceptions=True)
 
 
-async def _run_worker(parts: Parts, stop: asyncio.Event) -> None:
+async def _run_worker(parts: Parts, service: TaskService, stop: asyncio.Event) -> None:
     # Imported here: no other process imports agents and SDKs.
-    from opspawn.worker import run_worker
+    from opspawn.worker import ToolError, run_worker
 
     # A pool of its own: slow requests at a door of the same process must not hold up a heartbeat.
     database = Database(parts.url, pool_size=parts.settings.database_pool)
     store = SqlWorkerStore(database, Presence(parts.direct_url))
     try:
-        await run_worker(parts.settings, store, parts.broker, parts.bell, stop)
+        await run_worker(parts.settings, store, parts.broker, parts.bell, service.submit, stop)
+    except ToolError as error:
+        raise StartError(f"OPSPAWN_TOOLS: {error}") from None
     except StoreUnavailable as error:  # only before its first claim: later it waits
         raise StartError(_explained(error, parts.direct_url)) from None
     finally:
@@ -215,8 +223,13 @@ def _dispatcher(parts: Parts) -> Dispatcher:
         ring_grace_s=settings.ring_grace_s,
         ring_grace_max_s=settings.ring_grace_max_s,
     )
+    days = settings.retention_days
     return Dispatcher(
-        store, parts.bell, busy_s=settings.dispatch_busy_s, idle_s=settings.dispatch_idle_s
+        store,
+        parts.bell,
+        busy_s=settings.dispatch_busy_s,
+        idle_s=settings.dispatch_idle_s,
+        retention_s=None if days is None else days * 86_400,
     )
 
 

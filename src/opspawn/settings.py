@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     agent_timeout_s: float = Field(600.0, gt=0)
     agent_max_steps: int = Field(20, ge=1, le=1000)
     agent_max_tokens: int = Field(200_000, ge=1)
+    tools: str = ""
 
     # Workers and dispatcher.
     worker_queues: str = "default"
@@ -103,6 +104,9 @@ class Settings(BaseSettings):
     drain_grace_s: float = Field(30.0, ge=0)
 
     # Limits and logs.
+    max_children: int = Field(1000, ge=1, le=100_000)
+    max_depth: int = Field(8, ge=1, le=100)
+    retention_days: float | None = Field(None, gt=0)
     max_body_bytes: int = Field(1_048_576, ge=1024)
     database_pool: int = Field(10, ge=2, le=200)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -139,6 +143,16 @@ class Settings(BaseSettings):
             raise ValueError("must name a queue, such as default; several with commas in between")
         return names
 
+    @field_validator("tools")
+    @classmethod
+    def _places(cls, names: str) -> str:
+        wrong = [name for name in _names(names) if not re.fullmatch(r"[\w.]+:\w+", name)]
+        if wrong:
+            raise ValueError(
+                f"must be module:attribute, with commas in between; not {wrong[0][:100]}"
+            )
+        return names
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         problems = [
@@ -163,6 +177,10 @@ class Settings(BaseSettings):
     @property
     def queues(self) -> list[str]:
         return _names(self.worker_queues)
+
+    @property
+    def tool_names(self) -> list[str]:
+        return _names(self.tools)
 
 
 def load(**overrides: object) -> Settings:

@@ -4,27 +4,36 @@ import asyncio
 
 from dramatiq import Broker
 
-from ops_core.ports import Bell, WorkerStore
+from ops_core.ports import Bell, Profile, WorkerStore
 from ops_core.queue.worker import Worker
 from opspawn.agents.contract import AGENT_RUN
-from opspawn.agents.handler import AgentHandler
+from opspawn.agents.handler import AgentHandler, Submit
 from opspawn.agents.providers import Providers, default_choice
+from opspawn.agents.toolbox import ToolError, load
 from opspawn.settings import Settings
 
-__all__ = ["default_choice", "run_worker"]
+__all__ = ["ToolError", "default_choice", "run_worker"]
 
 
 async def run_worker(
-    settings: Settings, store: WorkerStore, broker: Broker, bell: Bell, stop: asyncio.Event
+    settings: Settings,
+    store: WorkerStore,
+    broker: Broker,
+    bell: Bell,
+    submit: Submit,
+    stop: asyncio.Event,
 ) -> None:
-    """Runs tasks until `stop` is set, then drains."""
+    """Runs tasks until `stop` is set, then drains. Raises `ToolError` for a tool that cannot be used."""
+    tools = load(settings.tool_names)
     providers = Providers(settings)
     providers.warm_up()
+    handler = AgentHandler(settings, providers, tools, submit)
     worker = Worker(
         store,
         broker,
         bell,
-        {AGENT_RUN: AgentHandler(settings, providers)},
+        {AGENT_RUN: handler},
+        profile=Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports),
         queues=settings.queues,
         slots=settings.worker_slots,
         heartbeat_s=settings.heartbeat_s,

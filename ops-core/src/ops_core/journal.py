@@ -27,16 +27,12 @@ T = TypeVar("T")
 
 
 class Telling(Protocol):
-    """How finished steps are told to clients, and how a person's word becomes a step's value."""
+    """How finished steps are told to clients."""
 
     def finished(
         self, step: Step, value: Any, duration_s: float
     ) -> tuple[EventType, JsonObject, Usage]:
         """The public event of a finished step, and what it used."""
-        ...
-
-    def happened(self, step: Step, result: Any) -> Any:
-        """The value of an unsafe call that a person says took effect, with the result they gave."""
         ...
 
 
@@ -54,9 +50,6 @@ class PlainTelling:
                 NOTHING_USED,
             )
         return EventType.STEP_RECORDED, data, NOTHING_USED
-
-    def happened(self, step: Step, result: Any) -> Any:
-        return result
 
 
 PLAIN: Final = PlainTelling()
@@ -88,30 +81,35 @@ class Journal:
         """What an idempotent call of this step carries: the same in every attempt."""
         return idempotency_key(self._task.task_id, path)
 
-    async def record(self, step: Step, run: Callable[[], Awaitable[T]]) -> T:
+    async def record(
+        self,
+        step: Step,
+        run: Callable[[], Awaitable[T]],
+        *,
+        happened: Callable[[Any], T] | None = None,
+    ) -> T:
         """The recorded value of the step, or what `run` returns, recorded. Values are JSON.
 
         Whatever `run` of an unsafe step raises leaves its outcome in doubt, and the task waits for a person;
-        only `FailedBeforeEffect` passes through, as everything does that another step raises.
+        only `FailedBeforeEffect` passes through, as everything does that another step raises. `happened`
+        makes the value of what a person says came of a call in doubt; without it their word is the value.
         """
         entry = self._recorded.value(step)
         if entry is not None:
-            value: T = (
-                self._telling.happened(step, entry["result"])
-                if "outcome" in entry
-                else entry["value"]
-            )
-            return value
+            if "value" in entry:
+                value: T = entry["value"]
+                return value
+            said: T = entry["result"]
+            return said if happened is None else happened(said)
         if step.effect == "unsafe":
             await self._dispatch(step)
         started_s = self._clock()
-        value = await self._run(step, run)
+        done = await self._run(step, run)
         duration_s = round(self._clock() - started_s, 3)
-        kind, data, usage = self._telling.finished(step, value, duration_s)
-        await self._log.append(
-            NewEvent(type=kind, data=data, journal=step.entry | {"value": value}), usage=usage
-        )
-        return value
+        kind, data, usage = self._telling.finished(step, done, duration_s)
+        entry = step.entry | {"value": done}
+        await self._log.append(NewEvent(type=kind, data=data, journal=entry), usage=usage)
+        return done
 
     async def now(self, path: str) -> datetime:
         """The time, as it was when this step was first made."""

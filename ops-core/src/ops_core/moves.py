@@ -89,6 +89,7 @@ def fail(error: TaskError, reason: Reason = Reason.ERROR, *, dead_letter: bool =
         reason=reason,
         error=error,
         dead_letter=dead_letter,
+        doubt="the task failed",
         event=NewEvent(type=EventType.TASK_FAILED, data=data),
     )
 

@@ -26,6 +26,9 @@ MAX_KEY_LENGTH: Final = 1000
 #: Labels of one task.
 MAX_LABELS: Final = 64
 
+#: Tasks that one task may depend on.
+MAX_DEPENDENCIES: Final = 100
+
 #: The largest integer that both JSONB and a gRPC client in any language can hold.
 MAX_INTEGER: Final = 2**63 - 1
 
@@ -37,6 +40,7 @@ _PLAIN: Final = {"missing": "is required", "extra_forbidden": "is not a known fi
 _NOT_YET: Final = "is not available yet: leave it out"
 
 Label = Annotated[str, Field(max_length=255)]
+TaskId = Annotated[str, Field(min_length=1, max_length=100)]
 LabelKey = Annotated[str, Field(min_length=1, max_length=63)]
 
 
@@ -78,19 +82,24 @@ class TaskRequest(BaseModel):
     retry_policy: RetryRequest = Field(default_factory=RetryRequest)
     labels: dict[LabelKey, Label] = Field(default_factory=dict, max_length=MAX_LABELS)
 
+    parent_task_id: str | None = Field(
+        None, min_length=1, max_length=100, description="The task that this one is a child of."
+    )
+    depends_on: list[TaskId] = Field(
+        default_factory=list,
+        max_length=MAX_DEPENDENCIES,
+        description="Tasks that must complete before this one runs.",
+    )
+
     # Named by the contract, and refused until what stands behind them is there: a promise that is
     # accepted and not kept would be worse.
     concurrency_key: str | None = None
-    parent_task_id: str | None = None
-    depends_on: list[str] = Field(default_factory=list)
     budget: dict[str, Any] | None = None
     output_schema: dict[str, Any] | None = None
     webhook: dict[str, Any] | str | None = None
 
     @field_validator(
         "concurrency_key",
-        "parent_task_id",
-        "depends_on",
         "budget",
         "output_schema",
         "webhook",
@@ -100,6 +109,14 @@ class TaskRequest(BaseModel):
     def _not_yet(cls, value: object) -> object:
         if value:
             raise ValueError(_NOT_YET)
+        return value
+
+    @field_validator("depends_on", mode="before")
+    @classmethod
+    def _a_few(cls, value: object) -> object:
+        # Counted first, as labels are.
+        if isinstance(value, list) and len(value) > MAX_DEPENDENCIES:
+            raise ValueError(f"names more than {MAX_DEPENDENCIES} tasks")
         return value
 
     @field_validator("labels", mode="before")

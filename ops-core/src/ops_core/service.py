@@ -70,6 +70,8 @@ class TaskService:
             scheduled_at=request.scheduled_at,
             deadline_s=request.deadline_s,
             retry_policy=request.retry_policy.policy(),
+            parent_task_id=request.parent_task_id,
+            depends_on=tuple(dict.fromkeys(request.depends_on)),
             idempotency_key=_checked_key(idempotency_key),
             request_hash=request.digest(),
         )

@@ -258,6 +258,10 @@ class Task:
     """How many workers' processes died under its current step."""
 
     dependencies_left: int = 0
+
+    pins: tuple[str, ...] = ()
+    """The versions it is tied to since its first claim."""
+
     dead_letter_at: datetime | None = None
 
     @property

@@ -1,6 +1,7 @@
 """One world a store: the same suite runs over the fake and over PostgreSQL."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from store_world import GRACE_MAX_S, GRACE_S, TTL_S, World, postgres_clock
@@ -11,7 +12,7 @@ from ops_core.testing import FrozenClock, MemoryStore
 
 @pytest.fixture(params=["memory", "postgres"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    limits = {"ring_grace_s": GRACE_S, "ring_grace_max_s": GRACE_MAX_S, "heartbeat_ttl_s": TTL_S}
+    limits: dict[str, Any] = {"ring_grace_s": GRACE_S, "ring_grace_max_s": GRACE_MAX_S, "heartbeat_ttl_s": TTL_S}
     if request.param == "memory":
         clock = FrozenClock()
         store = MemoryStore(clock, **limits)

@@ -22,6 +22,13 @@ _AGENT_CONFIG: Final[dict[str, Any]] = {
         "llm_model": {"type": "string", "minLength": 1, "maxLength": 200},
         "planner_type": {"type": "string", "enum": list(PLANNERS)},
         "instructions": {"type": "string", "minLength": 1, "maxLength": 20_000},
+        "tools": {
+            "type": "array",
+            "description": "Names of tools that the worker has; calculator and current_time unless given.",
+            "items": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+            "uniqueItems": True,
+            "maxItems": 64,
+        },
         "temperature": {"type": "number", "minimum": 0, "maximum": 2},
         "max_steps": {"type": "integer", "minimum": 1, "maximum": 1000},
         "max_tokens": {"type": "integer", "minimum": 1},

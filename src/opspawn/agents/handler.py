@@ -1,5 +1,6 @@
 """Runs an `agent_run` task: builds the agent that the task asks for, and tells what became of it."""
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -16,21 +17,29 @@ from agentkit.errors import AgentError, LimitExceeded, ProviderError
 from agentkit.events import Finished, LimitReached
 from agentkit.journal import Journal
 from agentkit.planning import Planner
+from agentkit.prompts import newest, versions
 from agentkit.tools import Tool
-from agentkit.tools.builtin import calculator, current_time
-from ops_core.errors import TaskFailed
+from ops_core.children import StartChild
+from ops_core.errors import CallerError, TaskFailed
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import TaskLog
+from ops_core.request import TaskRequest, parse_request
+from ops_core.service import Submitted
+from ops_core.step import JOURNAL_VERSION
 from ops_core.task import JsonObject, Task
+from opspawn.agents import toolbox
 from opspawn.agents.journal import TaskJournal
 from opspawn.agents.providers import Providers, default_choice
 from opspawn.settings import Settings
 
-#: The tools of the default agent; each is also on its allow-list, and nothing else is.
-TOOLS: Final[tuple[Tool, ...]] = (calculator, current_time)
+#: Version of the default agent: another one when its instructions or its ways change.
+AGENT_VERSION: Final = 1
 
 #: The longest that one call to a provider may take. Seconds.
 REMOTE_CALL_S: Final = 120.0
+
+#: How a task says which version of the prompt it began with.
+_REACT: Final = "prompt:react@"
 
 #: Ends of a run that are not answers: the task fails, with the type and the remedy.
 _NO_ANSWER: Final = {
@@ -44,17 +53,43 @@ _NO_ANSWER: Final = {
 }
 
 
-class AgentHandler:
-    """`TaskHandler` of `agent_run`."""
+Submit = Callable[..., Awaitable[Submitted]]
+"""`TaskService.submit`."""
 
-    def __init__(self, settings: Settings, providers: Providers) -> None:
+
+class AgentHandler:
+    """`TaskHandler` of `agent_run`. `tools` are all that a task may choose from; `submit` stores children."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        providers: Providers,
+        tools: Mapping[str, Tool],
+        submit: Submit,
+    ) -> None:
         self._settings = settings
         self._providers = providers
+        self._tools = tools
+        self._submit = submit
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """What a new task is tied to."""
+        return (
+            f"journal@{JOURNAL_VERSION}",
+            f"agent:default@{AGENT_VERSION}",
+            f"prompt:react@{newest('react')}",
+        )
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """What tasks may be tied to and still run here: old prompts too."""
+        return frozenset(self.pins) | {f"prompt:react@{v}" for v in versions("react")}
 
     async def run(self, task: Task, log: TaskLog) -> JsonObject:
         """The agent's answer: `{"output", "structured", "artifacts"}`. Raises `TaskFailed`."""
         try:
-            agent = self._agent(task.input_data.get("agent_config", {}), TaskJournal(log))
+            agent = self._agent(task, TaskJournal(task, log, self._start_child(task)))
             finished = await _follow(agent, task.input_data["goal"], log)
         except LimitExceeded as error:
             raise TaskFailed(error.type, _with_partial(error)) from error
@@ -67,8 +102,23 @@ class AgentHandler:
             raise TaskFailed(*_NO_ANSWER[finished.reason])
         return {"output": finished.output, "structured": None, "artifacts": []}
 
-    def _agent(self, config: dict[str, Any], journal: Journal) -> Agent:
+    def _start_child(self, parent: Task) -> StartChild:
+        async def start(request: JsonObject, key: str) -> str:
+            try:
+                child: TaskRequest = parse_request(request)
+                submitted = await self._submit(
+                    child, tenant_id=parent.tenant_id, idempotency_key=key
+                )
+            except CallerError as error:
+                raise TaskFailed("child_refused", f"A child was refused: {error}") from error
+            return submitted.task.task_id
+
+        return start
+
+    def _agent(self, task: Task, journal: Journal) -> Agent:
         settings = self._settings
+        config: dict[str, Any] = task.input_data.get("agent_config", {})
+        tools = toolbox.chosen(self._tools, config.get("tools", toolbox.DEFAULT))
         provider = config.get("llm_provider") or default_choice(settings).provider
         profile = AgentProfile(
             name="default",
@@ -80,10 +130,10 @@ class AgentHandler:
             profile = AgentProfile("default", config["instructions"], profile.settings)
         return Agent(
             self._providers.client(provider, config.get("llm_model")),
-            tools=TOOLS,
+            tools=tools,
             profile=profile,
-            planner=_planner(config.get("planner_type", settings.planner_type)),
-            security=AllowList(tool.name for tool in TOOLS),
+            planner=_planner(config.get("planner_type", settings.planner_type), task.pins),
+            security=AllowList(tool.name for tool in tools),
             limits=Limits(
                 steps=config.get("max_steps", settings.agent_max_steps),
                 seconds=settings.agent_timeout_s,
@@ -118,8 +168,11 @@ async def _say(log: TaskLog, kind: EventType, data: JsonObject) -> None:
         await log.append(NewEvent(type=kind, data=data))
 
 
-def _planner(name: str) -> Planner:
-    return SimplePlanner() if name == "simple" else ReActPlanner()
+def _planner(name: str, pins: Sequence[str]) -> Planner:
+    if name == "simple":
+        return SimplePlanner()
+    pinned = [pin.removeprefix(_REACT) for pin in pins if pin.startswith(_REACT)]
+    return ReActPlanner(prompt_version=int(pinned[0]) if pinned else None)
 
 
 def _with_partial(error: LimitExceeded) -> str:

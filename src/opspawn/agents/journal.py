@@ -1,147 +1,159 @@
 """The agent's journal, kept in the running task's log.
 
-A finished step is one event: its public `data` is what clients follow, its private `journal` is what replay
-reads. Started again, an agent gets its finished steps back from here and goes on with the first that is not:
-nothing that was paid for is paid for again.
+`agentkit` asks for steps, waits and children; `ops_core` keeps them. What is translated here is the words:
+what clients see of a model call or a tool call, and what a person's word on a call in doubt means to a model.
 """
 
-import time
-from collections.abc import Awaitable, Callable, Iterable
+import json
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Final
+from typing import Any
 
 from pydantic import JsonValue
 
 from agentkit.boundary import Outcome
 from agentkit.decisions import Decision, Deny, NeedApproval
-from agentkit.errors import UsageError
-from agentkit.journal import Step, UnknownOutcome
+from agentkit.journal import ChildResult, Step, UnknownOutcome
 from agentkit.messages import Reply
-from agentkit.wire import from_json
-from ops_core.errors import TaskFailed
-from ops_core.log import Event, EventType, NewEvent
-from ops_core.ports import TaskLog
-from ops_core.task import JsonObject, Reason, Usage
-
-#: Version of the shape of `journal`; replay refuses one it does not know.
-JOURNAL_VERSION: Final = 1
+from agentkit.wire import from_json, to_json
+from ops_core import errors, step
+from ops_core.children import Children, StartChild
+from ops_core.errors import FailedBeforeEffect
+from ops_core.journal import Journal, PlainTelling
+from ops_core.log import EventType
+from ops_core.ports import ChildEnd, TaskLog
+from ops_core.task import NOTHING_USED, JsonObject, Task, Usage
 
 
 class TaskJournal:
-    """`agentkit.Journal` over the log of one running task.
+    """`agentkit.Journal` over the log of one running task. `start_child` submits a task of its own.
 
-    Raises `TaskFailed` when the log does not fit the program (`nondeterministic`), or when an unsafe call was
-    started and nobody knows how it ended (`effect_unknown`); `LostOwnership` when the task is no longer ours.
+    Raises `TaskFailed` when the log does not fit the program (`nondeterministic`), `TaskWaits` when the task
+    must wait, `LostOwnership` when it is no longer ours.
     """
 
-    def __init__(self, log: TaskLog, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log = log
-        self._clock = clock
-        self._finished, self._dispatched = _read(log.history)
-
-    async def record(self, step: Step, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
-        """See `agentkit.Journal`."""
-        earlier = self._finished.get(step.path)
-        if earlier is not None:
-            _check_same(step, earlier)
-            value: JsonValue = earlier["value"]
-            return value
-        if step.path in self._dispatched:
-            raise TaskFailed(
-                "effect_unknown",
-                f"Step {step.path} had started {step.name!r}, which must not run twice, when its worker "
-                "died; find out whether it happened before you submit the task again.",
-            )
-        if step.kind not in {"llm", "tool"}:
-            return await run()  # inside a tool, whose record holds what came of it
-        if step.effect != "pure":
-            await self._log.append(_dispatched(step))
-        started_s = self._clock()
-        try:
-            value = await run()
-        except UnknownOutcome as unknown:
-            value = unknown.value
-        event, usage = _finished(step, value, round(self._clock() - started_s, 3))
-        await self._log.append(event, usage=usage)
-        return value
+    def __init__(self, task: Task, log: TaskLog, start_child: StartChild) -> None:
+        self._task = task
+        self._journal = Journal(task, log, telling=AgentTelling())
+        self._children = Children(task, log, start_child)
 
     def idempotency_key(self, path: str) -> str:
-        """See `agentkit.Journal`. Tasks give no keys yet."""
-        raise UsageError(f"Step {path} needs an idempotency key, which tasks do not give yet.")
+        """See `agentkit.Journal`."""
+        return self._journal.idempotency_key(path)
 
-    async def wait(self, step: Step) -> JsonValue:
-        """See `agentkit.Journal`. Tasks cannot wait yet."""
-        raise UsageError(f"Step {step.path} waits for something, which tasks cannot do yet.")
-
-    async def start_child(self, step: Step) -> str:
-        """See `agentkit.Journal`. Tasks have no children yet."""
-        raise UsageError(f"Step {step.path} starts a child, which tasks cannot do yet.")
-
-
-def _read(history: Iterable[Event]) -> tuple[dict[str, JsonObject], set[str]]:
-    """The finished steps by path, and the paths of calls that were started."""
-    finished: dict[str, JsonObject] = {}
-    dispatched: set[str] = set()
-    for event in history:
-        entry = event.journal
-        if entry is None:
-            continue
-        if entry.get("v") != JOURNAL_VERSION:
-            message = (
-                f"The log holds journal version {entry.get('v')}, which this build cannot replay."
+    async def record(self, asked: Step, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+        """See `agentkit.Journal`."""
+        try:
+            return await self._journal.record(
+                _step(asked),
+                lambda: _made(asked, run),
+                happened=lambda said: _happened(asked, said),
             )
-            raise TaskFailed("nondeterministic", message, reason=Reason.NONDETERMINISTIC)
-        if event.type is EventType.TOOL_DISPATCHED:
-            dispatched.add(entry["path"])
-        else:
-            finished[entry["path"]] = entry
-    return finished, dispatched
+        except _Raised as raised:
+            raise raised.error from None
+
+    async def wait(self, asked: Step) -> JsonValue:
+        """See `agentkit.Journal`."""
+        arguments: Any = asked.arguments
+        match asked.kind:
+            case "timer":
+                await self._journal.sleep(asked.path, arguments["seconds"])
+                return None
+            case "input":
+                return _text(await self._journal.ask(asked.path, arguments))
+            case "approval":
+                return await self._journal.approve(asked.path, arguments)
+            case "children":
+                ends = await self._children.wait(asked.path, arguments["tasks"], arguments["need"])
+                return [to_json(_result(end)) for end in ends]
+            case _:
+                raise AssertionError(f"{asked.kind} is not a wait")
+
+    async def start_child(self, asked: Step) -> str:
+        """See `agentkit.Journal`. The child has its parent's configuration, but for the options given."""
+        arguments: Any = asked.arguments
+        config = self._task.input_data.get("agent_config", {}) | {
+            name: value for name, value in arguments.items() if name != "goal"
+        }
+        request = {
+            "task_type": self._task.task_type,
+            "agent": self._task.agent,
+            "input_data": {"goal": arguments["goal"]}
+            | ({"agent_config": config} if config else {}),
+            "priority": self._task.priority,
+            "parent_task_id": self._task.task_id,
+        }
+        return await self._children.start(asked.path, request)
 
 
-def _check_same(step: Step, earlier: JsonObject) -> None:
-    if earlier["hash"] != step.input_hash:
-        raise TaskFailed(
-            "nondeterministic",
-            f"Step {step.path} ({step.kind} {step.name}) was recorded with other input: the agent, its tools "
-            "or its model changed since this task started.",
-            reason=Reason.NONDETERMINISTIC,
-        )
+class AgentTelling(PlainTelling):
+    """What clients see of an agent's finished steps."""
+
+    def finished(
+        self, done: step.Step, value: Any, duration_s: float
+    ) -> tuple[EventType, JsonObject, Usage]:
+        """See `ops_core.journal.Telling`."""
+        match done.kind:
+            case "llm":
+                reply = from_json(Reply, value)
+                data = _model_data(done, reply) | {"duration_s": duration_s}
+                return EventType.LLM_COMPLETED, data, _usage(reply)
+            case "tool":
+                outcome = from_json(Outcome, value)
+                failed = outcome.observation.is_error
+                kind = EventType.TOOL_FAILED if failed else EventType.TOOL_COMPLETED
+                data = _tool_data(done, outcome) | {"duration_s": duration_s}
+                return kind, data, NOTHING_USED
+            case _:
+                return super().finished(done, value, duration_s)
 
 
-def _entry(step: Step) -> JsonObject:
-    return {"v": JOURNAL_VERSION, "path": step.path, "hash": step.input_hash}
+class _Raised(FailedBeforeEffect):
+    """Carries what an agent's step raised, of which agentkit says that nothing had happened."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
-def _number(step: Step) -> int:
-    return int(step.path.split("/", 1)[0])
+async def _made(asked: Step, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+    try:
+        return await run()
+    except UnknownOutcome as doubt:
+        raise errors.UnknownOutcome(doubt.detail) from doubt
+    except Exception as error:
+        if asked.effect == "unsafe":
+            raise _Raised(error) from error
+        raise
 
 
-def _dispatched(step: Step) -> NewEvent:
-    data = {
-        "step": _number(step),
-        "tool": step.name,
-        "arguments": step.arguments,
-        "effect": step.effect,
-    }
-    return NewEvent(type=EventType.TOOL_DISPATCHED, data=data, journal=_entry(step))
+def _step(asked: Step) -> step.Step:
+    return step.Step(asked.path, asked.kind, asked.name, asked.arguments, asked.effect)
 
 
-def _finished(step: Step, value: JsonValue, duration_s: float) -> tuple[NewEvent, Usage]:
-    journal = _entry(step) | {"value": value}
-    if step.kind == "llm":
-        reply = from_json(Reply, value)
-        data = _model_data(step, reply) | {"duration_s": duration_s}
-        return NewEvent(type=EventType.LLM_COMPLETED, data=data, journal=journal), _usage(reply)
-    outcome = from_json(Outcome, value)
-    kind = EventType.TOOL_FAILED if outcome.observation.is_error else EventType.TOOL_COMPLETED
-    data = _tool_data(step, outcome) | {"duration_s": duration_s}
-    return NewEvent(type=kind, data=data, journal=journal), Usage()
+def _happened(asked: Step, said: Any) -> JsonValue:
+    """A person says that a call in doubt took effect, with this result."""
+    assert asked.reported is not None, "a step that can be in doubt says what its report means"
+    return asked.reported(_text(said), False)  # the port's own signature
 
 
-def _model_data(step: Step, reply: Reply) -> JsonObject:
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _result(end: ChildEnd) -> ChildResult:
+    output = end.result.get("output") if end.result else None
+    return ChildResult(
+        task_id=end.task_id,
+        status=end.status.value,
+        output=None if output is None else _text(output),
+        error=end.error.message if end.error else None,
+    )
+
+
+def _model_data(done: step.Step, reply: Reply) -> JsonObject:
     cost = reply.usage.cost_usd
-    return {
-        "step": _number(step),
+    return done.place | {
         "model": reply.model,
         "text": reply.message.text,
         "tool_calls": [
@@ -156,13 +168,12 @@ def _model_data(step: Step, reply: Reply) -> JsonObject:
     }
 
 
-def _tool_data(step: Step, outcome: Outcome) -> JsonObject:
-    return {
-        "step": _number(step),
+def _tool_data(done: step.Step, outcome: Outcome) -> JsonObject:
+    return done.place | {
         "call_id": outcome.observation.call_id,
-        "tool": step.name,
-        "arguments": step.arguments,
-        "effect": step.effect,
+        "tool": done.name,
+        "arguments": done.arguments,
+        "effect": done.effect,
         "output": outcome.observation.text,
         "decision": outcome.decision.kind,
         "rule": outcome.decision.rule,

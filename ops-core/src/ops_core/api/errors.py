@@ -13,6 +13,8 @@ from ops_core.api.problems import problem
 from ops_core.errors import (
     IdempotencyConflict,
     InvalidRequest,
+    NotADeadLetter,
+    NothingAsked,
     OpsError,
     TaskFinished,
     TaskNotEnded,
@@ -28,6 +30,8 @@ STATUSES: Final[dict[type[OpsError], tuple[int, str]]] = {
     IdempotencyConflict: (409, "Idempotency key already used"),
     TaskFinished: (409, "Task already finished"),
     TaskNotEnded: (409, "Task not retriable"),
+    NothingAsked: (409, "Nothing asked"),
+    NotADeadLetter: (409, "Not a dead letter"),
     Unavailable: (503, "Service unavailable"),
 }
 

@@ -21,7 +21,7 @@ from dramatiq import Broker
 from ops_core.errors import BrokerUnavailable, LostOwnership, StoreUnavailable
 from ops_core.execute import UNWIND_S, Executor, Run, Stop
 from ops_core.moves import release
-from ops_core.ports import Bell, Lease, TaskHandler, WorkerStore
+from ops_core.ports import ORDINARY, Bell, Lease, Profile, TaskHandler, WorkerStore
 from ops_core.queue.intake import Intake
 from ops_core.writer import StepWriter
 
@@ -43,7 +43,7 @@ CLAIM_REST_S: Final = 1.0
 class Worker:
     """Runs the tasks of `queues`, at most `slots` at once. Durations in seconds."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is a part or a setting with a default
         self,
         store: WorkerStore,
         broker: Broker,
@@ -54,6 +54,7 @@ class Worker:
         slots: int = 100,
         heartbeat_s: float = 0.4,
         drain_grace_s: float = 30.0,
+        profile: Profile = ORDINARY,
     ) -> None:
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._store = store
@@ -63,6 +64,7 @@ class Worker:
         self._slots = slots
         self._heartbeat_s = heartbeat_s
         self._drain_grace_s = drain_grace_s
+        self._profile = profile
         self._writer = StepWriter(store)
         self._executor = Executor(store, self._writer, handlers)
         self._runs: dict[Run, asyncio.Task[None]] = {}
@@ -204,7 +206,11 @@ class Worker:
         # Only what ran before the answer was asked for: a task claimed meanwhile is not in it.
         before = list(self._runs)
         orders = await self._store.beat(
-            self.worker_id, self._queues, slots=self._slots, running=len(self._runs)
+            self.worker_id,
+            self._queues,
+            slots=self._slots,
+            running=len(self._runs),
+            profile=self._profile,
         )
         for run in before:
             if run not in self._runs:

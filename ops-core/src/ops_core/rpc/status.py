@@ -10,6 +10,8 @@ from google.rpc import error_details_pb2, status_pb2
 from ops_core.errors import (
     IdempotencyConflict,
     InvalidRequest,
+    NotADeadLetter,
+    NothingAsked,
     OpsError,
     TaskFinished,
     TaskNotEnded,
@@ -24,6 +26,8 @@ CODES: Final[dict[type[OpsError], grpc.StatusCode]] = {
     IdempotencyConflict: grpc.StatusCode.ALREADY_EXISTS,
     TaskFinished: grpc.StatusCode.FAILED_PRECONDITION,
     TaskNotEnded: grpc.StatusCode.FAILED_PRECONDITION,
+    NothingAsked: grpc.StatusCode.FAILED_PRECONDITION,
+    NotADeadLetter: grpc.StatusCode.FAILED_PRECONDITION,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
 }
 

@@ -59,6 +59,7 @@ def task_of(row: Row) -> Task:
         signals=row.signals,
         deaths=row.deaths,
         dependencies_left=row.dependencies_left,
+        pins=tuple(row.pins or ()),
         dead_letter_at=row.dead_letter_at,
     )
 

@@ -37,6 +37,7 @@ class MemoryWorkerStore(MemoryState):
             self._own(worker_id, key, row)
             if row.pins is None:
                 row.pins = tuple(worker.profile.pins.get(row.task.task_type, ()))
+                row.task = replace(row.task, pins=row.pins)
         return [row.task for _, row in due[:count]]
 
     async def history(self, lease: Lease) -> list[Event]:

@@ -1,0 +1,57 @@
+"""The tools that a worker can give to agents: the built-in ones, and the operator's own.
+
+An operator names tools as `module:attribute` (one tool, or a sequence of them). Which of them an agent has is
+chosen by its task; nothing else is allowed to it.
+"""
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any, Final
+
+from agentkit.tools import Tool
+from agentkit.tools.builtin import ask_user, calculator, current_time, run_tasks, sleep
+from ops_core.errors import TaskFailed
+
+#: What an agent has when its task does not say.
+DEFAULT: Final = ("calculator", "current_time")
+
+BUILTIN: Final[tuple[Tool, ...]] = (calculator, current_time, ask_user, sleep, run_tasks)
+
+
+class ToolError(Exception):
+    """A tool that the operator named cannot be used; the message says which, and why."""
+
+
+def load(names: Iterable[str]) -> Mapping[str, Tool]:
+    """Every tool of this worker, by its name. Raises `ToolError`."""
+    tools = {tool.name: tool for tool in BUILTIN}
+    for name in names:
+        for tool in _named(name):
+            if tool.name in tools:
+                raise ToolError(f"{name}: there are two tools named {tool.name}; rename one")
+            tools[tool.name] = tool
+    return tools
+
+
+def chosen(tools: Mapping[str, Tool], names: Iterable[str]) -> tuple[Tool, ...]:
+    """The tools of these names. Raises `TaskFailed` for one that this worker does not have."""
+    missing = [name for name in names if name not in tools]
+    if missing:
+        raise TaskFailed(
+            "unknown_tool",
+            f"The worker has no tool {missing[0]!r}; it has {', '.join(sorted(tools))}.",
+        )
+    return tuple(tools[name] for name in names)
+
+
+def _named(name: str) -> tuple[Tool, ...]:
+    module, _, attribute = name.partition(":")
+    try:
+        found: Any = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ToolError(f"{name}: {error}") from error
+    tools = (found,) if isinstance(found, Tool) else tuple(found)
+    wrong = next((tool for tool in tools if not isinstance(tool, Tool)), None)
+    if wrong is not None:
+        raise ToolError(f"{name}: {wrong!r} is not a tool: decorate the function with @tool")
+    return tools
