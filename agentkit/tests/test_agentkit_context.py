@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -54,13 +54,16 @@ class DyingJournal(InMemoryJournal):
         return await super().record(step, run)
 
 
-def test_the_model_is_not_told_of_the_context() -> None:
+@pytest.mark.parametrize("kind", [RunContext, RunContext | None, Annotated[RunContext, "a note"]])
+def test_the_model_is_not_told_of_the_context(kind: Any) -> None:
     """The parameter is in neither the schema nor what a model may give."""
 
-    @tool(effect="pure")
-    async def look(ctx: RunContext, what: str) -> str:
+    async def looking(what: str, ctx: Any = None) -> str:
         """Look."""
         return what
+
+    looking.__annotations__["ctx"] = kind
+    look = tool(effect="pure")(looking)
 
     assert ["what"] == list(look.spec.parameters["properties"])
     assert {"what": "a"} == look.parse({"what": "a"})

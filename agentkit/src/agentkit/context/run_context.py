@@ -121,7 +121,6 @@ class RunContext:
         effect), and FailedBeforeEffect when `run` raised that. `arguments` are part of what a
         replay compares.
         """
-
         attempt = Attempt(name, run, effect, self._cut_off)
         kept = await self._record("value", name, attempt, arguments, effect)
         if self._cut_off():

@@ -71,11 +71,12 @@ def _arguments_model(
             raise UsageError(f"Tool {tool_name}: {parameter} cannot be filled by name.")
         if parameter.name not in hints:
             raise UsageError(f"Tool {tool_name}: give parameter {parameter.name} a type.")
-        if hints[parameter.name] is RunContext:
+        hint = hints[parameter.name]
+        if RunContext in (hint, *get_args(hint)):  # also Annotated, or with `| None`
             contexts.append(parameter.name)
             continue
         default = ... if parameter.default is parameter.empty else parameter.default
-        fields[parameter.name] = (_described(hints[parameter.name]), default)
+        fields[parameter.name] = (_described(hint), default)
     if len(contexts) > 1:
         raise UsageError(f"Tool {tool_name}: one RunContext is enough, not {', '.join(contexts)}.")
     # Unknown arguments are refused, so that a model which guesses a name is told so.
