@@ -17,6 +17,7 @@ from ops_core.queue.worker import Worker
 from ops_core.task import JsonObject, Task
 from opspawn import cli
 from opspawn.agents.contract import TASK_TYPES
+from opspawn.agents.handler import Submit
 from opspawn.settings import Settings
 
 NOOP: Final = TaskType(name="noop", input_schema={"type": "object"})
@@ -46,14 +47,19 @@ class StepsHandler:
         self._reporter.started()
         for step in range(STEPS):
             event = NewEvent(
-                type=EventType.TOOL_COMPLETED, data={"step": step}, journal={"output": None}
+                type=EventType.TOOL_COMPLETED, data={"step": step}, journal={"value": None}
             )
             await log.append(event)
         return {}
 
 
 async def run_noops(
-    settings: Settings, store: WorkerStore, broker: Broker, bell: Bell, stop: asyncio.Event
+    settings: Settings,
+    store: WorkerStore,
+    broker: Broker,
+    bell: Bell,
+    _submit: Submit,
+    stop: asyncio.Event,
 ) -> None:
     """Stands in for `opspawn.worker.run_worker`: the same worker with the same settings."""
     reporter = Reporter()
