@@ -58,7 +58,7 @@ async def run_noops(
     store: WorkerStore,
     broker: Broker,
     bell: Bell,
-    _submit: Submit,
+    submit: Submit,
     stop: asyncio.Event,
 ) -> None:
     """Stands in for `opspawn.worker.run_worker`: the same worker with the same settings."""
