@@ -58,7 +58,7 @@ async def run_noops(
     store: WorkerStore,
     broker: Broker,
     bell: Bell,
-    submit: Submit,
+    submit: Submit,  # noqa: ARG001  the signature is that of run_worker
     stop: asyncio.Event,
 ) -> None:
     """Stands in for `opspawn.worker.run_worker`: the same worker with the same settings."""
