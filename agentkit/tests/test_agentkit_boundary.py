@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from agentkit import Agent, AllowList, InMemoryJournal, tool
 from agentkit.decisions import Allow, Decision, Deny, NeedApproval
@@ -77,7 +78,33 @@ async def test_a_call_that_needs_approval_is_not_made() -> None:
     asking = Decided(NeedApproval("money", "pay 5 EUR?"))
     finished = await one_call(call(("record", {"text": "a"})), [recording.tool], asking)
     assert [] == recording.calls
-    assert "a person must approve it first (pay 5 EUR?)" in finished.observation.text
+    assert "a person did not approve it (pay 5 EUR?)" in finished.observation.text
+    assert "there is nobody to ask" in finished.observation.text
+
+
+@pytest.mark.parametrize(("verdict", "calls"), [("approve", ["a"]), ("reject", [])])
+async def test_a_person_decides_about_a_call_that_needs_approval(
+    verdict: str, calls: list[str]
+) -> None:
+    """They see the tool and its arguments; only `approve` lets the call be made, once."""
+    recording, asked = RecordingTool(), list[Step]()
+
+    async def decide(step: Step) -> JsonValue:
+        asked.append(step)
+        return {"decision": verdict, "comment": None}
+
+    agent = Agent(
+        ScriptedLlm([call(("record", {"text": "a"})), "Done."]),
+        tools=[recording.tool],
+        security=AllowList(["record"], approve=["record"]),
+        journal=InMemoryJournal(answer=decide),
+    )
+    assert "Done." == (await agent.run("goal")).output
+    assert calls == recording.calls
+    [step] = asked
+    assert ("1/tool/1/approval/1", "approval") == (step.path, step.kind)
+    question = "May record be called with these arguments?"
+    assert {"question": question, "tool": "record", "arguments": {"text": "a"}} == step.arguments
 
 
 async def test_what_the_security_manager_is_told() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never, cast
 
 from agentkit.clock import Clock
 from agentkit.context import RunContext
@@ -131,15 +131,30 @@ class ToolBoundary:
             return await self._record(scheduled, "pure", ready, partial(_refused, call, ready))
         context = CallContext(self._agent, self._goal, scheduled.path, scheduled.effect)
         decision = await self._security.check(call, context)
+        if isinstance(decision, NeedApproval):
+            decision = await self._approval(scheduled, decision)
         match decision:
             case Allow():
                 act = partial(self._act, scheduled, ready)
                 return await self._record(scheduled, scheduled.effect, decision, act)
-            case Deny() | NeedApproval():
-                act = partial(_refused, call, decision)
-                return await self._record(scheduled, "pure", decision, act)
+            case Deny():
+                return await self._record(
+                    scheduled, "pure", decision, partial(_refused, call, decision)
+                )
             case _:
                 assert_never(decision)
+
+    async def _approval(self, scheduled: Scheduled, asked: NeedApproval) -> Allow | Deny:
+        """What a person decides about the call; the journal may let the run end until they have."""
+        call = scheduled.call
+        question = {"question": asked.question, "tool": call.tool, "arguments": call.arguments}
+        path = f"{scheduled.path}/approval/1"
+        step = Step(path, "approval", call.tool, question, "pure")
+        answer = cast("dict[str, str | None]", await self._journal.wait(step))
+        if answer["decision"] == "approve":
+            return Allow(asked.rule)
+        comment = f": {answer['comment']}" if answer.get("comment") else ""
+        return Deny(asked.rule, f"a person did not approve it ({asked.question}){comment}")
 
     async def _act(self, scheduled: Scheduled, ready: Ready) -> ToolMessage:
         """Make the call, within the time of the run. Raises InDoubt, of an unsafe tool only."""
@@ -180,11 +195,5 @@ class ToolBoundary:
         return ToolFinished(scheduled.step, call, outcome.observation, outcome.decision)
 
 
-async def _refused(call: ToolCall, decision: Deny | NeedApproval) -> ToolMessage:
-    match decision:
-        case Deny(_, reason):
-            return failed(call, f"Not called: {reason}.")
-        case NeedApproval(_, question):
-            return failed(call, f"Not called: a person must approve it first ({question}).")
-        case _:
-            assert_never(decision)
+async def _refused(call: ToolCall, decision: Deny) -> ToolMessage:
+    return failed(call, f"Not called: {decision.reason}.")

@@ -12,7 +12,11 @@ from ops_core.testing import FrozenClock, MemoryStore
 
 @pytest.fixture(params=["memory", "postgres"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    limits: dict[str, Any] = {"ring_grace_s": GRACE_S, "ring_grace_max_s": GRACE_MAX_S, "heartbeat_ttl_s": TTL_S}
+    limits: dict[str, Any] = {
+        "ring_grace_s": GRACE_S,
+        "ring_grace_max_s": GRACE_MAX_S,
+        "heartbeat_ttl_s": TTL_S,
+    }
     if request.param == "memory":
         clock = FrozenClock()
         store = MemoryStore(clock, **limits)

@@ -29,6 +29,13 @@ _AGENT_CONFIG: Final[dict[str, Any]] = {
             "uniqueItems": True,
             "maxItems": 64,
         },
+        "approve": {
+            "type": "array",
+            "description": "Those of the tools of which each call needs a person's leave.",
+            "items": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+            "uniqueItems": True,
+            "maxItems": 64,
+        },
         "temperature": {"type": "number", "minimum": 0, "maximum": 2},
         "max_steps": {"type": "integer", "minimum": 1, "maximum": 1000},
         "max_tokens": {"type": "integer", "minimum": 1},

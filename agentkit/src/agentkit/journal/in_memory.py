@@ -30,7 +30,7 @@ class InMemoryJournal:
     """Keeps the records of one run in memory, and replays earlier ones it is given.
 
     It waits by holding the coroutine: timers by `sleep`, questions and approvals by `answer` (given
-    the step, it returns the answer), children by `run_child` (given goal and options, it returns
+    the step, it returns the answer; without it nothing is approved), children by `run_child` (given goal and options, it returns
     the output). Nobody can be asked about an unknown outcome here: the model is told. Give a replay
     the `run_id` of the first run, and its idempotency keys are the same.
     """
@@ -95,6 +95,8 @@ class InMemoryJournal:
             case "timer":
                 await self._sleep(cast("float", arguments["seconds"]))
                 return None
+            case "approval" if self._answer is None:
+                return {"decision": "reject", "comment": "there is nobody to ask"}
             case "input" | "approval":
                 if self._answer is None:
                     raise UsageError(

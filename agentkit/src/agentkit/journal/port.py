@@ -102,7 +102,8 @@ class Journal(Protocol):
         """Wait for something from outside, and return what it came to, once and for ever.
 
         `timer` (`{"seconds"}`) gives null; `input` (`{"question"}`) the answer's text; `approval`
-        (`{"question", …}`) what was decided; `children` (`{"tasks": [ids], "need": n}`) the
+        (`{"question", "tool", "arguments"}`) gives `{"decision", "comment"}`, where anything but
+        `approve` is a refusal and the comment may be null; `children` (`{"tasks": [ids], "need": n}`) the
         `ChildResult`s of those that have ended, at least `need` of them, in the order of the ids.
         """
         ...
