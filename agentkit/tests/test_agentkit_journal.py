@@ -135,7 +135,6 @@ async def test_what_was_waited_for_is_not_waited_for_again() -> None:
     ("step", "said"),
     [
         (QUESTION, r"pass InMemoryJournal\(answer="),
-        (APPROVAL, r"pass InMemoryJournal\(answer="),
         (STEP, "is a tool, which is nothing to wait for"),
     ],
 )
@@ -145,6 +144,12 @@ async def test_a_wait_that_the_journal_cannot_make(step: Step, said: str) -> Non
     with pytest.raises(UsageError, match=said):
         await journal.wait(step)
     assert () == journal.records
+
+
+async def test_nothing_is_approved_where_there_is_nobody_to_ask() -> None:
+    """Not an error of the program: the model reads that its call was not made."""
+    refused = {"decision": "reject", "comment": "there is nobody to ask"}
+    assert refused == await InMemoryJournal().wait(APPROVAL)
 
 
 async def test_another_question_at_the_same_place_is_refused() -> None:

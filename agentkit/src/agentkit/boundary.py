@@ -147,7 +147,11 @@ class ToolBoundary:
     async def _approval(self, scheduled: Scheduled, asked: NeedApproval) -> Allow | Deny:
         """What a person decides about the call; the journal may let the run end until they have."""
         call = scheduled.call
-        question = {"question": asked.question, "tool": call.tool, "arguments": call.arguments}
+        question: JsonValue = {
+            "question": asked.question,
+            "tool": call.tool,
+            "arguments": call.arguments,
+        }
         path = f"{scheduled.path}/approval/1"
         step = Step(path, "approval", call.tool, question, "pure")
         answer = cast("dict[str, str | None]", await self._journal.wait(step))

@@ -30,9 +30,10 @@ class InMemoryJournal:
     """Keeps the records of one run in memory, and replays earlier ones it is given.
 
     It waits by holding the coroutine: timers by `sleep`, questions and approvals by `answer` (given
-    the step, it returns the answer; without it nothing is approved), children by `run_child` (given goal and options, it returns
-    the output). Nobody can be asked about an unknown outcome here: the model is told. Give a replay
-    the `run_id` of the first run, and its idempotency keys are the same.
+    the step, it returns the answer; without it nothing is approved), children by `run_child` (given
+    goal and options, it returns the output). Nobody can be asked about an unknown outcome here: the
+    model is told. Give a replay the `run_id` of the first run, and its idempotency keys are the
+    same.
     """
 
     def __init__(
