@@ -21,7 +21,7 @@ pick_python = $$(for v in 11 12 13 14; do p=.tools/python/python3.$$v; [ -x $$p 
 
 .PHONY: help
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 	@echo '  Another goal for the demo: make demo GOAL="What day is it?"'
 
 .PHONY: demo
@@ -41,6 +41,10 @@ lint: .tools/tox.stamp ## Run format, lint, types, import contracts and generate
 .PHONY: bench
 bench: .venv/bench.stamp ## Measure submit latency and throughput; prints a table, writes JSON
 	@.venv/bin/python benchmarks/run.py
+
+.PHONY: bench-reliability
+bench-reliability: .venv/bench.stamp ## Measure how soon faults are healed, and what durability costs
+	@.venv/bin/python benchmarks/reliability.py
 
 .PHONY: lock
 lock: .tools/uv.stamp ## Write requirements.lock again (make lock UPGRADE=1: newest versions)

@@ -1,0 +1,168 @@
+"""`make bench-reliability`: how soon faults are healed, and what durability costs: a table, and JSON.
+
+Figures of docs/reliability.md. `--help` shows the options.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# Last, so that an installed package is never hidden by a folder of its name.
+sys.path += [str(ROOT), str(ROOT / "tests")]
+
+from benchmarks import recovery, step_cost  # noqa: E402  # needs the path
+from benchmarks.held_model import HeldModel  # noqa: E402
+from benchmarks.machine import machine_facts  # noqa: E402
+from benchmarks.results import Results, percentile  # noqa: E402
+from benchmarks.table import show  # noqa: E402
+
+from opspawn import migrate  # noqa: E402
+from support.local_servers import local_postgres, local_rabbitmq  # noqa: E402
+from support.opspawn_processes import Rest, processes  # noqa: E402
+from support.server_process import free_port  # noqa: E402
+
+REPORTS = Path(__file__).resolve().parent / "reports"
+SERVERS = "servers"
+EMBEDDED = "embedded"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks/reliability.py", description=__doc__)
+    parser.add_argument("--kills", type=int, default=50, help="workers killed")
+    parser.add_argument("--freezes", type=int, default=5, help="workers frozen (11 s each)")
+    parser.add_argument("--cancels", type=int, default=150, help="tasks cancelled, in each system")
+    parser.add_argument(
+        "--submits", type=int, default=300, help="submits in each state of the broker"
+    )
+    parser.add_argument("--steps", type=int, default=500, help="durable steps of a lone agent")
+    options = parser.parse_args()
+    began, results, machine = datetime.now(UTC), Results(), machine_facts()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ops-bench-")))
+        postgres = stack.enter_context(local_postgres(_say))
+        rabbitmq = stack.enter_context(local_rabbitmq(_say))
+        migrate.upgrade(postgres.url)
+        _steps(postgres.url, options.steps, results)
+        with recovery.site(folder, postgres, rabbitmq, workers=3) as stage:
+            _say(f"{options.kills} workers killed")
+            _add(
+                results,
+                "kill -9 of a worker → next step on another",
+                SERVERS,
+                recovery.after_kill(stage, options.kills),
+            )
+            _say(f"{options.freezes} workers frozen (time-to-live 10 s)")
+            _add(
+                results,
+                "a worker freezes → next step on another",
+                SERVERS,
+                recovery.after_freeze(stage, options.freezes),
+            )
+            _say(f"{options.cancels} cancels")
+            _add(
+                results,
+                "cancel → model call closed",
+                SERVERS,
+                recovery.cancels(stage.rest, stage.model, options.cancels, _anywhere),
+            )
+            _broker(stage, options.submits, results)
+        _embedded(folder / "embedded", options.cancels, results)
+    show(sys.stdout, machine, results.rows(), [])
+    report = {
+        "date": began.isoformat(timespec="seconds"),
+        "machine": machine,
+        "options": vars(options),
+        "results": [row.as_json() for row in results.rows()],
+    }
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    file = REPORTS / f"reliability-{began:%Y-%m-%dT%H%M%SZ}.json"
+    file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    _say(f"written: {file}")
+    return 0
+
+
+def _steps(url: str, count: int, results: Results) -> None:
+    for effect in ("pure", "unsafe"):
+        _say(f"{count} {effect} steps of a lone agent")
+        trips = asyncio.run(step_cost.round_trips(url, 50, effect))
+        results.add(f"round trips for a {effect} step", SERVERS, "", trips)
+        results.add_percentiles(
+            f"added by a {effect} step", SERVERS, asyncio.run(step_cost.run(url, count, effect))
+        )
+
+
+def _broker(stage: recovery.Site, count: int, results: Results) -> None:
+    stage.model.held_step = None
+    for name, fault, heal in (
+        ("submit", _nothing, _nothing),
+        ("submit, broker frozen", stage.rabbitmq.freeze, stage.rabbitmq.thaw),
+        ("submit, broker killed", stage.rabbitmq.kill, stage.rabbitmq.start),
+        ("submit, again", _nothing, _nothing),
+    ):
+        recovery.idle(stage.rest)
+        _say(f"{count} times: {name}")
+        fault()
+        results.add_percentiles(name, SERVERS, recovery.submits(stage.rest, count))
+        heal()
+    normal = results.get("submit, p99", SERVERS)
+    for name in ("submit, broker frozen", "submit, broker killed"):
+        row = results.get(f"{name}, p99", SERVERS)
+        assert normal is not None
+        assert row is not None
+        results.add(
+            f"{name}: p99 as a multiple of normal", SERVERS, "×", row.values[0] / normal.values[0]
+        )
+
+
+def _embedded(folder: Path, count: int, results: Results) -> None:
+    folder.mkdir()
+    port = free_port()
+    with HeldModel().running() as model:
+        assert isinstance(model, HeldModel)
+        settings = {
+            "OPSPAWN_API_PORT": str(port),
+            "OPSPAWN_GRPC_PORT": "0",
+            "OPSPAWN_DATA_DIR": str(folder / "data"),
+            **model.environment,
+        }
+        with processes(folder, settings) as started:
+            rest = Rest(port)
+            rest.ready(started.start("up"))
+            _say(f"{count} cancels in one process")
+            _add(
+                results,
+                "cancel → model call closed",
+                EMBEDDED,
+                recovery.cancels(rest, model, count, _anywhere),
+            )
+            model.held_step = None
+            rest.close()
+
+
+def _add(results: Results, name: str, system: str, seconds: list[float]) -> None:
+    results.add_percentiles(name, system, seconds)
+    results.add(f"{name}, worst of {len(seconds)}", system, "ms", percentile(seconds, 100) * 1000)
+
+
+def _anywhere() -> float:
+    """Somewhere between two heartbeats."""
+    return random.uniform(0, 0.4)  # noqa: S311
+
+
+def _nothing() -> None:
+    """A broker that is left alone."""
+
+
+def _say(line: str) -> None:
+    print(f"→ {line}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
