@@ -35,6 +35,12 @@ class Site:
     def add_worker(self) -> None:
         self.workers.append(self.started.start("worker"))
 
+    def all_ready(self) -> None:
+        """Returns when every worker that was started has said that it is ready."""
+        until(
+            lambda: self.started.log("worker").count("worker ready") == len(self.workers), WITHIN_S
+        )
+
     def standing(self) -> dict[str, Any]:
         """A task whose agent is inside its second model call."""
         goal = uuid4().hex
@@ -88,6 +94,7 @@ def after_freeze(stage: Site, trials: int) -> list[float]:
 
 
 def _taken_over(stage: Site, fault: Callable[[Site, int], Callable[[], None]]) -> float:
+    stage.all_ready()
     task = stage.standing()
     owner = stage.owner_of(task)
     began = time.monotonic()

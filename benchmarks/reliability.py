@@ -153,7 +153,7 @@ def _add(results: Results, name: str, system: str, seconds: list[float]) -> None
 
 def _anywhere() -> float:
     """Somewhere between two heartbeats."""
-    return random.uniform(0, 0.4)  # noqa: S311
+    return random.uniform(0, 0.3)  # noqa: S311
 
 
 def _nothing() -> None:

@@ -94,9 +94,9 @@ class Settings(BaseSettings):
     # Workers and dispatcher.
     worker_queues: str = "default"
     worker_slots: int = Field(100, ge=1, le=10_000)
-    heartbeat_s: float = Field(0.4, gt=0)
+    heartbeat_s: float = Field(0.3, gt=0)
     heartbeat_ttl_s: float = Field(10.0, gt=0)
-    reconnect_grace_s: float = Field(0.75, gt=0)
+    reconnect_grace_s: float = Field(0.6, gt=0)
     ring_grace_s: float = Field(5.0, gt=0)
     ring_grace_max_s: float = Field(300.0, gt=0)
     dispatch_busy_s: float = Field(0.05, gt=0)

@@ -146,11 +146,11 @@ def test_a_worker_without_a_queue_is_refused(names: str, monkeypatch: pytest.Mon
     ("environment", "expected"),
     [
         (
-            {"OPSPAWN_HEARTBEAT_TTL_S": "1"},
+            {"OPSPAWN_HEARTBEAT_TTL_S": "0.8"},
             ["OPSPAWN_HEARTBEAT_TTL_S: must be at least 3 times OPSPAWN_HEARTBEAT_S"],
         ),
         (
-            {"OPSPAWN_RECONNECT_GRACE_S": "0.5"},
+            {"OPSPAWN_RECONNECT_GRACE_S": "0.4"},
             ["OPSPAWN_RECONNECT_GRACE_S: must be at least 1.5 times OPSPAWN_HEARTBEAT_S"],
         ),
         (

@@ -52,7 +52,7 @@ class Worker:
         *,
         queues: Sequence[str] = ("default",),
         slots: int = 100,
-        heartbeat_s: float = 0.4,
+        heartbeat_s: float = 0.3,
         drain_grace_s: float = 30.0,
         profile: Profile = ORDINARY,
     ) -> None:
