@@ -39,28 +39,36 @@ _CONCERNED: Final = text(
 # Index: primary key.
 _CHILD_ENDED: Final = text(
     """
-    UPDATE task SET signals = signals + 1, children_needed = GREATEST(children_needed - 1, 0)
+    UPDATE task SET
+        signals = signals + 1,
+        -- NULL for one that waits for no child, and stays so (GREATEST would make it 0).
+        children_needed = CASE WHEN children_needed > 0 THEN children_needed - 1
+                               ELSE children_needed END
     WHERE tenant_id = :tenant_id AND task_id = :task_id
     RETURNING children_needed
     """
 )
 
-# One dependency less; the last one makes the task runnable. Index: primary key.
+# One dependency less; the last one makes the task runnable. One that has ended finds that when it is retried.
+# No row when it was told before. Index: primary keys.
 _FREE: Final = text(
     """
     WITH told AS (
         DELETE FROM dependency
         WHERE tenant_id = :tenant_id AND needs = :needs AND task_id = :task_id
+        RETURNING task_id
     )
-    UPDATE task SET
+    UPDATE task t SET
         dependencies_left = dependencies_left - 1,
-        runnable_at = CASE WHEN dependencies_left > 1 THEN runnable_at
+        runnable_at = CASE WHEN status <> 'pending' OR dependencies_left > 1 THEN runnable_at
                            ELSE GREATEST(ops_now(), scheduled_at) END,
-        ring_at     = CASE WHEN dependencies_left > 1 THEN ring_at
+        ring_at     = CASE WHEN status <> 'pending' OR dependencies_left > 1 THEN ring_at
                            ELSE GREATEST(ops_now(), scheduled_at) END,
-        reason      = CASE WHEN dependencies_left > 1 OR scheduled_at > ops_now() THEN 'delayed'
+        reason      = CASE WHEN status <> 'pending' THEN reason
+                           WHEN dependencies_left > 1 OR scheduled_at > ops_now() THEN 'delayed'
                            ELSE 'queued' END
-    WHERE tenant_id = :tenant_id AND task_id = :task_id
+    FROM told
+    WHERE t.tenant_id = :tenant_id AND t.task_id = told.task_id
     RETURNING dependencies_left
     """
 )
