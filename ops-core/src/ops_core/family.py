@@ -42,6 +42,17 @@ def check_family(
         raise InvalidRequest(errors)
 
 
+def check_retry(needs: Mapping[str, Task | None]) -> None:
+    """Whether a task that still depends on these may run once more. Raises `InvalidRequest`."""
+    errors = [
+        FieldError("depends_on", f"{task_id}: {problem}")
+        for task_id, needed in needs.items()
+        if (problem := _dependency_problem(needed))
+    ]
+    if errors:
+        raise InvalidRequest(errors)
+
+
 def _parent_problem(
     parent: Task | None, depth: int, children: int, limits: FamilyLimits
 ) -> str | None:

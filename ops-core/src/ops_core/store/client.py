@@ -22,12 +22,13 @@ from ops_core.errors import (
 )
 from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
 from ops_core.log import Event, EventType
-from ops_core.moves import cancel, reopen, wake
+from ops_core.moves import cancel, wake
 from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
 from ops_core.request import is_storable_time
 from ops_core.store.database import Database, reason
 from ops_core.store.history import history
 from ops_core.store.moves import add_events, apply
+from ops_core.store.reopen import reopen
 from ops_core.store.rows import event_of, task_of
 from ops_core.store.submit import submit
 from ops_core.store.tables import TaskRow
@@ -151,7 +152,7 @@ class SqlTaskStore:
             row = (await connection.execute(_LOCK, key._asdict())).one_or_none()
             if row is None:
                 raise TaskNotFound(task_id)
-            moved = await apply(connection, key, reopen(row.generation + 1))
+            moved = await reopen(connection, row)
         if moved is None:
             raise TaskNotEnded(task_id, row.status)
         return task_of(moved)

@@ -92,19 +92,25 @@ async def tell_one_end(connection: AsyncConnection) -> bool:
     # A task that was retried meanwhile tells of its next end.
     if ended is not None and ended.completed_at is not None:
         for one in concerned:
-            if one.completed_at is None:
+            if one.task_id != ended.task_id:
                 await _tell(connection, ended, one)
     await connection.execute(_TOLD, {"outbox_id": row.outbox_id})
     return True
 
 
 async def _tell(connection: AsyncConnection, ended: Row, concerned: Row) -> None:
+    is_over = concerned.completed_at is not None
     if concerned.task_id == ended.parent_task_id:
-        await _tell_parent(connection, concerned)
+        if not is_over:
+            await _tell_parent(connection, concerned)
     elif concerned.parent_task_id == ended.task_id:
-        await _cancel_child(connection, concerned)
-    else:
-        await _tell_dependent(connection, ended, concerned)
+        if not is_over:
+            await _cancel_child(connection, concerned)
+    elif ended.status == Status.COMPLETED:
+        await _free(connection, ended, concerned)
+    elif not is_over:
+        key = TaskKey(concerned.tenant_id, concerned.task_id)
+        await apply(connection, key, dependency_failed(task_of(ended)))
 
 
 async def _tell_parent(connection: AsyncConnection, parent: Row) -> None:
@@ -124,11 +130,9 @@ async def _cancel_child(connection: AsyncConnection, child: Row) -> None:
         await add_events(connection, key, [asked])
 
 
-async def _tell_dependent(connection: AsyncConnection, ended: Row, dependent: Row) -> None:
+async def _free(connection: AsyncConnection, ended: Row, dependent: Row) -> None:
     key = TaskKey(dependent.tenant_id, dependent.task_id)
-    if ended.status != Status.COMPLETED:
-        await apply(connection, key, dependency_failed(task_of(ended)))
-        return
     left = await connection.scalar(_FREE, key._asdict() | {"needs": ended.task_id})
-    data = {"task_id": ended.task_id, "left": left}
-    await add_events(connection, key, [NewEvent(type=EventType.DEPENDENCY_FINISHED, data=data)])
+    if left is not None and dependent.completed_at is None:  # an ended task's log has its last word
+        data = {"task_id": ended.task_id, "left": left}
+        await add_events(connection, key, [NewEvent(type=EventType.DEPENDENCY_FINISHED, data=data)])
