@@ -33,8 +33,8 @@ class Recorded:
     doubtful: dict[str, JsonObject] = field(default_factory=dict)
     """Public data of calls of which nobody knows whether they took effect."""
 
-    refused: set[str] = field(default_factory=set)
-    """Calls of which a person said that the task should fail for them."""
+    refused: dict[str, JsonObject] = field(default_factory=dict)
+    """Such calls for which a person said that the task should fail; a retry of it asks them again."""
 
     def value(self, step: Step) -> JsonObject | None:
         """The entry of the finished step, or None. Raises `TaskFailed` when it was another step."""
@@ -51,6 +51,9 @@ def read(history: Iterable[Event]) -> Recorded:
         if event.journal is not None:
             _check_version(event.journal)
             _take(recorded, event, event.journal)
+        elif event.type == EventType.TASK_RETRIED:
+            recorded.doubtful |= recorded.refused
+            recorded.refused.clear()
     return recorded
 
 
@@ -85,14 +88,14 @@ def _take(recorded: Recorded, event: Event, entry: JsonObject) -> None:
 
 
 def _resolve(recorded: Recorded, path: str, entry: JsonObject) -> None:
-    recorded.doubtful.pop(path, None)
+    doubt = recorded.doubtful.pop(path, {})
     match entry["outcome"]:
         case "happened":
             recorded.finished[path] = entry
         case "run_again":
             recorded.opened.pop(path, None)
         case _:
-            recorded.refused.add(path)
+            recorded.refused[path] = doubt
 
 
 def _check_version(entry: JsonObject) -> None:
