@@ -47,6 +47,7 @@ class Children:
         entry = self._recorded.value(step)
         if entry is not None:
             return [self._end(path, child) for child in entry["value"]]
+        task_ids = list(dict.fromkeys(task_ids))  # a child that is named twice ends once
         needed = len(task_ids) if need is None else min(need, len(task_ids))
         ends = await self._ended(path, task_ids)
         if len(ends) < needed:
