@@ -20,7 +20,7 @@ from agentkit.context import RunContext
 from agentkit.decisions import Allow, Decision, Deny, NeedApproval
 from agentkit.errors import LimitExceeded
 from agentkit.events import ToolFinished, ToolStarted
-from agentkit.journal import Journal, Step, UnknownOutcome
+from agentkit.journal import Journal, Step, UnknownOutcome, failure_first
 from agentkit.messages import Effect, ToolCall, ToolMessage
 from agentkit.security import CallContext, SecurityManager
 from agentkit.tools import InDoubt, InvalidArguments, Tool, ToolRegistry, failed, observe
@@ -103,12 +103,12 @@ class ToolBoundary:
         """Make the calls at the same time; what comes back is in program order.
 
         When the journal stops one of them, the others settle before the exception goes on: a call
-        under way is not torn down because its neighbour must wait.
+        under way is not torn down because its neighbour must wait. A failure goes before a wait.
         """
         results = await asyncio.gather(*map(self._perform, scheduled), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        raised = [result for result in results if isinstance(result, BaseException)]
+        if raised:
+            raise failure_first(raised)
         return [result for result in results if isinstance(result, ToolFinished)]
 
     def _ready(self, call: ToolCall) -> Ready | Deny:

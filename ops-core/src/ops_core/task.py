@@ -177,7 +177,8 @@ class Wait:
     def public(self) -> JsonObject:
         """What clients see of it."""
         until = {"until": self.until.isoformat()} if self.until else {}
-        return {"reason": self.reason, "step": self.step, **until, **self.detail}
+        # What was recorded of a call says `step` for its number: who resolves it needs the path.
+        return {**self.detail, "reason": self.reason, "step": self.step, **until}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

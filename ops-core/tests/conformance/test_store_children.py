@@ -26,7 +26,7 @@ async def parent_of(world: World, count: int, **fields: object) -> tuple[Task, L
     await world.submit(**fields)  # type: ignore[arg-type]
     parent, lease = await world.claim_one()
     ids = {"parent_task_id": parent.task_id}
-    return parent, lease, [await world.submit(**ids) for _ in range(count)]  # type: ignore[arg-type]
+    return parent, lease, [await world.submit(**ids) for _ in range(count)]
 
 
 async def end(world: World, task: Task, move: Move | None = None) -> None:

@@ -11,7 +11,7 @@ from ops_core.children import Children
 from ops_core.effects import under_way, unknown_effects
 from ops_core.errors import FailedBeforeEffect, TaskFailed, TaskWaits, UnknownOutcome
 from ops_core.journal import Journal, together
-from ops_core.log import EventType, NewEvent
+from ops_core.log import Event, EventType, NewEvent
 from ops_core.replay import read
 from ops_core.step import Effect, Step
 from ops_core.task import Reason
@@ -341,7 +341,7 @@ async def test_calls_under_way_are_those_without_an_end() -> None:
         NewEvent(type=EventType.TOOL_DISPATCHED, data={"path": p}, journal={"v": 1, "path": p})
         for p in ("2/tool/2", "2/tool/1")
     ]
-    log = [*program.kept.events, *calls]
+    log: list[Event | NewEvent] = [*program.kept.events, *calls]
     assert ["2/tool/2", "2/tool/1"] == [event.data["path"] for event in under_way(log)]
     said = unknown_effects(log, "because")
     assert [{"path": "2/tool/2", "why": "because"}, {"path": "2/tool/1", "why": "because"}] == [

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self, cast
 from agentkit.clock import Clock, SystemClock
 from agentkit.context.substep import Attempt, inside_step, reported, value_of
 from agentkit.errors import UsageError
-from agentkit.journal import ChildResult, Journal, Step, StepKind
+from agentkit.journal import ChildResult, Journal, Step, StepKind, failure_first
 from agentkit.messages import Effect
 from agentkit.timeout import PausableTimeout
 from agentkit.wire import from_json
@@ -210,4 +210,4 @@ class RunContext:
         finally:
             self._over = True
         if self._stops and not cancelled:
-            raise self._stops[0]
+            raise failure_first(self._stops)

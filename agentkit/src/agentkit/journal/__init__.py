@@ -2,7 +2,7 @@
 
 from agentkit.journal.children import ChildResult
 from agentkit.journal.in_memory import InMemoryJournal, Record
-from agentkit.journal.port import Journal, Step, StepKind, UnknownOutcome
+from agentkit.journal.port import Journal, Step, StepKind, UnknownOutcome, failure_first
 
 __all__ = [
     "ChildResult",
@@ -12,4 +12,5 @@ __all__ = [
     "Step",
     "StepKind",
     "UnknownOutcome",
+    "failure_first",
 ]

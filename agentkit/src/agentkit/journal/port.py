@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -76,12 +76,20 @@ class UnknownOutcome(Exception):
         self.value = value
 
 
+def failure_first(raised: Sequence[BaseException]) -> BaseException:
+    """Of what a journal raised in branches that ran side by side: the one that ends the run.
+
+    The first failure (`Exception`), else the first of the others: who waits would not hear of it.
+    """
+    return next((error for error in raised if isinstance(error, Exception)), raised[0])
+
+
 class Journal(Protocol):
     """One journal serves one run.
 
-    Any method may raise an exception of the journal's own to stop the run (it must wait, it is no
-    longer ours): no tool can catch it, and it leaves the agent once the other calls of the same
-    step have settled.
+    Any method may raise an exception of the journal's own to stop the run: an `Exception` when it
+    has failed or is no longer ours, another `BaseException` when it must wait. No tool can catch
+    it, and it leaves the agent once the other calls of the same step have settled.
     """
 
     def idempotency_key(self, path: str) -> str:
