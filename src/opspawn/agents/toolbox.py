@@ -4,7 +4,7 @@ An operator names tools as `module:attribute` (one tool, or a sequence of them).
 chosen by its task; nothing else is allowed to it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final
 
@@ -48,9 +48,11 @@ def _named(name: str) -> tuple[Tool, ...]:
     module, _, attribute = name.partition(":")
     try:
         found: Any = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ToolError(f"{name}: {error}") from error
-    tools = (found,) if isinstance(found, Tool) else tuple(found)
+    # The operator's own code: whatever it raises, its worker must say so in a line and not start.
+    except Exception as error:
+        raise ToolError(f"{name}: {type(error).__name__}: {error}") from error
+    is_several = isinstance(found, Sequence) and not isinstance(found, str)
+    tools = tuple(found) if is_several else (found,)
     wrong = next((tool for tool in tools if not isinstance(tool, Tool)), None)
     if wrong is not None:
         raise ToolError(f"{name}: {wrong!r} is not a tool: decorate the function with @tool")
