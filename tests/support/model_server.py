@@ -1,10 +1,13 @@
 """A model over HTTP that a test controls: OpenAI's chat completions, over a real socket.
 
-It thinks as simply as can be: asked for the first time it calls the calculator, shown an observation it
-answers with it. A test can hold a call, make calls fail, and count what was paid for.
+It thinks as simply as can be: asked for the first time it calls the calculator, or the tool that the test
+wants for such a goal; shown an observation it answers with it. A test can hold a call, make calls fail, and
+count what was paid for.
 """
 
 import json
+import select
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 KEY = "sk-test-key-that-must-not-leak"
+
+CALCULATE: tuple[str, dict[str, Any]] = ("calculator", {"expression": "17 * 23"})
 
 
 class ModelServer:
@@ -25,6 +30,12 @@ class ModelServer:
 
         self.fail_with: tuple[int, dict[str, str]] | None = None
         """Status and headers of every answer from now on."""
+
+        self.wants: dict[str, tuple[str, dict[str, Any]]] = {}
+        """For goals with this text in them: the tool, with its arguments, that is called instead."""
+
+        self.hung_up = threading.Event()
+        """Set when somebody hangs up in a held call."""
 
         self._held: dict[int, threading.Event] = {}
         self._arrived: dict[int, threading.Event] = {}
@@ -62,6 +73,8 @@ class ModelServer:
             self.release(step)
         self.calls.clear()
         self.fail_with = None
+        self.wants.clear()
+        self.hung_up.clear()
 
     def hold(self, step: int) -> None:
         """Calls of this step wait until `release`."""
@@ -75,20 +88,35 @@ class ModelServer:
     def release(self, step: int) -> None:
         self._held.pop(step).set()
 
-    def answer(self, request: dict[str, Any], key: str) -> tuple[int, dict[str, str], object]:
+    def answer(
+        self, request: dict[str, Any], key: str, caller: socket.socket
+    ) -> tuple[int, dict[str, str], object]:
         observations = [m["content"] for m in request["messages"] if m["role"] == "tool"]
         step = len(observations) + 1
         time.sleep(self._delay_s)  # what a model takes to think
         if step in self._held:
             self._arrived[step].set()
-            self._held[step].wait(60)
+            if not self._keeps_waiting(self._held[step], caller):
+                return 499, {}, {"error": {"message": "the caller hung up"}}
         if self.fail_with is not None:
             status, headers = self.fail_with
             return status, headers, {"error": {"message": "as the test wants it"}}
         if key != f"Bearer {KEY}":
             return 401, {}, {"error": {"message": "wrong key"}}
         self.calls.append(step)
-        return 200, {}, _completion(request["model"], observations)
+        goal = " ".join(str(m["content"]) for m in request["messages"] if m["role"] == "user")
+        wanted = next((w for text, w in self.wants.items() if text in goal), CALCULATE)
+        return 200, {}, _completion(request["model"], observations, wanted)
+
+    def _keeps_waiting(self, held: threading.Event, caller: socket.socket) -> bool:
+        """Whether the caller is still there when the call is released."""
+        until = time.monotonic() + 60
+        while not held.wait(0.01) and time.monotonic() < until:
+            readable, _, _ = select.select([caller], [], [], 0)
+            if readable and not _peek(caller):
+                self.hung_up.set()
+                return False
+        return True
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         model = self
@@ -97,7 +125,7 @@ class ModelServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 key = self.headers.get("Authorization", "")
-                status, headers, reply = model.answer(json.loads(body), key)
+                status, headers, reply = model.answer(json.loads(body), key, self.connection)
                 data = json.dumps(reply).encode()
                 try:
                     self.send_response(status)
@@ -116,14 +144,23 @@ class ModelServer:
         return Handler
 
 
-def _completion(model: str, observations: list[str]) -> dict[str, Any]:
+def _peek(caller: socket.socket) -> bytes:
+    try:
+        return caller.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return b""
+
+
+def _completion(
+    model: str, observations: list[str], wanted: tuple[str, dict[str, Any]]
+) -> dict[str, Any]:
     if observations:
         message: dict[str, Any] = {"role": "assistant", "content": f"It is {observations[-1]}."}
     else:
-        call = {"name": "calculator", "arguments": json.dumps({"expression": "17 * 23"})}
+        call = {"name": wanted[0], "arguments": json.dumps(wanted[1])}
         message = {
             "role": "assistant",
-            "content": "I shall calculate.",
+            "content": "I shall calculate." if wanted == CALCULATE else f"I shall {wanted[0]}.",
             "tool_calls": [{"id": "call_1", "type": "function", "function": call}],
         }
     return {

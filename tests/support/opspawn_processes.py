@@ -63,6 +63,14 @@ class Processes:
     def log(self, command: str) -> str:
         return (self.folder / f"{command}.log").read_text(errors="replace")
 
+    def kill(self) -> None:
+        """`kill -9` of all of them, as when the machine dies."""
+        for process in self._running:
+            process.kill()
+        for process in self._running:
+            process.wait()
+        self._running.clear()
+
     def close(self) -> None:
         for process in self._running:
             if process.poll() is None:
