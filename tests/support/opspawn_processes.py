@@ -101,7 +101,7 @@ class Rest:
     def close(self) -> None:
         self.http.close()
 
-    def ready(self, process: subprocess.Popen[bytes]) -> None:
+    def ready(self, process: subprocess.Popen[Any]) -> None:
         """Returns when the server is ready; fails at once when its process has ended."""
 
         def answers() -> bool:
