@@ -166,6 +166,19 @@ async def test_what_a_person_says_happened_is_the_value(program: Program) -> Non
     assert 0 == call.calls
 
 
+async def test_a_persons_word_is_on_the_call_that_was_made(program: Program) -> None:
+    """A program that changed meanwhile does not take it for another call."""
+    await died(program)
+    await program.waits(one_step(Call()))
+    program.kept.resolve(PATH, "happened", "paid 1")
+
+    async def changed(journal: Journal, _: Children) -> object:
+        return await journal.record(Step(PATH, "tool", "pay", {"n": 2}), Call())
+
+    with pytest.raises(TaskFailed, match=r"1/tool/1 \(tool pay\)"):
+        await program.run(changed)
+
+
 async def test_a_person_may_have_it_made_again(program: Program) -> None:
     """Once: should that call be lost too, they are asked again."""
     await died(program)
