@@ -197,16 +197,16 @@ class Executor:
             return fail(TaskError(type="unknown_task_type", message=message))
         try:
             return _completed(await run.result(handler))
-        except TaskWaits:
-            return _stopped(run.stopped) if run.stopped else wait(run.waits, run.task.signals)
-        # A bug in a handler must fail its task, not the worker.
-        except Exception as error:  # noqa: BLE001
+        # A bug in a handler must fail its task, not the worker; so must a wait that a TaskGroup has wrapped.
+        except (TaskWaits, Exception, BaseExceptionGroup) as error:  # noqa: BLE001
             # Whatever a stopped handler raises on its way out, why it was stopped decides.
             if run.stopped is not None:
                 return _stopped(run.stopped)
+            if isinstance(error, TaskWaits) and run.waits:  # else nothing could wake it
+                return wait(run.waits, run.task.signals)
             return self._failed(run.task, error)
 
-    def _failed(self, task: Task, error: Exception) -> Move:
+    def _failed(self, task: Task, error: BaseException) -> Move:
         match error:
             case TaskFailed():
                 return self._retry_or_fail(task, error)
