@@ -130,7 +130,7 @@ end_idle:
               assert(ALLOWED(status, running));
               assert(!promised);                                        /* I8 */
               status = running; owner = me; epoch++; lease = epoch
-          :: else
+          :: else -> listed[me] = true      /* it beats more often than anybody rings */
           fi };
         if
         :: lease == 0 -> goto idle
