@@ -29,9 +29,21 @@ LEADS_TO: Final = {
 }
 
 #: What only the owner of a task writes, so only while it runs.
-OWNERS: Final = ("llm.", "tool.", "agent.")
+OWNERS: Final = (
+    "llm.",
+    "tool.",
+    "agent.",
+    "step.",
+    "timer.",
+    "child.",
+    "input.requested",
+    "approval.requested",
+)
 
-#: Finished steps: each path of the program has at most one of these.
+#: What may come from outside although it looks like the owner's: an end that leaves a call in doubt says so.
+ANYBODYS: Final = frozenset({"tool.unknown"})
+
+#: Finished steps: each path of the program has at most one of these, or of others that bring its value.
 STEPS: Final = frozenset({"llm.completed", "tool.completed", "tool.failed"})
 
 #: A claim after one of these reasons of a release begins a new attempt.
@@ -53,6 +65,9 @@ class Trace:
     begins_attempt: bool = True
     """Whether the next claim begins a new attempt."""
 
+    forked: bool = False
+    """Its log begins with steps of another one."""
+
     found: list[str] = field(default_factory=list)
     """What is wrong, in words."""
 
@@ -60,12 +75,13 @@ class Trace:
         kind = str(event["type"])
         self._say(event, self._problems(event, kind))
         self.last_seq = event["seq"]
+        self.forked = self.forked or "forked_from" in _data(event)
         to = LEADS_TO.get(kind)
         if to is not None:
             self._move(event, kind, to)
         elif kind == "task.cancel_requested":
             self.cancel_requested = True
-        if kind in STEPS:
+        if _finishes(event, kind):
             self.steps.add(_path(event))
 
     def _say(self, event: Row, problems: Iterable[str]) -> None:
@@ -82,11 +98,12 @@ class Trace:
 
     def _owner_problems(self, event: Row, kind: str) -> Iterator[str]:
         running = self.status is Status.RUNNING
-        if kind.startswith(OWNERS) and not running:
+        copied = self.forked and self.epoch == 0
+        if kind.startswith(OWNERS) and kind not in ANYBODYS and not running and not copied:
             yield f"a step while nobody owned it ({self.status})"
         if kind == "task.cancel_requested" and (not running or self.cancel_requested):
             yield "asked of nobody, or twice"
-        if kind in STEPS and _path(event) in self.steps:
+        if _finishes(event, kind) and _path(event) in self.steps:
             yield f"the step {_path(event)} was committed before"
 
     def _move(self, event: Row, kind: str, to: Status) -> None:
@@ -148,6 +165,10 @@ def check_row(task: Row, log: Sequence[Row]) -> list[str]:
 
 def _data(event: Row) -> Mapping[str, Any]:
     return event["data"] or {}
+
+
+def _finishes(event: Row, kind: str) -> bool:
+    return kind in STEPS or "value" in (event["journal"] or {})
 
 
 def _path(event: Row) -> str:

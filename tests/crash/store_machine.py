@@ -29,16 +29,8 @@ from ops_core.errors import (
     TaskNotFound,
 )
 from ops_core.log import EventType, NewEvent
-from ops_core.ports import Append, Appended, Lease, PutOff, TakenRings, TaskKey
-from ops_core.task import (
-    REOPENED,
-    TERMINAL,
+from ops_core.moves import (
     Move,
-    NewTask,
-    Status,
-    Task,
-    TaskError,
-    Usage,
     cancel,
     complete,
     deadline_exceeded,
@@ -46,6 +38,8 @@ from ops_core.task import (
     release,
     retry,
 )
+from ops_core.ports import Append, Appended, Lease, PutOff, TakenRings, TaskKey
+from ops_core.task import REOPENED, TERMINAL, NewTask, Status, Task, TaskError, Usage
 
 #: Each worker with the queues that it serves.
 QUEUES = {"w1": ["q1"], "w2": ["q1", "q2"], "w3": ["q2"]}
@@ -391,7 +385,9 @@ class StoreMachine(RuleBasedStateMachine):
     def _step(self, lease: Lease, events: int) -> list[NewEvent]:
         path = f"{self.read[lease] + 1}/tool"
         begun = NewEvent(type=EventType.TOOL_DISPATCHED, journal={"path": path})
-        done = NewEvent(type=EventType.TOOL_COMPLETED, data={"n": 1}, journal={"path": path})
+        done = NewEvent(
+            type=EventType.TOOL_COMPLETED, data={"n": 1}, journal={"path": path, "value": 1}
+        )
         return [begun, done][-events:]
 
     def _due(self, worker: str) -> list[TaskKey]:
