@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from family_machine import FamilyMachine
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
-from store_machine import StoreMachine
 from twin_stores import START, Twins, memory_side, postgres_side
 
 from ops_core.testing import FrozenClock
@@ -28,7 +28,7 @@ def profile(short: int, full: int) -> settings:
 
 def search(twins: Callable[[], Twins], run: Callable[[Any], Any], how: settings) -> None:
     machine = type(
-        "Machine", (StoreMachine,), {"twins": staticmethod(twins), "run": staticmethod(run)}
+        "Machine", (FamilyMachine,), {"twins": staticmethod(twins), "run": staticmethod(run)}
     )
     run_state_machine_as_test(machine, settings=how)  # type: ignore[no-untyped-call]
 

@@ -34,6 +34,16 @@ TENANTS: Final = ("default", "other")
 #: More than any example has.
 ALL: Final = 1000
 
+_LOGS: Final = text(
+    """
+    SELECT e.tenant_id, e.task_id, e.seq, e.type, e.v, e.data, e.at,
+           COALESCE(b.value, e.journal) AS journal
+    FROM event e LEFT JOIN blob b ON b.tenant_id = e.tenant_id AND b.task_id = e.task_id
+                                 AND b.digest = e.journal ->> 'blob'
+    ORDER BY e.tenant_id, e.task_id, e.seq
+    """
+)
+
 _FROZEN_CLOCK: Final = text(
     """
     CREATE OR REPLACE FUNCTION ops_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS
@@ -121,8 +131,10 @@ def memory_side(clock: FrozenClock) -> Side:
         clock, heartbeat_ttl_s=TTL_S, ring_grace_s=GRACE_S, ring_grace_max_s=GRACE_MAX_S
     )
 
+    store.silence_is_death = True
+
     async def logs() -> dict[TaskKey, list[Event]]:
-        return {key: [*log] for key, log in store._log.items()}
+        return {key: [*log] for key, log in store._log.items() if log}
 
     return Side("memory", store, store, store, logs)
 
@@ -148,6 +160,7 @@ class PostgresSide:
             SqlUpkeepStore(
                 self._database,
                 heartbeat_ttl_s=TTL_S,
+                reconnect_grace_s=TTL_S,
                 ring_grace_s=GRACE_S,
                 ring_grace_max_s=GRACE_MAX_S,
             ),
@@ -157,9 +170,7 @@ class PostgresSide:
     async def _logs(self) -> dict[TaskKey, list[Event]]:
         logs: dict[TaskKey, list[Event]] = {}
         async with self._database.begin() as connection:
-            rows = await connection.execute(
-                text("SELECT * FROM event ORDER BY tenant_id, task_id, seq")
-            )
+            rows = await connection.execute(_LOGS)
             for row in rows:
                 logs.setdefault(TaskKey(row.tenant_id, row.task_id), []).append(event_of(row))
         return logs
