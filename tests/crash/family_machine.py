@@ -1,4 +1,4 @@
-"""The state machine of `store_machine.py`, with waits, signals, families, forks, dead letters and retention."""
+"""The state machine of `store_machine.py`, with waits, signals, families, forks and retention."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +19,8 @@ from ops_core.task import REOPENED, TERMINAL, Reason, Status, Task, Wait
 class FamilyMachine(StoreMachine):
     """Tasks that wait, and that belong together."""
 
+    signalled = 0
+
     # ---- waits and signals
 
     @precondition(lambda self: self.leases)
@@ -35,7 +37,8 @@ class FamilyMachine(StoreMachine):
     def signal(self, which: int) -> None:
         key = self.task(which)
         was = self.traces[key]
-        path = f"in/{self.signals[key]}"
+        self.signalled += 1
+        path = f"in/{self.signalled}"
 
         def decide(task: Task, log: Sequence[Event]) -> NewEvent:
             assert task == self.before.tasks[key]
