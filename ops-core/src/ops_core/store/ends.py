@@ -39,7 +39,9 @@ _CONCERNED: Final = text(
 # Index: primary key.
 _CHILD_ENDED: Final = text(
     """
-    UPDATE task SET signals = signals + 1, children_needed = GREATEST(children_needed - 1, 0)
+    UPDATE task SET signals = signals + 1,
+        -- Not GREATEST(…, 0): that is 0 for NULL, and a task that waits for no child would be woken.
+        children_needed = CASE WHEN children_needed > 0 THEN children_needed - 1 ELSE children_needed END
     WHERE tenant_id = :tenant_id AND task_id = :task_id
     RETURNING children_needed
     """
