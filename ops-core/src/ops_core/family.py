@@ -42,6 +42,17 @@ def check_family(
         raise InvalidRequest(errors)
 
 
+def check_needed(needed: Mapping[str, Task | None]) -> None:
+    """Whether a task may be opened again, given what it still depends on. Raises `InvalidRequest`."""
+    errors = [
+        FieldError("depends_on", f"{task_id} {problem}")
+        for task_id, task in sorted(needed.items())
+        if (problem := _dependency_problem(task))
+    ]
+    if errors:
+        raise InvalidRequest(errors)
+
+
 def _parent_problem(
     parent: Task | None, depth: int, children: int, limits: FamilyLimits
 ) -> str | None:

@@ -76,7 +76,8 @@ class TaskStore(Protocol):
     async def retry(self, tenant_id: str, task_id: str) -> Task:
         """Opens the next generation of an ended task: pending, rung soon, on the same log.
 
-        Raises `TaskNotFound`, `TaskNotEnded`.
+        What it depends on must have completed first, as before. Raises `TaskNotFound`, `TaskNotEnded`, and
+        `InvalidRequest` when a task that it depends on has failed or is gone.
         """
         ...
 

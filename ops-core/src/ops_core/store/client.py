@@ -20,7 +20,7 @@ from ops_core.errors import (
     TaskNotEnded,
     TaskNotFound,
 )
-from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
+from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits, check_needed
 from ops_core.log import Event, EventType
 from ops_core.moves import cancel, reopen, wake
 from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
@@ -31,7 +31,7 @@ from ops_core.store.moves import add_events, apply
 from ops_core.store.rows import event_of, task_of
 from ops_core.store.submit import submit
 from ops_core.store.tables import TaskRow
-from ops_core.task import NewTask, Status, Task
+from ops_core.task import REOPENED, NewTask, Status, Task
 
 # One task. Index: primary key.
 _GET: Final = text("SELECT * FROM task WHERE tenant_id = :tenant_id AND task_id = :task_id")
@@ -62,6 +62,15 @@ _REQUEST_CANCEL: Final = text(
         SELECT tenant_id, task_id, last_seq, :type, '{}', updated_at FROM asked
     )
     SELECT * FROM asked
+    """
+)
+
+# What a task still depends on. Index: dependency_of_task.
+_NEEDED: Final = text(
+    """
+    SELECT d.needs, t.* FROM dependency d
+    LEFT JOIN task t ON t.tenant_id = d.tenant_id AND t.task_id = d.needs
+    WHERE d.tenant_id = :tenant_id AND d.task_id = :task_id
     """
 )
 
@@ -151,6 +160,9 @@ class SqlTaskStore:
             row = (await connection.execute(_LOCK, key._asdict())).one_or_none()
             if row is None:
                 raise TaskNotFound(task_id)
+            if row.status in REOPENED and row.dependencies_left > 0:
+                found = (await connection.execute(_NEEDED, key._asdict())).all()
+                check_needed({one.needs: task_of(one) if one.task_id else None for one in found})
             moved = await apply(connection, key, reopen(row.generation + 1))
         if moved is None:
             raise TaskNotEnded(task_id, row.status)

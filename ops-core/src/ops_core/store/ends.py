@@ -47,7 +47,8 @@ _CHILD_ENDED: Final = text(
     """
 )
 
-# One dependency less; the last one makes the task runnable. Index: primary key.
+# One dependency less; the last one makes the task runnable. One that was cancelled while it waited only
+# counts: a client may open it again. Index: primary key.
 _FREE: Final = text(
     """
     WITH told AS (
@@ -56,11 +57,12 @@ _FREE: Final = text(
     )
     UPDATE task SET
         dependencies_left = dependencies_left - 1,
-        runnable_at = CASE WHEN dependencies_left > 1 THEN runnable_at
+        runnable_at = CASE WHEN dependencies_left > 1 OR status <> 'pending' THEN runnable_at
                            ELSE GREATEST(ops_now(), scheduled_at) END,
-        ring_at     = CASE WHEN dependencies_left > 1 THEN ring_at
+        ring_at     = CASE WHEN dependencies_left > 1 OR status <> 'pending' THEN ring_at
                            ELSE GREATEST(ops_now(), scheduled_at) END,
-        reason      = CASE WHEN dependencies_left > 1 OR scheduled_at > ops_now() THEN 'delayed'
+        reason      = CASE WHEN status <> 'pending' THEN reason
+                           WHEN dependencies_left > 1 OR scheduled_at > ops_now() THEN 'delayed'
                            ELSE 'queued' END
     WHERE tenant_id = :tenant_id AND task_id = :task_id
     RETURNING dependencies_left
@@ -86,7 +88,7 @@ async def tell_one_end(connection: AsyncConnection) -> bool:
     # A task that was retried meanwhile tells of its next end.
     if ended is not None and ended.completed_at is not None:
         for one in concerned:
-            if one.completed_at is None:
+            if one.task_id != key.task_id:
                 await _tell(connection, ended, one)
     await connection.execute(_TOLD, {"outbox_id": row.outbox_id})
     return True
@@ -94,9 +96,11 @@ async def tell_one_end(connection: AsyncConnection) -> bool:
 
 async def _tell(connection: AsyncConnection, ended: Row, concerned: Row) -> None:
     if concerned.task_id == ended.parent_task_id:
-        await _tell_parent(connection, concerned)
+        if concerned.completed_at is None:
+            await _tell_parent(connection, concerned)
     elif concerned.parent_task_id == ended.task_id:
-        await _cancel_child(connection, concerned)
+        if concerned.completed_at is None:
+            await _cancel_child(connection, concerned)
     else:
         await _tell_dependent(connection, ended, concerned)
 
@@ -124,5 +128,7 @@ async def _tell_dependent(connection: AsyncConnection, ended: Row, dependent: Ro
         await apply(connection, key, dependency_failed(task_of(ended)))
         return
     left = await connection.scalar(_FREE, key._asdict() | {"needs": ended.task_id})
+    if dependent.completed_at is not None:
+        return  # nothing follows the end of a log
     data = {"task_id": ended.task_id, "left": left}
     await add_events(connection, key, [NewEvent(type=EventType.DEPENDENCY_FINISHED, data=data)])

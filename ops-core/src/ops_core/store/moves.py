@@ -31,7 +31,9 @@ _APPLY: Final = statement(
     WITH moved AS (
         UPDATE task SET
             status       = :to_status,
-            reason       = :reason,
+            -- A task that is opened again waits for what it depends on, as a new one does.
+            reason       = CASE WHEN :opens_generation AND dependencies_left > 0 THEN 'delayed'
+                                ELSE CAST(:reason AS text) END,
             result       = :result,
             error        = :error,
             owner        = NULL,
@@ -48,9 +50,11 @@ _APPLY: Final = statement(
                                SELECT (data ->> 'deadline_s')::float8 FROM event
                                WHERE tenant_id = :tenant_id AND task_id = :task_id AND seq = 1
                            ) * interval '1 second' ELSE deadline_at END,
-            runnable_at  = CASE WHEN :pending THEN ops_now() + :delay * interval '1 second'
+            runnable_at  = CASE WHEN :opens_generation AND dependencies_left > 0 THEN 'infinity'
+                                WHEN :pending THEN ops_now() + :delay * interval '1 second'
                                 ELSE runnable_at END,
-            ring_at      = CASE WHEN :pending THEN ops_now() + :delay * interval '1 second' END,
+            ring_at      = CASE WHEN :opens_generation AND dependencies_left > 0 THEN NULL
+                                WHEN :pending THEN ops_now() + :delay * interval '1 second' END,
             rings        = 0,
             completed_at = CASE WHEN :terminal THEN ops_now() END,
             updated_at   = ops_now(),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from ops_core.errors import (
     FieldError,
@@ -12,15 +12,12 @@ from ops_core.errors import (
     TaskFinished,
     TaskNotEnded,
 )
-from ops_core.family import check_family
+from ops_core.family import check_family, check_needed
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.moves import cancel, reopen, wake
 from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
-from ops_core.task import NewTask, Reason, Status, Task, Usage, submitted_data
-from ops_core.testing.memory_state import MemoryState, StoredTask
-
-#: When a task runs whose dependencies are not done.
-NEVER = datetime.max.replace(tzinfo=UTC)
+from ops_core.task import REOPENED, NewTask, Reason, Status, Task, Usage, submitted_data
+from ops_core.testing.memory_state import NEVER, MemoryState, StoredTask
 
 
 class MemoryTaskStore(MemoryState):
@@ -101,6 +98,9 @@ class MemoryTaskStore(MemoryState):
 
     async def retry(self, tenant_id: str, task_id: str) -> Task:
         row = self._row(tenant_id, task_id)
+        if row.task.status in REOPENED:
+            needed = {task_id: self._rows.get(TaskKey(tenant_id, task_id)) for task_id in row.needs}
+            check_needed({task_id: found and found.task for task_id, found in needed.items()})
         if not self._apply(TaskKey(tenant_id, task_id), reopen(row.task.generation + 1)):
             raise TaskNotEnded(task_id, row.task.status)
         return row.task

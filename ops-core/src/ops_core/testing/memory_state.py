@@ -11,7 +11,10 @@ from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
 from ops_core.log import Event, NewEvent
 from ops_core.moves import Move
 from ops_core.ports import ORDINARY, Lease, Profile, TaskKey
-from ops_core.task import TERMINAL, Status, Task
+from ops_core.task import TERMINAL, Reason, Status, Task
+
+#: When a task runs whose dependencies are not done.
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass
@@ -110,6 +113,9 @@ class MemoryState:
         row.ring_at, row.rings = None, 0
         if move.to is Status.PENDING:
             row.runnable_at = row.ring_at = now + timedelta(seconds=move.delay_s)
+        if move.opens_generation and row.needs:
+            row.runnable_at, row.ring_at = NEVER, None
+            row.task = replace(row.task, reason=Reason.DELAYED)
         self._add(key, move.event)
         if move.to in TERMINAL and (row.task.parent_task_id or row.watched or row.children):
             self._outbox.append(key)

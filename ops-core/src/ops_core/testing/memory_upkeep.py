@@ -102,12 +102,14 @@ class MemoryUpkeepStore(MemoryState):
 
     def _tell(self, key: TaskKey, ended: Task) -> None:
         for other, row in sorted(self._rows.items()):
-            if other.tenant_id != key.tenant_id or row.task.is_terminal:
+            if other.tenant_id != key.tenant_id:
                 continue
             if other.task_id == ended.parent_task_id:
-                self._tell_parent(other, row)
+                if not row.task.is_terminal:
+                    self._tell_parent(other, row)
             elif row.task.parent_task_id == ended.task_id:
-                self._cancel_child(other, row)
+                if not row.task.is_terminal:
+                    self._cancel_child(other, row)
             elif ended.task_id in row.needs:
                 self._tell_dependent(other, row, ended)
 
@@ -133,6 +135,8 @@ class MemoryUpkeepStore(MemoryState):
         row.needs.discard(ended.task_id)
         left = len(row.needs)
         row.task = replace(row.task, dependencies_left=left)
+        if row.task.is_terminal:
+            return  # nothing follows the end of a log
         if not left:
             now = self._clock()
             row.runnable_at = row.ring_at = max(now, row.task.scheduled_at or now)
