@@ -100,7 +100,7 @@ class TaskService:
     async def retry(self, task_id: str, *, tenant_id: str) -> Task:
         """Opens the next generation of a failed or cancelled task; it goes on from its log.
 
-        Raises `TaskNotFound`, `TaskNotEnded`.
+        Raises `TaskNotFound`, `TaskNotEnded`, `InvalidRequest` (what it depends on has failed).
         """
         task = await self._store.retry(tenant_id, _checked_id(task_id))
         self._ring_soon(task.queue, task.task_id)
