@@ -1,6 +1,7 @@
 """The state machine of `store_machine.py`, with waits, signals, families, forks and retention."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -36,7 +37,7 @@ class FamilyMachine(StoreMachine):
     @rule(which=some)
     def signal(self, which: int) -> None:
         key = self.task(which)
-        was = self.traces[key]
+        was = replace(self.traces[key])
         self.signalled += 1
         path = f"in/{self.signalled}"
 
@@ -96,6 +97,8 @@ class FamilyMachine(StoreMachine):
         task = self.stores_new(new)
         still_open = [k for k in needs if self.traces[k].status is not Status.COMPLETED]
         assert task.dependencies_left == len(still_open)
+        key = TaskKey(new.tenant_id, new.task_id)
+        self.counted[key] = {needed.task_id for needed in needs if needed not in still_open}
 
     @rule()
     def tell_ends(self) -> None:
@@ -116,9 +119,18 @@ class FamilyMachine(StoreMachine):
                 pass  # an end that is told may end others
             return None if then is None else await then(side)
 
-        self.may_change = {key for key, told in self.traces.items() if told.status not in TERMINAL}
+        self.may_change = {
+            key
+            for key, told in self.traces.items()
+            if told.status not in TERMINAL or key in self.counted
+        }
         was = {key: task.signals for key, task in self.before.tasks.items()}
+        completed = {k for k, told in self.traces.items() if told.status is Status.COMPLETED}
         answer = self.ask(tell)
+        for key, counted in self.counted.items():
+            if key in self.before.tasks:
+                names = self.before.logs[key][0].data["depends_on"]
+                counted |= {name for name in names if TaskKey(key.tenant_id, name) in completed}
         for key, task in self.before.tasks.items():
             # How many children's ends a parent was told of is the stores' own to count, and to agree on.
             assert task.signals >= was[key]

@@ -50,6 +50,18 @@ STEPS: Final = frozenset({"llm.completed", "tool.completed", "tool.failed"})
 AFTER_FAILURE: Final = frozenset({"retrying", "rate_limited"})
 
 
+#: What a log says of its task's row.
+PROJECTED: Final = (
+    "status",
+    "owner",
+    "epoch",
+    "generation",
+    "attempt",
+    "cancel_requested",
+    "last_seq",
+)
+
+
 @dataclass
 class Trace:
     """A task as its log tells it: what the row beside the log must say too."""
@@ -83,6 +95,14 @@ class Trace:
             self.cancel_requested = True
         if _finishes(event, kind):
             self.steps.add(_path(event))
+
+    def otherwise(self, task: Row) -> list[str]:
+        """What a row says otherwise than the log."""
+        return [
+            f"its row says {name} {task[name]!r} and its log {getattr(self, name)!r}"
+            for name in PROJECTED
+            if task[name] != getattr(self, name)
+        ]
 
     def _say(self, event: Row, problems: Iterable[str]) -> None:
         self.found += [f"{event['seq']} {event['type']}: {problem}" for problem in problems]
@@ -155,12 +175,7 @@ def check_row(task: Row, log: Sequence[Row]) -> list[str]:
     if not log:
         return ["a task without a log"]
     told = trace(log)
-    names = ("status", "owner", "epoch", "generation", "attempt", "cancel_requested", "last_seq")
-    return told.found + [
-        f"its row says {name} {task[name]!r} and its log {getattr(told, name)!r}"
-        for name in names
-        if task[name] != getattr(told, name)
-    ]
+    return told.found + told.otherwise(task)
 
 
 def _data(event: Row) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from twin_stores import ALL, TENANTS, TTL_S, seconds
 
 from ops_core.errors import (
     IdempotencyConflict,
+    InvalidRequest,
     LostOwnership,
     TaskFinished,
     TaskNotEnded,
@@ -143,7 +144,7 @@ class StoreMachine(Reckoning):
             self.refused(answer, TaskNotFound)
             return
         self.may_change = {key}
-        was = self.traces[key]
+        was = replace(self.traces[key])
         answer = self.ask(lambda side: side.tasks.cancel(*key))
         if was.status in TERMINAL and was.status is not Status.CANCELLED:
             self.refused(answer, TaskFinished)  # I8
@@ -157,12 +158,16 @@ class StoreMachine(Reckoning):
     def retry(self, which: int) -> None:
         key = self.task(which)
         self.may_change = {key}
-        was = self.traces[key]
+        was = replace(self.traces[key])
         answer = self.ask(lambda side: side.tasks.retry(*key))
-        if was.status in REOPENED:
-            assert (Status.PENDING, was.generation + 1) == (answer.status, answer.generation)
-        else:
+        if was.status not in REOPENED:
             self.refused(answer, TaskNotEnded)
+        elif self.is_barred(key):
+            self.refused(answer, InvalidRequest)
+        else:
+            assert (Status.PENDING, was.generation + 1) == (answer.status, answer.generation)
+            if answer.dependencies_left > 0:
+                self.runnable[key] = NEVER
 
     # ---- workers
 

@@ -4,9 +4,9 @@ The clock of the database is replaced in a test's own database, so that both sto
 the microsecond, and every answer of one can be compared with the other's.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,9 +15,9 @@ from sqlalchemy import text
 
 from ops_core.errors import OpsError
 from ops_core.log import Event
-from ops_core.ports import TaskFilter, TaskKey, TaskStore, UpkeepStore, WorkerStore
+from ops_core.ports import TaskKey, TaskStore, UpkeepStore, WorkerStore
 from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
-from ops_core.store.rows import event_of
+from ops_core.store.rows import event_of, task_of
 from ops_core.task import Task
 from ops_core.testing import FrozenClock, MemoryStore
 
@@ -68,15 +68,7 @@ class Side:
     tasks: TaskStore
     workers: WorkerStore
     upkeep: UpkeepStore
-    logs: Callable[[], Awaitable[dict[TaskKey, list[Event]]]]
-
-    async def seen(self) -> Seen:
-        tasks = {}
-        for tenant in TENANTS:
-            page = await self.tasks.page(tenant, TaskFilter(), limit=ALL, cursor=None)
-            assert page.total == len(page.tasks), f"{self.name} counts wrong"
-            tasks |= {TaskKey(tenant, task.task_id): task for task in page.tasks}
-        return Seen(tasks, await self.logs())
+    seen: Callable[[], Awaitable[Seen]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +100,9 @@ class Twins:
         """What they all answer: a value, or `Refused`."""
         answers = [await _answer(act, side) for side in self._sides]
         for side, answer in zip(self._sides, answers, strict=True):
-            assert answer == answers[0], (
-                f"{side.name}: {answer}; {self._sides[0].name}: {answers[0]}"
+            what = (self._sides[0].name, side.name)
+            assert answer == answers[0], "\n".join(
+                [" ≠ ".join(what), *_differences(answers[0], answer)]
             )
         return answers[0]
 
@@ -117,6 +110,22 @@ class Twins:
         seen = await self.ask(lambda side: side.seen())
         assert isinstance(seen, Seen)
         return seen
+
+
+def _differences(one: Any, other: Any) -> Iterator[str]:
+    """Where two answers differ, as short as can be."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            if one.get(key) != other.get(key):
+                yield from (f"{key} {d}" for d in _differences(one.get(key), other.get(key)))
+    elif is_dataclass(one) and is_dataclass(other) and type(one) is type(other):
+        for name in (field.name for field in fields(one)):
+            if getattr(one, name) != getattr(other, name):
+                yield from (
+                    f"{name} {d}" for d in _differences(getattr(one, name), getattr(other, name))
+                )
+    else:
+        yield f"{one!r} ≠ {other!r}"
 
 
 async def _answer(act: Act, side: Side) -> Any:
@@ -133,10 +142,13 @@ def memory_side(clock: FrozenClock) -> Side:
 
     store.silence_is_death = True
 
-    async def logs() -> dict[TaskKey, list[Event]]:
-        return {key: [*log] for key, log in store._log.items() if log}
+    async def seen() -> Seen:
+        return Seen(
+            {key: row.task for key, row in store._rows.items()},
+            {key: [*log] for key, log in store._log.items() if log},
+        )
 
-    return Side("memory", store, store, store, logs)
+    return Side("memory", store, store, store, seen)
 
 
 class PostgresSide:
@@ -164,16 +176,17 @@ class PostgresSide:
                 ring_grace_s=GRACE_S,
                 ring_grace_max_s=GRACE_MAX_S,
             ),
-            self._logs,
+            self._seen,
         )
 
-    async def _logs(self) -> dict[TaskKey, list[Event]]:
+    async def _seen(self) -> Seen:
         logs: dict[TaskKey, list[Event]] = {}
         async with self._database.begin() as connection:
-            rows = await connection.execute(_LOGS)
-            for row in rows:
+            rows = (await connection.execute(text("SELECT * FROM task"))).all()
+            tasks = {TaskKey(row.tenant_id, row.task_id): task_of(row) for row in rows}
+            for row in await connection.execute(_LOGS):
                 logs.setdefault(TaskKey(row.tenant_id, row.task_id), []).append(event_of(row))
-        return logs
+        return Seen(tasks, logs)
 
     def _set_clock(self, connection: Any, *_: object) -> None:
         cursor = connection.cursor()

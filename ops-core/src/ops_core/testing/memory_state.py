@@ -127,12 +127,13 @@ class MemoryState:
 
     def _add(self, key: TaskKey, new: NewEvent) -> None:
         row = self._rows[key]
-        row.task = replace(row.task, last_seq=row.task.last_seq + 1)
+        now = self._clock()
+        row.task = replace(row.task, last_seq=row.task.last_seq + 1, updated_at=now)
         self._log[key].append(
             Event(
                 task_id=key.task_id,
                 seq=row.task.last_seq,
-                at=self._clock(),
+                at=now,
                 type=new.type,
                 v=new.v,
                 data=new.data,
