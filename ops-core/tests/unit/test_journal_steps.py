@@ -64,7 +64,9 @@ async def died(program: Program, effect: Effect = "unsafe") -> None:
 
     entered = asyncio.Event()
     run = asyncio.create_task(program.run(body))
-    await entered.wait()
+    began = asyncio.create_task(entered.wait())
+    await asyncio.wait({run, began}, return_when=asyncio.FIRST_COMPLETED)
+    assert began.done(), "the call was not made"
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
 
