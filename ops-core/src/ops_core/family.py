@@ -35,6 +35,11 @@ def check_family(
         for place, task_id in enumerate(new.depends_on)
         if (problem := _dependency_problem(relatives.get(task_id)))
     ]
+    errors += [
+        FieldError(f"depends_on.{place}", "is its parent, with which it ends")
+        for place, task_id in enumerate(new.depends_on)
+        if task_id == new.parent_task_id
+    ]
     if new.parent_task_id is not None:
         problem = _parent_problem(relatives.get(new.parent_task_id), depth, children, limits)
         errors += [FieldError("parent_task_id", problem)] if problem else []

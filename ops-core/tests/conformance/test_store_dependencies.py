@@ -93,6 +93,13 @@ async def test_what_is_unknown_or_will_not_complete_is_refused(world: World) -> 
     ] == [(error.path, error.message) for error in refused.value.errors]
 
 
+async def test_a_child_cannot_wait_for_the_end_of_its_parent(world: World) -> None:
+    """That end would cancel it: it could never run."""
+    parent = await world.submit()
+    with pytest.raises(InvalidRequest, match=r"depends_on\.0: is its parent"):
+        await after(world, parent, parent_task_id=parent.task_id)
+
+
 @pytest.mark.parametrize("how", ["failed", "cancelled"])
 async def test_a_task_fails_with_what_it_needs_and_so_on(world: World, how: str) -> None:
     """One that fails or is cancelled fails its dependents, and theirs, without having run."""

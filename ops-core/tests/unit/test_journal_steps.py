@@ -64,7 +64,9 @@ async def died(program: Program, effect: Effect = "unsafe") -> None:
 
     entered = asyncio.Event()
     run = asyncio.create_task(program.run(body))
-    await entered.wait()
+    began = asyncio.create_task(entered.wait())
+    await asyncio.wait({run, began}, return_when=asyncio.FIRST_COMPLETED)
+    assert began.done(), "the call was not made"
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
 
@@ -211,7 +213,9 @@ async def test_a_retry_asks_again_what_failed_the_task(program: Program) -> None
     program.kept.resolve(PATH, "fail", None)
     program.kept.add(NewEvent(type=EventType.TASK_RETRIED))
     [wait] = await program.waits(one_step(Call()))
-    assert (Reason.EFFECT_UNKNOWN, "pay") == (wait.reason, wait.detail["tool"])
+    why = "its worker died while it ran"
+    assert (Reason.EFFECT_UNKNOWN, why) == (wait.reason, wait.detail["why"])
+    assert 1 == program.kept.types().count(EventType.TOOL_UNKNOWN)
     program.kept.resolve(PATH, "happened", "paid")
     assert "paid" == await program.run(one_step(Call()))
 
