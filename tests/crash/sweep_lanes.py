@@ -1,4 +1,4 @@
-"""Several lanes beside each other: each a forked process with a database of its own, doing its share."""
+"""Work done in forked processes: lanes beside each other, and mutants that must not infect anybody."""
 
 import json
 import os
@@ -6,73 +6,68 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from sweep_trials import Lane, Tally
-
-T = TypeVar("T")
 
 #: As many as there are processors to keep busy; PostgreSQL wants some of that as well.
 LANES: Final = 2
 
-Work = Callable[[Lane, int], list[Tally]]
+T = TypeVar("T")
 
 
-def in_lanes(urls: Sequence[str], folder: Path, work: Work) -> list[Tally]:
+class Forked:
+    """Does work in a forked process; what it returns (JSON) comes back by a file of its own."""
+
+    def __init__(self, name: str, folder: Path, work: Callable[[], Any]) -> None:
+        self._output = folder / f"{name}.output"
+        self._answer = folder / f"{name}.json"
+        self._answer.unlink(missing_ok=True)
+        self._pid = os.fork() or self._live(work)
+
+    def result(self) -> Any:
+        """Waits for it. Raises `AssertionError` with what it printed when it failed."""
+        os.waitpid(self._pid, 0)
+        if not self._answer.exists():
+            raise AssertionError(f"a forked process failed:\n{self._output.read_text()}")
+        return json.loads(self._answer.read_text())
+
+    def _live(self, work: Callable[[], Any]) -> NoReturn:
+        try:
+            with self._output.open("w") as output:
+                os.dup2(output.fileno(), 1)
+                os.dup2(output.fileno(), 2)
+            # Not pytest's, which are its own process's.
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+            answer = json.dumps(work())
+            self._answer.write_text(answer)
+        except BaseException:  # noqa: BLE001  # it would go on as a second pytest
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+
+
+def in_lanes(
+    urls: Sequence[str], folder: Path, work: Callable[[Lane, int], list[Tally]]
+) -> list[Tally]:
     """Does `work(lane, number)` in a process for each of the databases, and adds up what they bring."""
-    lanes = {
-        os.fork() or _lane(number, url, folder, work): number for number, url in enumerate(urls)
-    }
-    ended = [os.WEXITSTATUS(os.waitpid(pid, 0)[1]) for pid in lanes]
-    output = "\n".join(_output(folder, number).read_text() for number in lanes.values())
-    if any(ended):
-        raise AssertionError(f"a lane failed:\n{output}")
+
+    def live(number: int, url: str) -> list[dict[str, Any]]:
+        return [vars(tally) for tally in work(Lane(f"lane{number}", url, folder), number)]
+
+    lanes = [
+        Forked(f"lane{number}", folder, partial(live, number, url))
+        for number, url in enumerate(urls)
+    ]
     sums: dict[str, Tally] = {}
-    for number in lanes.values():
-        for found in json.loads(_found(folder, number).read_text()):
-            found["ends"] = Counter(found["ends"])
-            _add(sums.setdefault(found["kind"], Tally(found["kind"])), Tally(**found))
+    for part in [part for lane in lanes for part in lane.result()]:
+        part["ends"] = Counter(part["ends"])
+        sums.setdefault(part["kind"], Tally(part["kind"])).add(Tally(**part))
     return list(sums.values())
 
 
 def share(items: Sequence[T], number: int) -> Sequence[T]:
     """What lane `number` takes of the items."""
     return items[number::LANES]
-
-
-def _add(total: Tally, part: Tally) -> None:
-    total.points = max(total.points, part.points)
-    total.faults += part.faults
-    total.seconds = max(total.seconds, part.seconds)
-    total.ends += part.ends
-    total.violations += part.violations
-
-
-def _lane(number: int, url: str, folder: Path, work: Work) -> NoReturn:
-    """The life of a lane's process."""
-    code = 1
-    try:
-        with _output(folder, number).open("w") as output:
-            os.dup2(output.fileno(), 1)
-            os.dup2(output.fileno(), 2)
-        # Not pytest's, which are its own process's.
-        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-        lane = Lane(f"lane{number}", url, folder)
-        found = work(lane, number)
-        _found(folder, number).write_text(json.dumps([vars(tally) for tally in found]))
-        code = 0
-    except BaseException:  # noqa: BLE001  # it would go on as a second pytest
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _output(folder: Path, number: int) -> Path:
-    return folder / f"lane{number}.output"
-
-
-def _found(folder: Path, number: int) -> Path:
-    return folder / f"lane{number}.json"

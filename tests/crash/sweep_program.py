@@ -27,6 +27,9 @@ EFFECTS: Final[tuple[Effect, ...]] = ("pure", "idempotent", "unsafe", "pure")
 #: What a call that was announced, and of whose end nobody knows, must not be made again: a person is asked.
 ASKED_ABOUT: Final[frozenset[Effect]] = frozenset({"idempotent", "unsafe"})
 
+#: What a gate is told before the first step.
+START: Final = "start"
+
 Gate = Callable[[str, Task], Awaitable[None]]
 
 
@@ -40,18 +43,21 @@ def path_of(number: int) -> str:
 
 
 class Program:
-    """`TaskHandler`. `gate` is awaited inside each effect: a trial uses it to do something just then.
+    """`TaskHandler`. `gate` is awaited before the first step (with the path `START`) and inside each effect: a
+    trial uses it to do something just then.
 
     `input_data` says how the task goes: so many of its attempts (`fails_attempts`) and of its generations
     (`fails_generations`) fail after the second step.
     """
 
-    def __init__(self, ledger: Ledger, gate: Gate = open_gate) -> None:
+    def __init__(self, ledger: Ledger, gate: Gate = open_gate, *, version: int = 1) -> None:
         self._ledger = ledger
         self._gate = gate
+        self._version = version
 
     async def run(self, task: Task, log: TaskLog) -> JsonObject:
-        steps = _Steps(task, log, self._ledger, self._gate)
+        steps = _Steps(task, log, self._ledger, self._gate, self._version)
+        await self._gate(START, task)
         values = [await steps.make(1), await steps.make(2)]
         if task.generation <= task.input_data.get("fails_generations", 0):
             raise TaskFailed("told_to", "This generation fails.")
@@ -64,7 +70,8 @@ class Program:
 class _Steps:
     """The steps of one run, over the journal."""
 
-    def __init__(self, task: Task, log: TaskLog, ledger: Ledger, gate: Gate) -> None:
+    def __init__(self, task: Task, log: TaskLog, ledger: Ledger, gate: Gate, version: int) -> None:
+        self._version = version
         self._task = task
         self._ledger = ledger
         self._gate = gate
@@ -73,7 +80,7 @@ class _Steps:
     async def make(self, number: int) -> Any:
         """What the step brought, when it first ran: its number and the epoch it ran under."""
         effect, path = EFFECTS[number - 1], path_of(number)
-        arguments: JsonValue = {"version": self._task.input_data.get("version", 1)}
+        arguments: JsonValue = {"version": self._version}
         step = Step(path, "tool", f"tool_{number}", arguments, effect)
 
         async def run() -> JsonValue:

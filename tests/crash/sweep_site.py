@@ -6,7 +6,7 @@ is not due by itself in the database is never run, and the trial that finds it f
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -21,6 +21,7 @@ from ops_core.ports import TaskType
 from ops_core.request import TaskRequest, parse_request
 from ops_core.service import TaskService
 from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
+from ops_core.store.database import SESSION_LIMITS
 from ops_core.task import Task
 from ops_core.upkeep.dispatcher import Dispatcher
 from ops_core.writer import StepWriter
@@ -40,8 +41,8 @@ LONGEST_TURN_S: Final = 700.0
 TURNS: Final = 14
 LONGEST_REST_S: Final = 0.1
 
-#: A process that is stopped inside a transaction holds its locks for so long. Milliseconds.
-FROZEN_LIMIT_MS: Final = 100
+#: A process that is stopped inside a transaction holds its locks for so long, not for the ten seconds of production.
+FROZEN_LIMIT_MS: Final = "100"
 
 _AT_REST: Final = {"waiting", "completed", "failed", "cancelled"}
 
@@ -71,7 +72,7 @@ class Clock:
     def advance(self, seconds: float) -> None:
         self.offset_s += seconds
 
-    def drive(self, database: Database, limits: Sequence[str] = ()) -> None:
+    def drive(self, database: Database) -> None:
         """Makes every connection that is taken from the pool see the clock where it is then."""
 
         @event.listens_for(database.engine.sync_engine, "checkout")
@@ -81,8 +82,6 @@ class Clock:
             record.info["offset_s"] = self.offset_s
             cursor = connection.cursor()
             cursor.execute(f"SET ops_core.clock_offset = '{self.offset_s} seconds'")
-            for limit in limits:
-                cursor.execute(limit)
             connection.commit()
 
 
@@ -107,14 +106,6 @@ class LocalBell:
         return rung
 
 
-@dataclass
-class Workbench:
-    """What a worker's process has beside the store: its writer and its executor."""
-
-    executor: Executor
-    writing: asyncio.Task[None]
-
-
 class Site:
     """Everything that a trial needs of Opspawn, over one database."""
 
@@ -122,8 +113,7 @@ class Site:
         self.ledger = ledger
         self.clock = Clock()
         self.database = Database(url, pool_size=4)
-        limit = f"SET idle_in_transaction_session_timeout = {FROZEN_LIMIT_MS}"
-        self.clock.drive(self.database, [limit])
+        self.clock.drive(self.database)
         self.tasks = SqlTaskStore(self.database, ring_grace_s=RING_GRACE_S)
         self.workers = SqlWorkerStore(self.database)
         self.upkeep = SqlUpkeepStore(
@@ -131,14 +121,17 @@ class Site:
         )
         self.bell = LocalBell()
         self.dispatcher = self._new_dispatcher()
+        self.program_version = 1
         self._bodies = 0
 
     def _new_dispatcher(self) -> Dispatcher:
         return Dispatcher(self.upkeep, self.bell, clock=lambda: self.clock.offset_s)
 
-    def forked(self) -> None:
+    def forked(self, *, will_freeze: bool) -> None:
         """In a process just forked: its connections are its own, and its parent's stay as they are."""
         self.database.engine.sync_engine.dispose(close=False)
+        if will_freeze:
+            SESSION_LIMITS["idle_in_transaction_session_timeout"] = FROZEN_LIMIT_MS
         self.bell.take()
         self.dispatcher = self._new_dispatcher()
 
@@ -191,7 +184,7 @@ class Site:
         """The inside of a worker."""
         writer = StepWriter(self.workers)
         writing = asyncio.create_task(writer.run())
-        program = Program(self.ledger, gate)
+        program = Program(self.ledger, gate, version=self.program_version)
         try:
             yield Executor(self.workers, writer, {TASK_TYPE: program}, jitter=lambda: 0.5)
         finally:
@@ -242,6 +235,11 @@ class Site:
             trial.tasks = [dict(row) for row in found.mappings()]
             found = await connection.execute(events, {"tenant": trial.name})
             trial.events = [dict(row) for row in found.mappings()]
+
+    async def empty(self) -> None:
+        """Nothing of what was there is left."""
+        async with self.database.begin() as connection:
+            await connection.execute(text("TRUNCATE task, event, worker"))
 
     async def close(self) -> None:
         await self.database.close()

@@ -22,7 +22,8 @@ import structlog
 from sweep_acts import Act
 from sweep_checker import violations
 from sweep_ledger import Ledger
-from sweep_program import open_gate
+from sweep_program import START, open_gate
+from sweep_scenarios import Broken, Scenario
 from sweep_site import Site, Trial
 from sweep_tracer import Tracer, Unit, freeze, kill
 
@@ -62,6 +63,18 @@ class Tally:
     ends: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
 
+    def add(self, part: "Tally") -> None:
+        """What another lane did at the same time."""
+        self.points = max(self.points, part.points)
+        self.faults += part.faults
+        self.seconds = max(self.seconds, part.seconds)
+        self.ends += part.ends
+        self.violations += part.violations
+
+
+class Unharmed(Exception):
+    """An act does not even work when nothing is done to it."""
+
 
 class Lane:
     """Runs trials in one database; use it in a process that has no event loop and no threads."""
@@ -86,13 +99,17 @@ class Lane:
         self._runner.close()
         self.site.ledger.close()
 
+    def empty(self) -> None:
+        """Nothing of what was there is left."""
+        self.run(self.site.empty())
+
     def points(self, act: Act, strike: Strike) -> int:
-        """At how many places the act can be struck; raises when it does not even work unharmed."""
-        trial = self._new_trial()
+        """At how many places the act can be struck. Raises `Unharmed`."""
+        trial = self.new_trial()
         found = self._trial(act, strike, 0, trial)
         counted = [fact["points"] for fact in trial.facts if "points" in fact]
         if found or len(counted) != 1:
-            raise AssertionError(f"{act.name}, unharmed: {found or 'it did not finish'}")
+            raise Unharmed(f"{act.name}, unharmed: {found or 'it did not finish'}")
         return int(counted[0])
 
     def sweep(
@@ -101,7 +118,7 @@ class Lane:
         """Strikes at each of the places."""
         started = time.monotonic()
         for point in at:
-            trial = self._new_trial()
+            trial = self.new_trial()
             found = self._trial(act, strike, point, trial)
             tally.faults += trial.struck
             tally.ends.update(_end(task) for task in trial.tasks)
@@ -111,7 +128,19 @@ class Lane:
         tally.seconds += time.monotonic() - started
         return tally
 
-    def _new_trial(self) -> Trial:
+    def encounter(self, scenario: Scenario) -> str | None:
+        """What the scenario says that is broken."""
+        trial = self.new_trial()
+        try:
+            self.run(scenario(self.site, trial))
+        except Broken as error:
+            return str(error)
+        # A promise is also broken by an error that nobody foresaw.
+        except Exception as error:  # noqa: BLE001
+            return repr(error)
+        return None
+
+    def new_trial(self) -> Trial:
         self._trials += 1
         return Trial(f"{self._name}-{self._trials}", is_odd=self._trials % 2 == 1)
 
@@ -151,7 +180,8 @@ class Lane:
 
         async def thaw(path: str = "", task: Task | None = None) -> None:
             nonlocal thawed
-            if not thawed:
+            # Before the next owner replays, or inside its first effect.
+            if not thawed and (path != START or trial.is_odd):
                 thawed = True
                 os.kill(frozen, signal.SIGCONT)
                 await _ended(frozen)
@@ -169,7 +199,7 @@ def _act(site: Site, act: Act, strike: Strike, point: int, trial: Trial) -> None
     """The life of the acting process. Never returns."""
     code = 0
     try:
-        site.forked()
+        site.forked(will_freeze=strike.fire is freeze and point > 0)
         with asyncio.Runner() as runner:
             runner.run(_traced(site, act, strike, point, trial))
             os._exit(0)  # nothing is tidied up: a process that is struck does not do so either
