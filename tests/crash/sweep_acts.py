@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sweep_program import path_of
+from sweep_program import ANSWER, ASKING, brought, path_of
 from sweep_site import RING_GRACE_S, TTL_S, Site, Trial
 
+from ops_core.answers import answer, resolution
 from ops_core.errors import BrokerUnavailable, TaskNotEnded
 from ops_core.execute import Run, Stop
 from ops_core.task import Task
@@ -135,13 +136,15 @@ async def a_task_with_two_steps_done(site: Site, trial: Trial) -> None:
     site.clock.advance(5.0)  # past the rest between two attempts
 
 
-async def _run_and_stop(site: Site, trial: Trial, stop: Callable[[Run], Awaitable[None]]) -> None:
-    """A worker whose task is stopped inside its second step."""
+async def _run_and_stop(
+    site: Site, trial: Trial, stop: Callable[[Run], Awaitable[None]], step: int = 2
+) -> None:
+    """A worker whose task is stopped inside a step."""
     worker_id = site.new_worker_id(trial)
     runs: list[Run] = []
 
     async def gate(path: str, task: Task) -> None:
-        if path == path_of(2):
+        if path == path_of(step):
             await stop(runs[0])
 
     async with site.workbench(gate) as executor:
@@ -161,7 +164,7 @@ async def drain(site: Site, trial: Trial) -> None:
 
 
 async def cancel_while_running(site: Site, trial: Trial) -> None:
-    """A client cancels, and the worker hears of it with its next heartbeat."""
+    """A client cancels inside the unsafe step, and the worker hears of it with its next heartbeat."""
 
     async def stop(run: Run) -> None:
         await site.cancel(trial)
@@ -169,7 +172,7 @@ async def cancel_while_running(site: Site, trial: Trial) -> None:
         if run.task.task_id in orders.cancelled:
             run.stop(Stop.CANCELLED)
 
-    await _run_and_stop(site, trial, stop)
+    await _run_and_stop(site, trial, stop, step=3)
 
 
 async def cancel_and_drain(site: Site, trial: Trial) -> None:
@@ -180,6 +183,58 @@ async def cancel_and_drain(site: Site, trial: Trial) -> None:
         run.stop_at_step()
 
     await _run_and_stop(site, trial, stop)
+
+
+# Waiting.
+
+
+async def a_task_that_asks(site: Site, trial: Trial) -> None:
+    await site.submit(trial, site.request(asks=True))
+
+
+async def a_question(site: Site, trial: Trial) -> None:
+    """A task that waits for an answer."""
+    await a_task_that_asks(site, trial)
+    await site.work(trial, site.new_worker_id(trial))
+
+
+async def give_answer(site: Site, trial: Trial) -> None:
+    await site.tasks.signal(trial.name, trial.task_id, answer(ASKING, ANSWER))
+
+
+async def a_doubt(site: Site, trial: Trial) -> None:
+    """A task whose unsafe call was cut off, and that waits for a person's word."""
+    await site.submit(trial)
+
+    async def gate(path: str, task: Task) -> None:
+        if path == path_of(3):
+            raise TimeoutError
+
+    await site.work(trial, site.new_worker_id(trial), gate)
+
+
+async def give_word(site: Site, trial: Trial) -> None:
+    await site.tasks.signal(
+        trial.name, trial.task_id, resolution(path_of(3), "happened", brought(path_of(3), 1))
+    )
+
+
+async def a_sleeper(site: Site, trial: Trial) -> None:
+    """A task whose sleep is over."""
+    await site.submit(trial, site.request(sleeps_s=60.0))
+    await site.work(trial, site.new_worker_id(trial))
+    site.clock.advance(61.0)
+
+
+async def a_task_with_a_child(site: Site, trial: Trial) -> None:
+    await site.submit(trial, site.request(has_child=True))
+
+
+async def a_parent_whose_child_ended(site: Site, trial: Trial) -> None:
+    """The child has completed, and its parent was not told yet."""
+    await a_task_with_a_child(site, trial)
+    await site.work(trial, site.new_worker_id(trial))
+    await site.work(trial, site.new_worker_id(trial))
 
 
 # Commands.
@@ -232,6 +287,12 @@ ACTS: Final = {
         Act("run, drained", drain, a_task),
         Act("run, cancelled", cancel_while_running, a_task, ends=_EITHER),
         Act("run, cancelled and drained", cancel_and_drain, a_task, ends=_EITHER),
+        Act("run, asks", run, a_task_that_asks),
+        Act("run, starts a child", run, a_task_with_a_child),
+        Act("answer", give_answer, a_question),
+        Act("resolve", give_word, a_doubt),
+        Act("wake", dispatch, a_sleeper),
+        Act("tell of an end", dispatch, a_parent_whose_child_ended),
         Act("cancel, pending", cancel, a_task, cancel_again, ends=_EITHER),
         Act("cancel, running", cancel, a_dead_owner, cancel_again, ends=_EITHER),
         Act("retry", retry, a_failed_task, retry_again, ends=frozenset({"completed", "failed"})),

@@ -16,17 +16,18 @@ from sweep_site import Trial
 
 def violations(act: Act, trial: Trial) -> list[str]:
     """Every broken promise, in words; empty when all were kept."""
-    effects = [fact for fact in trial.facts if "effect" in fact]
     found = [fact["broken"] for fact in trial.facts if "broken" in fact]
     found += _accepted(act, trial)
     for task in trial.tasks:
         events = [event for event in trial.events if event["task_id"] == task["task_id"]]
+        effects = [fact for fact in trial.facts if fact.get("task") == task["task_id"]]
         log = Log.of(events)
         found += [
             *log.wrong,
             *_row(task, events, log),
             *_intents(effects, log),
             *_repeats(effects, log),
+            *_keys(effects),
             *_end(act, task, log),
             *_told(task, log, trial.facts),
         ]
@@ -39,8 +40,9 @@ def _accepted(act: Act, trial: Trial) -> Iterator[str]:
     for fact in trial.facts:
         if fact.get("told") == "accepted" and fact["task_id"] not in known:
             yield "it was accepted and is gone"
-    if len(known) > 1:
-        yield "one request became two tasks"
+    for of_a_client in (True, False):  # the others are children
+        if sum((task["parent_task_id"] is None) is of_a_client for task in trial.tasks) > 1:
+            yield "one request became two tasks"
     if not known and act.name != "submit":
         yield "the task is gone"
 
@@ -59,14 +61,14 @@ def _row(task: Row, events: Sequence[Row], log: Log) -> Iterator[str]:
 def _intents(effects: Sequence[Fact], log: Log) -> Iterator[str]:
     """What happened outside was announced in the log first, and what the log says did happen."""
     for fact in effects:
-        if fact["effect"] != "pure" and fact["epoch"] not in log.intents[fact["path"]]:
-            yield f"{fact['effect']} step {fact['path']} ran without its intent on disk"
+        if fact["effect"] == "unsafe" and fact["epoch"] not in log.intents[fact["path"]]:
+            yield f"unsafe step {fact['path']} ran without its intent on disk"
     for path in log.steps.keys() - {fact["path"] for fact in effects}:
         yield f"step {path} was committed and never ran"
 
 
 def _repeats(effects: Sequence[Fact], log: Log) -> Iterator[str]:
-    """Nothing happened again that must not: not a committed step, not an unsafe one, none with a new key."""
+    """Nothing happened again that must not: not a committed step, and no unsafe one without a word."""
     for fact in effects:
         committed = log.steps.get(fact["path"])
         if committed is not None and fact["epoch"] > committed:
@@ -75,9 +77,13 @@ def _repeats(effects: Sequence[Fact], log: Log) -> Iterator[str]:
         if times > 1:
             yield f"step {path} ran {times} times under epoch {epoch}"
     unsafe = Counter(fact["path"] for fact in effects if fact["effect"] == "unsafe")
-    yield from (
-        f"unsafe step {path} ran {times} times" for path, times in unsafe.items() if times > 1
-    )
+    for path, times in unsafe.items():
+        if times > 1 + log.run_again[path]:
+            yield f"unsafe step {path} ran {times} times, {log.run_again[path]} of them by a word"
+
+
+def _keys(effects: Sequence[Fact]) -> Iterator[str]:
+    """Whatever runs again carries the key that it carried before."""
     keys: defaultdict[str, set[str]] = defaultdict(set)
     for fact in effects:
         keys[fact["path"]].add(fact["key"])
@@ -86,12 +92,10 @@ def _repeats(effects: Sequence[Fact], log: Log) -> Iterator[str]:
 
 def _end(act: Act, task: Row, log: Log) -> Iterator[str]:
     """It came to rest, and for exactly the honest reason."""
-    if _asks_about_an_effect(task):
-        if not log.in_doubt:
-            yield "it asks about an effect that is in no doubt"
-        return
     if task["status"] not in act.ends:
         yield f"it ended {task['status']} ({task['reason']}: {task['error']})"
+    if silent := log.in_doubt - log.unknown:
+        yield f"it {task['status']} and does not say that {silent} are in doubt"
     if task["status"] != "completed":
         return
     if log.in_doubt:
@@ -109,9 +113,3 @@ def _told(task: Row, log: Log, facts: Sequence[Fact]) -> Iterator[str]:
         yield f"its client was told that it is cancelled, and it {task['status']}"
     if "retry" in told and task["generation"] != 2:
         yield "its client was told that it runs again, and it does not"
-
-
-def _asks_about_an_effect(task: Row) -> bool:
-    if task["status"] == "waiting":
-        return str(task["reason"]) == "effect_unknown"
-    return task["status"] == "failed" and str(task["error"]["type"]) == "effect_unknown"

@@ -1,11 +1,9 @@
 """The log of one task of a trial, read from its start: what it tells, and what in it cannot be."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
-
-from sweep_program import ASKED_ABOUT, EFFECTS, path_of, value_of
 
 from ops_core.task import REOPENED, TERMINAL, TRANSITIONS, Status
 
@@ -23,9 +21,9 @@ _LEADS_TO: Final = {
     "task.cancelled": Status.CANCELLED,
 }
 
-_FINISHED: Final = {"tool.completed", "tool.failed"}
+_FINISHED: Final = {"step.recorded", "tool.completed"}
+_ANSWERS: Final = {"input.received", "timer.fired", "child.started", "child.finished"}
 _FAILED_ATTEMPT: Final = {"retrying", "rate_limited"}
-_EFFECT_OF: Final = {path_of(n): effect for n, effect in enumerate(EFFECTS, 1)}
 
 
 @dataclass
@@ -45,6 +43,13 @@ class Log:
     """By path: the epoch under which the step was committed."""
 
     values: dict[str, Any] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
+    """The paths of calls that the log says are in doubt."""
+
+    answered: set[str] = field(default_factory=set)
+    run_again: Counter[str] = field(default_factory=Counter)
+    """By path: how often a person said that a call did not happen."""
+
     wrong: list[str] = field(default_factory=list)
 
     @classmethod
@@ -62,10 +67,15 @@ class Log:
             self.cancel_asked = True
             self._only_running(event)
         elif event["type"] == "tool.dispatched":
-            self.intents[event["journal"]["path"]].append(self.epoch)
-            self._only_running(event)
-        elif event["type"] in _FINISHED:
+            self._dispatch(event)
+        elif event["type"] in _FINISHED and "/tool/" in event["journal"]["path"]:
             self._step(event)
+        elif event["type"] in _ANSWERS:
+            self._answer(event)
+        elif event["type"] == "tool.unknown":
+            self._doubt(event["journal"]["path"])
+        elif event["type"] == "effect.resolved":
+            self._resolve(event["journal"]["path"], event["journal"])
 
     def _move(self, event: Row, to: Status) -> None:
         reopens = event["type"] == "task.retried" and self.status in REOPENED
@@ -91,16 +101,48 @@ class Log:
         if event["data"]["attempt"] != self.attempt:
             self.wrong.append(f"attempt {self.attempt} is counted as {event['data']['attempt']}")
 
-    def _step(self, event: Row) -> None:
+    def _dispatch(self, event: Row) -> None:
         self._only_running(event)
-        path, value = event["journal"]["path"], value_of(event)
+        path = event["journal"]["path"]
+        if path in self.in_doubt or path in self.steps:
+            self.wrong.append(f"step {path} was announced again")
+        self.intents[path].append(self.epoch)
+
+    def _answer(self, event: Row) -> None:
+        """What is brought from outside, or by time, is brought once."""
+        path = event["journal"]["path"]
+        if path in self.answered:
+            self.wrong.append(f"{event['type']} twice at {path}")
+        self.answered.add(path)
+
+    def _doubt(self, path: str) -> None:
+        if path not in self.in_doubt or path in self.unknown:
+            self.wrong.append(f"step {path} is said to be in doubt, and is not")
+        self.unknown.add(path)
+
+    def _resolve(self, path: str, entry: Row) -> None:
+        """A person's word on a call in doubt."""
+        if path not in self.unknown:
+            self.wrong.append(f"a word on step {path}, which is in no doubt")
+        self.unknown.discard(path)
+        if entry["outcome"] == "happened":
+            self._commit(path, entry["result"]["epoch"], entry["result"])
+        else:
+            self.run_again[path] += 1
+
+    def _commit(self, path: str, epoch: int, value: Any) -> None:
         if path in self.steps:
             self.wrong.append(f"step {path} was committed twice")
+        self.steps[path], self.values[path] = epoch, value
+
+    def _step(self, event: Row) -> None:
+        self._only_running(event)
+        path, value = event["journal"]["path"], event["journal"]["value"]
         if value["epoch"] != self.epoch:
             self.wrong.append(
                 f"step {path} of epoch {value['epoch']} was committed under epoch {self.epoch}"
             )
-        self.steps[path], self.values[path] = self.epoch, value
+        self._commit(path, self.epoch, value)
 
     def _only_running(self, event: Row) -> None:
         if self.status is not Status.RUNNING:
@@ -108,9 +150,9 @@ class Log:
 
     @property
     def in_doubt(self) -> set[str]:
-        """The calls that were announced, must not be repeated, and of which nobody knows how they ended."""
+        """The calls that were announced and of which nobody knows how they ended."""
         return {
             path
-            for path in self.intents
-            if _EFFECT_OF[path] in ASKED_ABOUT and path not in self.steps
+            for path, epochs in self.intents.items()
+            if path not in self.steps and len(epochs) > self.run_again[path]
         }

@@ -3,34 +3,33 @@
 This is the one file of the sweeps that knows by which journal steps are recorded.
 """
 
-import hashlib
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
-from pydantic import JsonValue
 from sweep_ledger import Ledger
 
-from agentkit.boundary import Outcome
-from agentkit.decisions import Allow
-from agentkit.journal import Step
-from agentkit.messages import Effect, ToolMessage
-from agentkit.wire import from_json, to_json
+from ops_core.children import Children
 from ops_core.errors import TaskFailed
+from ops_core.journal import Journal
 from ops_core.ports import TaskLog
-from ops_core.task import JsonObject, Task
-from opspawn.agents.journal import TaskJournal
+from ops_core.step import Effect, Step
+from ops_core.task import JsonObject, Status, Task
 
 #: The steps, in order: what running each a second time would do.
 EFFECTS: Final[tuple[Effect, ...]] = ("pure", "idempotent", "unsafe", "pure")
 
-#: What a call that was announced, and of whose end nobody knows, must not be made again: a person is asked.
-ASKED_ABOUT: Final[frozenset[Effect]] = frozenset({"idempotent", "unsafe"})
-
 #: What a gate is told before the first step.
 START: Final = "start"
 
+#: The step at which a person is asked, and what they say.
+ASKING: Final = "2/ask"
+ANSWER: Final = "this one"
+
 Gate = Callable[[str, Task], Awaitable[None]]
+
+StartChild = Callable[[Task, JsonObject, str], Awaitable[str]]
+"""Submits a task under a key, as the child of a running one; returns its id."""
 
 
 async def open_gate(path: str, task: Task) -> None:
@@ -43,71 +42,82 @@ def path_of(number: int) -> str:
 
 
 class Program:
-    """`TaskHandler`. `gate` is awaited before the first step (with the path `START`) and inside each effect: a
-    trial uses it to do something just then.
+    """`TaskHandler`. `gate` is awaited before the first step (told `START`) and inside each effect (told its
+    path): a trial uses it to do something just then.
 
-    `input_data` says how the task goes: so many of its attempts (`fails_attempts`) and of its generations
-    (`fails_generations`) fail after the second step.
+    `input_data` says what happens after the second step: so many attempts (`fails_attempts`) or
+    generations (`fails_generations`) fail there, it asks a person (`asks`), sleeps (`sleeps_s`), or
+    starts a child and waits for it (`has_child`).
     """
 
-    def __init__(self, ledger: Ledger, gate: Gate = open_gate, *, version: int = 1) -> None:
+    pins: Sequence[str] = ()
+    supports: frozenset[str] = frozenset()
+
+    def __init__(
+        self, ledger: Ledger, start_child: StartChild, gate: Gate = open_gate, *, version: int = 1
+    ) -> None:
         self._ledger = ledger
+        self._start_child = start_child
         self._gate = gate
         self._version = version
 
     async def run(self, task: Task, log: TaskLog) -> JsonObject:
-        steps = _Steps(task, log, self._ledger, self._gate, self._version)
+        journal = Journal(task, log)
+        steps = _Steps(task, journal, self._ledger, self._gate, self._version)
         await self._gate(START, task)
         values = [await steps.make(1), await steps.make(2)]
         if task.generation <= task.input_data.get("fails_generations", 0):
             raise TaskFailed("told_to", "This generation fails.")
         if task.attempt <= task.input_data.get("fails_attempts", 0):
             raise TaskFailed("told_to", "This attempt fails.", retryable=True)
+        await self._wait(task, log, journal)
         values += [await steps.make(3), await steps.make(4)]
         return {"values": values, "epoch": task.epoch}
+
+    async def _wait(self, task: Task, log: TaskLog, journal: Journal) -> None:
+        told = task.input_data
+        if "asks" in told and await journal.ask(ASKING, {"question": "which?"}) != ANSWER:
+            raise TaskFailed("wrong_answer", "This is not what the person said.")
+        if "sleeps_s" in told:
+            await journal.sleep("2/sleep", told["sleeps_s"])
+        if "has_child" in told:
+            children = Children(task, log, partial(self._start_child, task))
+            [end] = await children.wait("2/wait", [await children.start("2/child", {})])
+            if end.status is not Status.COMPLETED:
+                raise TaskFailed("child_failed", f"The child is {end.status}.")
 
 
 class _Steps:
     """The steps of one run, over the journal."""
 
-    def __init__(self, task: Task, log: TaskLog, ledger: Ledger, gate: Gate, version: int) -> None:
+    def __init__(
+        self, task: Task, journal: Journal, ledger: Ledger, gate: Gate, version: int
+    ) -> None:
         self._version = version
         self._task = task
         self._ledger = ledger
         self._gate = gate
-        self._journal = TaskJournal(log)
+        self._journal = journal
 
     async def make(self, number: int) -> Any:
-        """What the step brought, when it first ran: its number and the epoch it ran under."""
+        """What the step brought, when it first ran: its path and the epoch it ran under."""
         effect, path = EFFECTS[number - 1], path_of(number)
-        arguments: JsonValue = {"version": self._version}
-        step = Step(path, "tool", f"tool_{number}", arguments, effect)
+        step = Step(path, "tool", f"tool_{number}", {"version": self._version}, effect)
 
-        async def run() -> JsonValue:
-            value = await self._take_effect(path, effect)
-            message = ToolMessage(path, f"tool_{number}", json.dumps(value))
-            return to_json(Outcome(message, Allow("trial")))
+        async def run() -> JsonObject:
+            self._ledger.write(
+                task=self._task.task_id,
+                effect=effect,
+                path=path,
+                epoch=self._task.epoch,
+                key=self._journal.idempotency_key(path),
+            )
+            await self._gate(path, self._task)
+            return brought(path, self._task.epoch)
 
-        recorded = await self._journal.record(step, run)
-        return json.loads(from_json(Outcome, recorded).observation.text)
-
-    async def _take_effect(self, path: str, effect: Effect) -> JsonObject:
-        self._ledger.write(
-            tenant=self._task.tenant_id,
-            effect=effect,
-            path=path,
-            epoch=self._task.epoch,
-            key=key_of(self._task.task_id, path),
-        )
-        await self._gate(path, self._task)
-        return {"path": path, "epoch": self._task.epoch}
+        return await self._journal.record(step, run)
 
 
-def value_of(event: dict[str, Any]) -> Any:
-    """What a finished step brought, from its event."""
-    return json.loads(event["journal"]["value"]["observation"]["text"])
-
-
-def key_of(task_id: str, path: str) -> str:
-    """The idempotency key of a step."""
-    return hashlib.sha256(f"{task_id}:{path}".encode()).hexdigest()
+def brought(path: str, epoch: int) -> JsonObject:
+    """What a step brings that ran under this epoch."""
+    return {"path": path, "epoch": epoch}

@@ -1,35 +1,33 @@
 """Small encounters that a single struck process does not bring about: two parties at one row, at one time.
 
-Each takes the parts of a site, raises `Broken` when a promise is broken, and is run twice over: against the code
-as it is, where nothing may break, and against the mutants that it is there to catch.
+Each takes a site, raises `Broken` when a promise is broken, and is run twice over: against the code as it is,
+where nothing may break, and against the mutants that it is there to catch.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 from sweep_acts import KEY, Act
 from sweep_checker import violations
+from sweep_program import ANSWER, ASKING
 from sweep_site import TTL_S, Site, Trial
 
+from ops_core.answers import answer
 from ops_core.errors import IdempotencyConflict, LostOwnership, OpsError, StoreUnavailable
-from ops_core.execute import Executor
 from ops_core.log import EventType, NewEvent
+from ops_core.moves import Move, complete, release
 from ops_core.ports import Append, Appended, Lease
 from ops_core.service import Submitted
 from ops_core.store import SqlWorkerStore
-from ops_core.task import NOTHING_USED, Task, complete, release
+from ops_core.task import NOTHING_USED, Task
 
-#: Time for a statement to come to the lock that it will wait for, or to its end when it waits for none. Seconds.
+#: Time for a statement to come to the lock that it will wait for, or to its end when there is none. Seconds.
 SOON_S: Final = 0.3
 
-STEP: Final = NewEvent(
-    type=EventType.TOOL_DISPATCHED,
-    data={},
-    journal={"v": 1, "path": "1/tool/1", "hash": "", "value": None},
-)
+STEP: Final = NewEvent(type=EventType.AGENT_LIMIT, data={})
 
 
 class Broken(Exception):
@@ -58,9 +56,8 @@ async def _row_held(site: Site, trial: Trial) -> AsyncIterator[None]:
 
 async def _settle_down(site: Site, trial: Trial, act: Act) -> None:
     """Heals, and checks the trial as a sweep does."""
-    if not await site.heal(trial):
+    if not await site.settle_down(trial):
         raise Broken("it never came to rest")
-    await site.read(trial)
     trial.facts += site.ledger.take()
     if found := violations(act, trial):
         raise Broken("; ".join(found))
@@ -252,12 +249,41 @@ async def a_lost_reply(site: Site, trial: Trial) -> None:
     await site.submit(trial)
     honest = site.workers
     site.workers = lossy = _ReplyLost(site.database)
-    lossy.at = 3  # the outcome of the second step
+    lossy.at = 2  # the outcome of the second step
     try:
         await site.work(trial, site.new_worker_id(trial))
     finally:
         site.workers = honest
     await _settle_down(site, trial, _COMPLETES)
+
+
+async def an_answer_before_the_wait(site: Site, trial: Trial) -> None:
+    """The answer comes when the question is on disk and the task has not gone to sleep yet."""
+    await site.submit(trial, site.request(asks=True))
+    honest = site.workers
+    site.workers = _AnsweredFirst(site.database)
+    site.workers.answer = lambda: site.tasks.signal(
+        trial.name, trial.task_id, answer(ASKING, ANSWER)
+    )
+    try:
+        await site.work(trial, site.new_worker_id(trial))
+    finally:
+        site.workers = honest
+    if not await site.heal(trial):
+        raise Broken("it never came to rest")
+    await site.read(trial)
+    if trial.tasks[0]["status"] != "completed":
+        raise Broken("it waits for an answer that it has")
+
+
+class _AnsweredFirst(SqlWorkerStore):
+    """A client is quicker than the settlement that follows its question."""
+
+    answer: Callable[[], Awaitable[object]]
+
+    async def settle(self, lease: Lease, move: Move) -> Task:
+        await self.answer()
+        return await super().settle(lease, move)
 
 
 async def a_durable_session(site: Site, trial: Trial) -> None:
@@ -290,6 +316,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         a_rest_between_attempts,
         attempts_run_out,
         a_lost_reply,
+        an_answer_before_the_wait,
         a_durable_session,
     )
 }

@@ -13,16 +13,17 @@ from typing import Any, Final
 
 from sqlalchemy import event, text
 from sweep_ledger import Fact, Ledger
-from sweep_program import Gate, Program, open_gate
+from sweep_program import ANSWER, ASKING, Gate, Program, brought, open_gate
 
-from ops_core.errors import BrokerUnavailable, StoreUnavailable
+from ops_core.answers import answer, resolution
+from ops_core.errors import BrokerUnavailable, CallerError, StoreUnavailable
 from ops_core.execute import Executor, Run
-from ops_core.ports import TaskType
+from ops_core.ports import Decide, TaskType
 from ops_core.request import TaskRequest, parse_request
 from ops_core.service import TaskService
 from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
 from ops_core.store.database import SESSION_LIMITS
-from ops_core.task import Task
+from ops_core.task import JsonObject, Task
 from ops_core.upkeep.dispatcher import Dispatcher
 from ops_core.writer import StepWriter
 
@@ -41,10 +42,11 @@ LONGEST_TURN_S: Final = 700.0
 TURNS: Final = 14
 LONGEST_REST_S: Final = 0.1
 
-#: A process that is stopped inside a transaction holds its locks for so long, not for the ten seconds of production.
+#: A process that is stopped inside a transaction holds its locks for so long (ten seconds in production).
 FROZEN_LIMIT_MS: Final = "100"
 
-_AT_REST: Final = {"waiting", "completed", "failed", "cancelled"}
+#: A person is asked at most so often what came of a call; each answer may be followed by another death.
+WORDS: Final = 3
 
 
 @dataclass
@@ -155,7 +157,10 @@ class Site:
 
     def service(self, trial: Trial) -> TaskService:
         """The doors' service, whose tasks go to the trial's queue."""
-        kind = TaskType(name=TASK_TYPE, input_schema={}, queue=queue(trial))
+        return self._service(queue(trial))
+
+    def _service(self, queue_name: str) -> TaskService:
+        kind = TaskType(name=TASK_TYPE, input_schema={}, queue=queue_name)
         return TaskService(self.tasks, {TASK_TYPE: kind}, lambda *_: None)
 
     async def submit(
@@ -184,11 +189,18 @@ class Site:
         """The inside of a worker."""
         writer = StepWriter(self.workers)
         writing = asyncio.create_task(writer.run())
-        program = Program(self.ledger, gate, version=self.program_version)
+        program = Program(self.ledger, self._start_child, gate, version=self.program_version)
         try:
             yield Executor(self.workers, writer, {TASK_TYPE: program}, jitter=lambda: 0.5)
         finally:
             writing.cancel()
+
+    async def _start_child(self, parent: Task, request: JsonObject, key: str) -> str:
+        asked = request | {"task_type": TASK_TYPE, "parent_task_id": parent.task_id}
+        submitted = await self._service(parent.tenant_id).submit(
+            parse_request(asked), tenant_id=parent.tenant_id, idempotency_key=key
+        )
+        return submitted.task.task_id
 
     async def work(self, trial: Trial, worker_id: str, gate: Gate = open_gate) -> Run | None:
         """What a worker does that was rung: claims one task and runs it to its end."""
@@ -220,11 +232,53 @@ class Site:
             await asyncio.sleep(rest_s)
         return False
 
+    async def settle_down(self, trial: Trial) -> bool:
+        """Heals, and where a person is asked what came of a call, gives the honest word and heals again."""
+        for _ in range(WORDS):
+            rested = await self.heal(trial)
+            await self.read(trial)
+            waiting = [task for task in trial.tasks if task["status"] == "waiting"]
+            if not waiting:
+                return rested
+            for task in waiting:
+                await self.give_word(trial, task)
+        return False
+
+    async def give_word(self, trial: Trial, task: dict[str, Any]) -> None:
+        """As a person who answers, or who looks into the ledger and says that a call happened or did not."""
+        trial.facts += self.ledger.take()
+        for asked in task["waiting_for"]:
+            match asked["reason"]:
+                case "input":
+                    word = answer(ASKING, ANSWER)
+                case "effect_unknown":
+                    word = self._resolution(trial, task["task_id"], asked["path"])
+                case _:
+                    continue
+            with suppress(CallerError):  # somebody else said it before
+                await self.tasks.signal(trial.name, task["task_id"], word)
+
+    def _resolution(self, trial: Trial, task_id: str, path: str) -> Decide:
+        ran = [
+            fact["epoch"]
+            for fact in trial.facts
+            if fact.get("task") == task_id and fact["path"] == path
+        ]
+        if ran:
+            return resolution(path, "happened", brought(path, ran[-1]))
+        return resolution(path, "run_again", None)
+
     async def at_rest(self, trial: Trial) -> bool:
-        statement = text("SELECT status FROM task WHERE tenant_id = :tenant")
+        """Whether all that is left to do is a person's: an end, or a question."""
+        statement = text(
+            """
+            SELECT count(*) FROM task WHERE tenant_id = :tenant AND completed_at IS NULL
+               AND reason IS DISTINCT FROM 'input' AND reason IS DISTINCT FROM 'effect_unknown'
+            """
+        )
         async with self.database.begin() as connection:
-            rows = (await connection.execute(statement, {"tenant": trial.name})).all()
-        return {row.status for row in rows} <= _AT_REST
+            left: int = await connection.scalar(statement, {"tenant": trial.name})
+        return left == 0
 
     async def read(self, trial: Trial) -> None:
         """Fills in what the database says at the end."""
@@ -239,7 +293,7 @@ class Site:
     async def empty(self) -> None:
         """Nothing of what was there is left."""
         async with self.database.begin() as connection:
-            await connection.execute(text("TRUNCATE task, event, worker"))
+            await connection.execute(text("TRUNCATE task, event, worker, blob, outbox, dependency"))
 
     async def close(self) -> None:
         await self.database.close()

@@ -167,7 +167,7 @@ class Lane:
         trial.task_id = trial.task_id or _told_id(trial)
         await act.after(site, trial)
         if frozen is None:
-            rested = await site.heal(trial)
+            rested = await site.settle_down(trial)
         else:
             rested = await self._heal_beside(strike, trial, frozen)
         if not rested:
@@ -188,7 +188,7 @@ class Lane:
 
         await site.heal(trial, thaw if strike.half_way else open_gate)
         await thaw()
-        return await site.heal(trial)
+        return await site.settle_down(trial)
 
 
 def _told_id(trial: Trial) -> str:

@@ -1,6 +1,7 @@
 """The checks can fail: each of these breakages of the protocol is found by the check that is there for it."""
 
 import random
+import re
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -36,7 +37,7 @@ def finding(mutant: Mutant, lane: Lane) -> str | None:
                 return str(error)
             at = random.Random(mutant.name).sample(range(1, points + 1), min(ENOUGH, points))
             tally = lane.sweep(act, strike, at, Tally(mutant.name), fail_fast=True)
-            return next(iter(tally.violations), None)
+            return "; ".join(tally.violations) or None
 
 
 @pytest.mark.timeout(600)
@@ -55,10 +56,14 @@ def test_no_mutant_lives(new_database: NewDatabase, tmp_path: Path) -> None:
     found = {name: (by, what) for lane in lanes for name, by, what in lane.result()}
     table = [f"{name} | {by} | {what}" for name, (by, what) in found.items()]
     (tmp_path / "mutants.txt").write_text("\n".join(table))
-    survivors = [name for name, (_, what) in found.items() if what is None]
+    survivors = [
+        f"{mutant.name}: {found[mutant.name][1]}"
+        for mutant in MUTANTS
+        if not re.search(mutant.says, found[mutant.name][1] or "")
+    ]
     record(f"mutants: {len(found)}", len(found), len(survivors), time.monotonic() - started)
-    assert [] == survivors
-    assert {mutant.name for mutant in MUTANTS} == found.keys()
+    assert not survivors, "\n".join(survivors)
+    assert len(MUTANTS) == len(found)
     assert len(found) >= 25
 
 
