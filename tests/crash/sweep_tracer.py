@@ -48,6 +48,9 @@ class Tracer:
 
     def __init__(self, unit: Unit, at: int, strike: Callable[[], None]) -> None:
         self.count = 0
+        self.moments = [1]
+        """The first point of each moment."""
+
         self._unit = unit
         self._at = at
         self._strike = strike
@@ -58,6 +61,8 @@ class Tracer:
     def new_moment(self) -> None:
         """Something leaves this process now."""
         self._passed.clear()
+        if self.moments[-1] <= self.count:
+            self.moments.append(self.count + 1)
 
     def __enter__(self) -> Self:
         self._watch_sockets()

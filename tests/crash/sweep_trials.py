@@ -8,12 +8,13 @@ import asyncio
 import gc
 import logging
 import os
+import random
 import signal
 import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -50,6 +51,27 @@ class Strike:
 KILL: Final = Strike("kill -9", "instruction", kill)
 FREEZE: Final = Strike("zombie", "line", freeze)
 FREEZE_HALF_WAY: Final = Strike("zombie, half-way", "line", freeze, half_way=True)
+
+
+@dataclass(frozen=True)
+class Points:
+    """The places of an act: 1 to `count`, in the order in which they are passed."""
+
+    count: int
+    moments: Sequence[int]
+    """The first place of each moment: those of one moment leave the same behind."""
+
+    def sample(self, chance: random.Random, at_most: int) -> list[int]:
+        """Some of the places; all when there are no more."""
+        return chance.sample(range(1, self.count + 1), min(at_most, self.count))
+
+    def every_moment(self, chance: random.Random, besides: int) -> list[int]:
+        """The first and the last place of every moment and one between, and some more from anywhere."""
+        ends = [*self.moments[1:], self.count + 1]
+        found = set(self.sample(chance, besides))
+        for first, end in zip(self.moments, ends, strict=True):
+            found |= {first, end - 1, chance.randrange(first, end)} if first < end else set()
+        return chance.sample(sorted(found), len(found))
 
 
 @dataclass
@@ -103,14 +125,14 @@ class Lane:
         """Nothing of what was there is left."""
         self.run(self.site.empty())
 
-    def points(self, act: Act, strike: Strike) -> int:
-        """At how many places the act can be struck. Raises `Unharmed`."""
+    def points(self, act: Act, strike: Strike) -> Points:
+        """Where the act can be struck. Raises `Unharmed`."""
         trial = self.new_trial()
         found = self._trial(act, strike, 0, trial)
-        counted = [fact["points"] for fact in trial.facts if "points" in fact]
+        counted = [fact for fact in trial.facts if "points" in fact]
         if found or len(counted) != 1:
             raise Unharmed(f"{act.name}, unharmed: {found or 'it did not finish'}")
-        return int(counted[0])
+        return Points(counted[0]["points"], counted[0]["moments"])
 
     def sweep(
         self, act: Act, strike: Strike, at: Iterable[int], tally: Tally, *, fail_fast: bool = False
@@ -218,7 +240,7 @@ async def _traced(site: Site, act: Act, strike: Strike, point: int, trial: Trial
     with Tracer(strike.unit, point, strike.fire) as tracer:
         site.ledger.on_write = tracer.new_moment
         await act.act(site, trial)
-    site.ledger.write(tenant=trial.name, points=tracer.count)
+    site.ledger.write(tenant=trial.name, points=tracer.count, moments=tracer.moments)
 
 
 async def _ended(pid: int) -> None:

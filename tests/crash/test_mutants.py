@@ -35,7 +35,7 @@ def finding(mutant: Mutant, lane: Lane) -> str | None:
                 points = lane.points(act, strike)
             except Unharmed as error:
                 return str(error)
-            at = random.Random(mutant.name).sample(range(1, points + 1), min(ENOUGH, points))
+            at = points.sample(random.Random(mutant.name), ENOUGH)
             tally = lane.sweep(act, strike, at, Tally(mutant.name), fail_fast=True)
             return "; ".join(tally.violations) or None
 
