@@ -416,7 +416,7 @@ MUTANTS: Final = (
         "an append is acknowledged before its commit",
         replace(writer.StepWriter, "append", _acknowledge_at_once),
         RUN,
-        says="without its intent on disk",
+        says="without its intent on disk|not what its steps brought",
     ),
     Mutant(
         "an append is repeated when its reply is lost",
@@ -428,7 +428,7 @@ MUTANTS: Final = (
         "a step takes its number from a row that it has not locked",
         edit(worker, "_APPEND", "FOR NO KEY UPDATE OF t SKIP LOCKED", ""),
         Encounter("append meets cancel"),
-        says="event_pkey",
+        says="event_pkey|deadlock detected",
     ),
     Mutant(
         "an append does not count on the log's length",

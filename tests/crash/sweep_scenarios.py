@@ -7,7 +7,7 @@ where nothing may break, and against the mutants that it is there to catch.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 from sweep_acts import KEY, Act
@@ -24,10 +24,11 @@ from ops_core.service import Submitted
 from ops_core.store import SqlWorkerStore
 from ops_core.task import NOTHING_USED, Task
 
-#: Time for a statement to come to the lock that it will wait for, or to its end when there is none. Seconds.
-SOON_S: Final = 0.3
-
 STEP: Final = NewEvent(type=EventType.AGENT_LIMIT, data={})
+
+
+#: How long two parties may take to meet. Seconds.
+PATIENCE_S: Final = 10.0
 
 
 class Broken(Exception):
@@ -54,6 +55,22 @@ async def _row_held(site: Site, trial: Trial) -> AsyncIterator[None]:
         yield
 
 
+async def _done_or_waiting(site: Site, *calls: asyncio.Task[Any]) -> None:
+    """Returns when each of the calls has come to its end, or to a lock that somebody holds."""
+    statement = text(
+        """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'
+        """
+    )
+    async with asyncio.timeout(PATIENCE_S), site.database.driver() as connection:
+        while not all(call.done() for call in calls):
+            waiting = await connection.fetchval(statement.text)
+            if waiting >= sum(not call.done() for call in calls):
+                return
+            await asyncio.sleep(0.005)
+
+
 async def _settle_down(site: Site, trial: Trial, act: Act) -> None:
     """Heals, and checks the trial as a sweep does."""
     if not await site.settle_down(trial):
@@ -78,12 +95,13 @@ async def two_claims(site: Site, trial: Trial) -> None:
     names = [site.new_worker_id(trial), site.new_worker_id(trial)]
     async with _row_held(site, trial):
         claims = [asyncio.create_task(site.claim(trial, name)) for name in names]
-        _, waiting = await asyncio.wait(claims, timeout=SOON_S)
+        await _done_or_waiting(site, *claims)
+        waits = not all(claim.done() for claim in claims)
     taken = [task for claimed in await asyncio.gather(*claims) for task in claimed]
     taken += [task for name in names for task in await site.claim(trial, name)]
     if len(taken) != 1:
         raise Broken(f"{len(taken)} claims took one task")
-    if waiting:
+    if waits:
         raise Broken("a claim waits for a row in other hands")
 
 
@@ -93,8 +111,9 @@ async def append_meets_cancel(site: Site, trial: Trial) -> None:
     append = Append(lease, [STEP], NOTHING_USED)
     async with _row_held(site, trial):
         cancelling = asyncio.create_task(site.cancel(trial))
+        await _done_or_waiting(site, cancelling)
         appending = asyncio.create_task(site.workers.append([append]))
-        await asyncio.sleep(SOON_S)
+        await _done_or_waiting(site, cancelling, appending)
     _, [outcome] = await asyncio.gather(cancelling, appending)
     if outcome is Appended.BUSY:  # as the writer does
         [outcome] = await site.workers.append([append])
@@ -110,9 +129,9 @@ async def cancel_meets_release(site: Site, trial: Trial) -> None:
     lease = await _claimed(site, trial)
     async with _row_held(site, trial):
         cancelling = asyncio.create_task(site.cancel(trial))
-        await asyncio.sleep(SOON_S)
+        await _done_or_waiting(site, cancelling)
         releasing = asyncio.create_task(site.workers.settle(lease, release("drained")))
-        await asyncio.sleep(SOON_S)
+        await _done_or_waiting(site, cancelling, releasing)
     await asyncio.gather(cancelling, releasing)
     await _settle_down(site, trial, _CANCELLED)
 

@@ -81,11 +81,16 @@ def _caught(number: int, url: str, folder: Path) -> Iterator[tuple[str, str, str
         yield mutant.name, str(mutant.caught_by), Forked(name, folder, work).result()
 
 
+@pytest.fixture(scope="module")
+def database(new_database: NewDatabase) -> str:
+    return new_database()
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_an_encounter_breaks_nothing(name: str, database_url: str, tmp_path: Path) -> None:
+def test_an_encounter_breaks_nothing(name: str, database: str, tmp_path: Path) -> None:
     """What the mutants fail at, the code as it is passes."""
 
     def work() -> str | None:
-        return Lane("lane", database_url, tmp_path).encounter(SCENARIOS[name])
+        return Lane(name, database, tmp_path).encounter(SCENARIOS[name])
 
     assert Forked("encounter", tmp_path, work).result() is None
