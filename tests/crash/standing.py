@@ -31,6 +31,14 @@ class Standing:
         if "api" in sizes:
             self.rest.ready(self.running["api"][0])
 
+    def start_one(self, command: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Starts one with an environment of its own."""
+        process = self.processes.start(command, **environment)
+        self.running.setdefault(command, []).append(process)
+        if command == "api":
+            self.rest.ready(process)
+        return process
+
     def restart_the_dead(self) -> None:
         """What a supervisor does: a process that has ended is started again."""
         for command, started in self.running.items():
