@@ -42,6 +42,9 @@ class SwallowingProxy:
         self._server: asyncio.Server | None = None
         self._open: set[_Connection] = set()
         self._wanted: list[re.Pattern[str]] = []
+        self.cuts = True
+        """Whether a connection whose reply was swallowed is cut; if not, it stays open and says nothing."""
+
         self.chance = random.Random(seed)
         self.share = 0.0
         """Of all commits, the share whose reply is swallowed."""
@@ -180,7 +183,9 @@ class _Connection:
                 last = (last + data)[-len(_READY) :]
                 if self._swallowing and last == _READY:
                     self._proxy.swallowed += 1
-                    return
+                    if self._proxy.cuts:
+                        return
+                    self.silent = True
                 if not (self.silent or self._swallowing):
                     writer.write(data)
                     await writer.drain()
