@@ -52,6 +52,16 @@ class Standing:
             process.kill()
             process.wait()
 
+    def unfinished(self) -> int | None:
+        """How many tasks have not ended; None while the API cannot tell."""
+        found = 0
+        for status in ("pending", "running", "waiting"):
+            answer = self.rest.http.get(f"/api/v1/tasks/?status={status}&limit=1")
+            if answer.status_code != 200:
+                return None
+            found += int(answer.json()["total"])
+        return found
+
     def queue(self, name: str = "default") -> tuple[int, int]:
         """How many rings wait in a queue, and how many listen to it; (0, 0) when there is none."""
         with pika.BlockingConnection(pika.URLParameters(self.rabbitmq_url)) as connection:
