@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from ops_core.task import REOPENED, TRANSITIONS, Status
+from support.ledger_tools import Effect
 
 Row = Mapping[str, Any]
 
@@ -27,7 +28,14 @@ _LEADS_TO = {
 #: Where a storm may leave no task once it has healed.
 _UNDER_WAY = {Status.PENDING, Status.RUNNING}
 
-_STEPS = {"llm.completed", "tool.completed", "tool.failed"}
+#: Events that finish a step, which may be finished only once.
+_STEPS = {
+    *("llm.completed", "tool.completed", "tool.failed"),
+    *("step.recorded", "timer.fired", "input.received", "approval.resolved"),
+}
+
+#: Those of them that only the owner of a running task may write.
+_WORK = {"llm.completed", "tool.completed", "tool.failed", "step.recorded", "timer.fired"}
 
 #: Events after which a call that was under way may have been paid for without being on disk.
 _CUTS = {"task.released", "task.waiting", "task.cancelled", "task.failed"}
@@ -102,35 +110,48 @@ def unpaid(
 
 
 def effects_gone_wrong(
-    tasks: Sequence[Row], events: Sequence[Row], ledger: Sequence[tuple[str, str, str]]
-) -> list[str]:
-    """Effects done twice, without an intent, or told and not done. `ledger`: tool, goal and entry of each."""
+    tasks: Sequence[Row], events: Sequence[Row], ledger: Sequence[Effect]
+) -> Iterator[str]:
+    """Effects that were done twice, or without an intent on disk, or under two keys, or told and not done."""
     logs = _logs(tasks, events)
     by_goal = {task["input_data"]["goal"]: logs[task["task_id"]] for task in tasks}
-    done = Counter(ledger)
-    found = []
-    for (tool, goal, entry), times in done.items():
-        if tool == _ONCE and times > 1:
-            found.append(f"{goal}: {entry} was done {times} times")
-        if not _calls(by_goal.get(goal, []), "tool.dispatched", tool, entry):
-            found.append(f"{goal}: {tool} {entry} was done and its intent is not on disk")
+    done: dict[tuple[str, str, str], list[str]] = {}
+    for effect in ledger:
+        done.setdefault((effect.goal, effect.tool, effect.entry), []).append(effect.key)
+    for what, keys in done.items():
+        for wrong in _done_wrongly(what, keys, by_goal.get(what[0], [])):
+            yield f"{' '.join(what)}: {wrong}"
     for goal, log in by_goal.items():
-        for event in log:
-            if event["type"] != "tool.completed" or not event["data"]["tool"].startswith("record_"):
-                continue
-            if not done[event["data"]["tool"], goal, event["data"]["arguments"]["entry"]]:
-                found.append(f"{goal}: {event['data']['tool']} is told to be done and is not")
-    return found
+        for tool, entry in _told_done(log):
+            if (goal, tool, entry) not in done:
+                yield f"{goal} {tool} {entry}: told to be done and is not"
 
 
-def _calls(log: Sequence[Row], kind: str, tool: str, entry: str) -> list[Row]:
-    return [
-        event
-        for event in log
-        if event["type"] == kind
+def _done_wrongly(
+    what: tuple[str, str, str], keys: Sequence[str], log: Sequence[Row]
+) -> Iterator[str]:
+    _, tool, entry = what
+    if len(set(keys)) > 1:
+        yield f"done under {len(set(keys))} keys"
+    if tool == _ONCE and len(keys) > 1:
+        yield f"done {len(keys)} times"
+    if tool == _ONCE and not _said(log, "tool.dispatched", tool, entry):
+        yield "done, and its intent is not on disk"
+
+
+def _said(log: Sequence[Row], kind: str, tool: str, entry: str) -> bool:
+    return any(
+        event["type"] == kind
         and event["data"]["tool"] == tool
         and event["data"]["arguments"].get("entry") == entry
-    ]
+        for event in log
+    )
+
+
+def _told_done(log: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    for event in log:
+        if event["type"] == "tool.completed" and "entry" in event["data"]["arguments"]:
+            yield event["data"]["tool"], event["data"]["arguments"]["entry"]
 
 
 def _logs(tasks: Sequence[Row], events: Sequence[Row]) -> dict[str, list[Row]]:
@@ -173,11 +194,16 @@ def _may_come(kind: str, state: Status | None) -> bool:
         return state in REOPENED
     if kind in _LEADS_TO:
         return _LEADS_TO[kind] in TRANSITIONS[state]
-    return state is Status.RUNNING if kind in _STEPS else bool(TRANSITIONS[state])
+    return state is Status.RUNNING if kind in _WORK else bool(TRANSITIONS[state])
 
 
 def _steps(log: Sequence[Row]) -> Iterator[str]:
-    paths = Counter(event["journal"]["path"] for event in log if event["type"] in _STEPS)
+    paths = Counter(
+        event["journal"]["path"]
+        for event in log
+        # `again`: it failed before its effect, and is made anew.
+        if event["type"] in _STEPS and not event["journal"].get("again")
+    )
     for path, times in paths.items():
         if times > 1:
             yield f"step {path} was committed {times} times"

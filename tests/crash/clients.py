@@ -11,6 +11,8 @@ from uuid import uuid4
 import httpx2
 from checker import Told
 
+from support.ledger_tools import NAMES
+
 
 @dataclass
 class Habits:
@@ -55,7 +57,7 @@ class Client(threading.Thread):
         key = str(uuid4())
         body: dict[str, Any] = {
             "task_type": "agent_run",
-            "input_data": {"goal": key},
+            "input_data": {"goal": key, "agent_config": {"tools": list(NAMES)}},
             # A storm costs attempts: a model call that is cut off is a passing failure.
             "retry_policy": {"max_attempts": 50, "backoff_s": 0.1, "max_backoff_s": 1},
         }

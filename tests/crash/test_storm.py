@@ -9,15 +9,18 @@ from typing import Any
 
 import asyncpg
 import pytest
-from checker import Told, unpaid, violations
+from checker import Told, effects_gone_wrong, unpaid, violations
 from clients import Client
 from evidence import read
 from faults import WEIGHTS
+from person import settle_doubts
 from results import FULL, record
 from standing import standing
 from storm import SIZES, Site
 
 from opspawn import migrate
+from support import ledger_tools
+from support.ledger_tools import effects
 from support.model_server import ModelServer
 from support.opspawn_processes import ENDED
 from support.postgres_server import PostgresServer
@@ -30,6 +33,7 @@ STORM_S = float(os.environ.get("OPSPAWN_STORM_S", "240" if FULL else "25"))
 EVERY_S = (0.05, 0.6)
 HEAL_S = 90.0
 CLIENTS = 2
+LEDGER = "ledger.jsonl"
 
 
 @pytest.fixture
@@ -40,16 +44,18 @@ def site(
 ) -> Iterator[Site]:
     postgres, rabbitmq = own_postgres(), own_rabbitmq()
     migrate.upgrade(postgres.url)
+    folder = tmp_path_factory.mktemp("storm")
     with (
-        ModelServer(delay_s=0.05).running() as model,
+        ModelServer(delay_s=0.05, script=ledger_tools.SCRIPT).running() as model,
         standing(
-            tmp_path_factory.mktemp("storm"),
+            folder,
             postgres.url,
             rabbitmq.url,
             model,
             OPSPAWN_HEARTBEAT_TTL_S="3",
             OPSPAWN_RING_GRACE_MAX_S="2",
             OPSPAWN_DRAIN_GRACE_S="2",
+            **ledger_tools.environment(folder / LEDGER),
         ) as standing_site,
     ):
         standing_site.start(**SIZES)
@@ -60,7 +66,7 @@ def site(
 def test_a_storm_loses_nothing_and_repeats_nothing(site: Site) -> None:
     """After a storm every accepted task has ended as its clients were told, with one log and one bill."""
     started = time.monotonic()
-    told = Told()
+    told, ledger = Told(), site.standing.processes.folder / LEDGER
     site.known = lambda: list(told.accepted)
     port = int(site.standing.processes.environment["OPSPAWN_API_PORT"])
     clients = [Client(port, random.Random(SEED + place), told) for place in range(CLIENTS)]
@@ -70,15 +76,16 @@ def test_a_storm_loses_nothing_and_repeats_nothing(site: Site) -> None:
     for client in clients:
         client.ends.set()
         client.join(10)
-    left = asyncio.run(_healed(site, told))
+    left, doubts = _healed(site, told)
     tasks, events = read(site.postgres.url)
     found = [
+        *effects_gone_wrong(tasks, events, effects(ledger)),
         *violations(tasks, events, told.accepted, told),
         *unpaid(tasks, events, site.standing.model.asked),
         *_ends_nobody_asked_for(tasks, told),
     ]
     record(f"storm, seed {SEED}", len(site.faults), len(found), time.monotonic() - started)
-    story = f"seed {SEED}, faults {site.faults}"
+    story = f"seed {SEED}, {doubts} doubts, faults {site.faults}"
     assert [] == found, story
     assert 0 == left, story
     completed = sum(task["status"] == "completed" for task in tasks)
@@ -96,20 +103,30 @@ def _ends_nobody_asked_for(tasks: list[Any], told: Told) -> list[str]:
     ]
 
 
-async def _healed(site: Site, told: Told) -> int:
-    """How many accepted tasks have not ended after all the time there is for it."""
-    deadline = time.monotonic() + HEAL_S
-    connection = await asyncpg.connect(site.postgres.url.replace("+asyncpg", ""))
+def _healed(site: Site, told: Told) -> tuple[int, int]:
+    """How many accepted tasks never ended in all the time there is for it, and how many doubts there were."""
+    deadline, doubts = time.monotonic() + HEAL_S, 0
+    ledger = site.standing.processes.folder / LEDGER
+    while True:
+        site.standing.restart_the_dead()
+        left = asyncio.run(_left(site.postgres.url, told))
+        if not left or time.monotonic() > deadline:
+            return len(left), doubts
+        doubtful = [task_id for task_id, reason in left if reason == "effect_unknown"]
+        if len(doubtful) == len(left):
+            doubts += settle_doubts(site.postgres.url, doubtful, effects(ledger))
+        time.sleep(0.1)
+
+
+async def _left(url: str, told: Told) -> list[tuple[str, str | None]]:
+    """The accepted tasks that have not ended, each with the reason of its state."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     try:
-        while True:
-            site.standing.restart_the_dead()
-            left: int = await connection.fetchval(
-                "SELECT count(*) FROM task WHERE task_id = ANY($1) AND status <> ALL($2)",
-                list(told.accepted),
-                list(ENDED),
-            )
-            if left == 0 or time.monotonic() > deadline:
-                return left
-            await asyncio.sleep(0.1)
+        rows = await connection.fetch(
+            "SELECT task_id, reason FROM task WHERE task_id = ANY($1) AND status <> ALL($2)",
+            list(told.accepted),
+            list(ENDED),
+        )
+        return [(row["task_id"], row["reason"]) for row in rows]
     finally:
         await connection.close()
