@@ -32,7 +32,7 @@ class Client(threading.Thread):
     chance: random.Random
     told: Told
     habits: Habits = field(default_factory=Habits)
-    every_s: float = 0.1
+    every_s: float = 0.25
     ends: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from standing import Standing
 
@@ -13,7 +14,10 @@ from support.postgres_server import PostgresServer
 from support.rabbitmq_server import RabbitmqServer
 
 #: How many of each kind of process a site has.
-SIZES = {"api": 1, "dispatcher": 2, "worker": 3}
+SIZES: Final = {"api": 1, "dispatcher": 2, "worker": 3}
+
+#: Rest between two faults. Seconds.
+EVERY_S: Final = (0.05, 0.6)
 
 
 @dataclass
@@ -28,19 +32,13 @@ class Site:
     faults: list[str] = field(default_factory=list)
     _undo: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
-    def storm(
-        self,
-        seconds: float,
-        every_s: tuple[float, float],
-        weights: Mapping[Callable[["Site"], None], int],
-    ) -> None:
-        """Does harm for a while, then lets everything heal."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+    def gust(self, faults: int, weights: Mapping[Callable[["Site"], None], int]) -> None:
+        """Does so much harm, fault upon fault, then lets everything heal."""
+        for _ in range(faults):
             [fault] = self.chance.choices(list(weights), list(weights.values()))
             self.faults.append(fault.__name__)
             fault(self)
-            time.sleep(self.chance.uniform(*every_s))  # the storm's own rhythm, nothing is awaited
+            time.sleep(self.chance.uniform(*EVERY_S))  # the storm's own rhythm, nothing is awaited
             self._undo_due(time.monotonic())
             self.standing.restart_the_dead()
         self.undo_all()
