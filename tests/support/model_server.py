@@ -130,7 +130,10 @@ class ModelServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    return  # the caller was killed while it asked
                 key = self.headers.get("Authorization", "")
                 status, headers, reply = model.answer(json.loads(body), key)
                 data = json.dumps(reply).encode()
