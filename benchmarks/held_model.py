@@ -6,7 +6,6 @@ an agent stands still inside a model call, where a fault can be timed.
 
 import select
 import socket
-import threading
 import time
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -32,7 +31,6 @@ class HeldModel(ModelServer):
         super().__init__()
         self.calls_seen: SimpleQueue[Call] = SimpleQueue()
         self.held_step: int | None = 2
-        self._sockets = threading.local()
 
     def wait_for_call(self, goal: str, step: int, what: str, within_s: float) -> float:
         """The monotonic time at which that happened; everything seen before it is dropped."""
@@ -46,30 +44,20 @@ class HeldModel(ModelServer):
                 return call.at_s
         raise TimeoutError(f"no model call of step {step} {what} within {within_s} s: {goal}")
 
-    def answer(self, request: dict[str, Any], key: str) -> tuple[int, dict[str, str], object]:
+    def answer(
+        self, request: dict[str, Any], key: str, caller: socket.socket
+    ) -> tuple[int, dict[str, str], object]:
         goal = next(m["content"] for m in request["messages"] if m["role"] == "user")
         step = 1 + sum(m["role"] == "tool" for m in request["messages"])
         self.calls_seen.put(Call(goal, step, "came", time.monotonic()))
-        if step == self.held_step and self._caller_left():
+        if step == self.held_step and self._caller_left(caller):
             self.calls_seen.put(Call(goal, step, "gone", time.monotonic()))
-        return super().answer(request, key)
+        return super().answer(request, key, caller)
 
-    def _caller_left(self) -> bool:
+    def _caller_left(self, connection: socket.socket) -> bool:
         """Returns True when the caller has closed the connection, False when calls are let go."""
-        connection: socket.socket = self._sockets.connection
         while self.held_step is not None:
             readable, _, _ = select.select([connection], [], [], 0.002)
             if readable and not connection.recv(1, socket.MSG_PEEK):
                 return True
         return False
-
-    def _handler(self) -> Any:
-        sockets = self
-        inner: Any = super()._handler()
-
-        class Handler(inner):  # type: ignore[misc]  # a class made at run time
-            def do_POST(self) -> None:  # noqa: N802  # http.server finds it by this name
-                sockets._sockets.connection = self.connection
-                super().do_POST()
-
-        return Handler

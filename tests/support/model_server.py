@@ -1,8 +1,8 @@
 """A model over HTTP that a test controls: OpenAI's chat completions, over a real socket.
 
-It thinks as simply as can be: asked for the first time it calls the calculator, or the tool that the test
-wants for such a goal; shown an observation it answers with it. A test can hold a call, make calls fail, and
-count what was paid for.
+It thinks as simply as can be: it makes the calls of its script (or the one call that the test wants for such a
+goal) one after the other, each when it was shown the observation of the one before, and answers with the last
+observation. A test can hold a call, make calls fail, and count what was paid for.
 """
 
 import json
@@ -10,23 +10,47 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 KEY = "sk-test-key-that-must-not-leak"
 
-CALCULATE: tuple[str, dict[str, Any]] = ("calculator", {"expression": "17 * 23"})
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call of a script; `{goal}` in an argument of text is replaced by the conversation's goal."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+
+    def wire(self, goal: str, number: int) -> dict[str, Any]:
+        arguments = {
+            name: value.replace("{goal}", goal) if isinstance(value, str) else value
+            for name, value in self.arguments.items()
+        }
+        function = {"name": self.tool, "arguments": json.dumps(arguments)}
+        return {"id": f"call_{number}", "type": "function", "function": function}
+
+
+#: What a model does that was given no script.
+CALCULATE = (Call("calculator", {"expression": "17 * 23"}),)
 
 
 class ModelServer:
     """Start it with `running()`. All attributes may be used from the test's thread."""
 
-    def __init__(self, *, delay_s: float = 0.0) -> None:
+    def __init__(self, *, delay_s: float = 0.0, script: Sequence[Call] = CALCULATE) -> None:
         self._delay_s = delay_s
+        self._script = script
         self.calls: list[int] = []
         """For each finished call, which step of its conversation it was (1, 2)."""
+
+        self.asked: Counter[tuple[str, int]] = Counter()
+        """How often each step of each conversation (known by its goal) was asked for, finished or not."""
 
         self.fail_with: tuple[int, dict[str, str]] | None = None
         """Status and headers of every answer from now on."""
@@ -37,10 +61,10 @@ class ModelServer:
         self.hung_up = threading.Event()
         """Set when somebody hangs up in a held call."""
 
+        self._counting = threading.Lock()
         self._held: dict[int, threading.Event] = {}
         self._arrived: dict[int, threading.Event] = {}
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = _Server(("127.0.0.1", 0), self._handler())
 
     @property
     def url(self) -> str:
@@ -72,6 +96,7 @@ class ModelServer:
         for step in list(self._held):
             self.release(step)
         self.calls.clear()
+        self.asked.clear()
         self.fail_with = None
         self.wants.clear()
         self.hung_up.clear()
@@ -92,7 +117,10 @@ class ModelServer:
         self, request: dict[str, Any], key: str, caller: socket.socket
     ) -> tuple[int, dict[str, str], object]:
         observations = [m["content"] for m in request["messages"] if m["role"] == "tool"]
+        goal = next(str(m["content"]) for m in request["messages"] if m["role"] == "user")
         step = len(observations) + 1
+        with self._counting:
+            self.asked[goal, step] += 1
         time.sleep(self._delay_s)  # what a model takes to think
         if step in self._held:
             self._arrived[step].set()
@@ -104,9 +132,17 @@ class ModelServer:
         if key != f"Bearer {KEY}":
             return 401, {}, {"error": {"message": "wrong key"}}
         self.calls.append(step)
-        goal = " ".join(str(m["content"]) for m in request["messages"] if m["role"] == "user")
-        wanted = next((w for text, w in self.wants.items() if text in goal), CALCULATE)
-        return 200, {}, _completion(request["model"], observations, wanted)
+        return 200, {}, _completion(request["model"], self._message(goal, observations))
+
+    def _message(self, goal: str, observations: Sequence[str]) -> dict[str, Any]:
+        wanted = next((Call(*call) for text, call in self.wants.items() if text in goal), None)
+        script = self._script if wanted is None else (wanted,)
+        step = len(observations)
+        if step == len(script):
+            return {"role": "assistant", "content": f"It is {observations[-1]}."}
+        words = "I shall calculate." if wanted is None else f"I shall {wanted.tool}."
+        call = script[step].wire(goal, step + 1)
+        return {"role": "assistant", "content": words, "tool_calls": [call]}
 
     def _keeps_waiting(self, held: threading.Event, caller: socket.socket) -> bool:
         """Whether the caller is still there when the call is released."""
@@ -123,7 +159,10 @@ class ModelServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    return  # the caller was killed while it asked
                 key = self.headers.get("Authorization", "")
                 status, headers, reply = model.answer(json.loads(body), key, self.connection)
                 data = json.dumps(reply).encode()
@@ -144,6 +183,11 @@ class ModelServer:
         return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024  # a whole storm of agents may ask at one moment
+
+
 def _peek(caller: socket.socket) -> bytes:
     try:
         return caller.recv(1, socket.MSG_PEEK)
@@ -151,18 +195,7 @@ def _peek(caller: socket.socket) -> bytes:
         return b""
 
 
-def _completion(
-    model: str, observations: list[str], wanted: tuple[str, dict[str, Any]]
-) -> dict[str, Any]:
-    if observations:
-        message: dict[str, Any] = {"role": "assistant", "content": f"It is {observations[-1]}."}
-    else:
-        call = {"name": wanted[0], "arguments": json.dumps(wanted[1])}
-        message = {
-            "role": "assistant",
-            "content": "I shall calculate." if wanted == CALCULATE else f"I shall {wanted[0]}.",
-            "tool_calls": [{"id": "call_1", "type": "function", "function": call}],
-        }
+def _completion(model: str, message: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -172,7 +205,7 @@ def _completion(
             {
                 "index": 0,
                 "message": message,
-                "finish_reason": "stop" if observations else "tool_calls",
+                "finish_reason": "tool_calls" if "tool_calls" in message else "stop",
             }
         ],
         "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},

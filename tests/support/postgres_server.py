@@ -10,7 +10,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pwd import struct_passwd
 from typing import Self
@@ -47,18 +47,20 @@ class PostgresServer:
         try:
             self.programs = reachable(programs or find_programs(), account, folder)
             self._initialise(account, folder)
+            launch, launcher = self._launch(account, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         options = {**SETTINGS, "port": str(self.port), "unix_socket_directories": str(folder)}
         self._process = ServerProcess(
             [
+                *launch,
                 str(self.programs / "postgres"),
                 *("-D", str(folder / "data")),
                 *(f"--{name}={value}" for name, value in options.items()),
             ],
             environment=self._environment,
-            account=account,
+            account=launcher,
             folder=folder,
             is_ready=self._is_ready,
         )
@@ -112,6 +114,10 @@ class PostgresServer:
         ]
         command += ["-E", "UTF8", "--locale=C", "--auth=scram-sha-256", f"--pwfile={password_file}"]
         run_as(account, command, self._environment)
+
+    def _launch(self, account: struct_passwd, folder: Path) -> tuple[Sequence[str], struct_passwd]:
+        """What the server is started by, if not directly, and as whom that runs."""
+        return (), account
 
     def _is_ready(self) -> bool:
         command = [str(self.programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]

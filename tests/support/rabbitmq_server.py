@@ -21,6 +21,7 @@ from support.server_process import (
     ServerUnavailable,
     free_port,
     private_folder,
+    run_as,
     server_account,
 )
 
@@ -51,6 +52,8 @@ class RabbitmqServer:
         self._password = secrets.token_hex(8)
         self._write_configuration(account, folder)
         environment = self._environment(account, folder)
+        self._account, self._ctl_environment = account, environment
+        self._ctl = script.with_name("rabbitmqctl")
         # Without one of ours, the node would leave a port mapper (epmd) running behind it.
         self._epmd = ServerProcess(
             [str(find_epmd()), "-address", "127.0.0.1", "-port", environment["ERL_EPMD_PORT"]],
@@ -96,6 +99,19 @@ class RabbitmqServer:
 
     def thaw(self) -> None:
         self._node.thaw()
+
+    def delete_vhost(self) -> None:
+        """Deletes the virtual host: its queues and messages are gone, its connections are closed."""
+        self.control("delete_vhost", "/")
+
+    def create_vhost(self) -> None:
+        """Makes it again, empty, as an operator would."""
+        self.control("add_vhost", "/")
+        self.control("set_permissions", "--vhost", "/", "opspawn", ".*", ".*", ".*")
+
+    def control(self, *command: str) -> None:
+        """Runs `rabbitmqctl` on this node. Raises `ServerUnavailable` with what it said."""
+        run_as(self._account, [str(self._ctl), *command], self._ctl_environment)
 
     def remove(self) -> None:
         self._node.remove()

@@ -166,7 +166,8 @@ class Appended(StrEnum):
     """The lease is no longer good: the worker must stop that task."""
 
     BUSY = "busy"
-    """Somebody else holds the row this moment: ask again with the next batch."""
+    """Not now: ask again with the next batch. Somebody else holds the row this moment, or an unsafe effect
+    would begin in a task that is to be cancelled, of which the worker is about to hear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,21 @@ async def test_appended_events_are_numbered_without_a_gap(world: World) -> None:
     assert used + used == (await world.tasks.get("default", lease.task_id)).usage
 
 
+async def test_no_effect_begins_once_a_cancel_was_acknowledged(world: World) -> None:
+    """Its intent is not stored; what was under way may still be told."""
+    await world.submit()
+    _, lease = await world.claim_one()
+    await world.tasks.cancel("default", lease.task_id)
+    intent = NewEvent(type=EventType.TOOL_DISPATCHED, journal={"path": "1/tool/0"})
+    outcomes = [
+        await world.workers.append([Append(lease, events, Usage())])
+        for events in ([intent], [STEP, intent], [STEP])
+    ]
+    assert [[Appended.BUSY], [Appended.BUSY], [Appended.STORED]] == outcomes
+    types = [event.type for event in await world.workers.history(lease)]
+    assert EventType.TOOL_DISPATCHED not in types
+
+
 async def test_a_batch_stores_the_good_and_names_the_lost(world: World) -> None:
     """One lost lease in a batch does not hold up the others."""
     await world.submit()

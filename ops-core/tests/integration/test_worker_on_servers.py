@@ -1,9 +1,13 @@
 """Service, worker and dispatcher over a real PostgreSQL and a real RabbitMQ, as separate parts."""
 
+import asyncio
+import json
 from contextlib import AsyncExitStack
+from typing import Any
 
+import pika
 import pytest
-from plant import Plant, all_are, submit
+from plant import Plant, all_are, submit, until
 
 from ops_core.ports import TaskType
 from ops_core.service import TaskService
@@ -83,3 +87,50 @@ async def test_a_drained_workers_task_goes_on_at_another(plant: Plant) -> None:
             await all_are(service, [task], Status.COMPLETED)
             done = await service.get(task.task_id, tenant_id="default")
     assert (1, 2) == (done.attempt, done.epoch)
+
+
+async def test_nothing_in_the_queue_stops_the_intake(plant: Plant, rabbitmq_url: str) -> None:
+    """Whatever somebody has put into the queue, the worker gets past it and hears the rings behind it."""
+    plant.steps.open.set()
+    ring = {
+        "queue_name": plant.queue,
+        "actor_name": "ring",
+        "args": [],
+        "kwargs": {},
+        "options": {},
+    }
+    forged: list[Any] = [
+        *(ring | {"actor_name": name} for name in ("nobody", 17, None, ["ring"], {"a": 1}, "")),
+        *(ring | {"kwargs": hint} for hint in ({"hint": {"task_id": 1}}, {"hint": "x" * 10**6}, 3)),
+        *(None, [], {}, "ring", ring | {"queue_name": 5}, ring | {"more": 1}, ring | {"args": 1}),
+    ]
+    bodies = [json.dumps(message).encode() for message in (*forged, ring, ring)] + [b"", b"\xff{"]
+
+    async def all_heard() -> bool:
+        return await asyncio.to_thread(_waiting, rabbitmq_url, plant.queue) == 0
+
+    async with plant.service() as service, plant.worker():
+        await until(all_heard)  # it listens
+        await asyncio.to_thread(_publish, rabbitmq_url, plant.queue, bodies)
+        await until(all_heard)
+        task = await submit(service)
+        await all_are(service, [task], Status.COMPLETED)
+    assert [task.task_id] == plant.steps.runs
+
+
+def _publish(url: str, queue: str, bodies: list[bytes]) -> None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for body in bodies:
+            channel.basic_publish("", queue, body, mandatory=True)
+
+
+def _waiting(url: str, queue: str) -> int | None:
+    """How many messages wait in the queue; None while there is no such queue."""
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        try:
+            found = connection.channel().queue_declare(queue, passive=True)
+        except pika.exceptions.ChannelClosedByBroker:
+            return None
+        return int(found.method.message_count)

@@ -99,5 +99,8 @@ class Intake:
         if message.actor_name == RING_ACTOR:
             self._claim()
         else:
-            log.warning("dropped a message that is not a ring", actor=message.actor_name[:100])
+            # Whoever may publish may have put anything there: what cannot be told must not be an error,
+            # which would bring the same message back for ever.
+            actor = str(message.actor_name)[:100]
+            log.warning("dropped a message that is not a ring", actor=actor)
         consumer.ack(message)

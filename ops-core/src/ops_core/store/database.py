@@ -27,6 +27,10 @@ SESSION_LIMITS: Final = {
 #: How long to wait for the server to accept a connection. Seconds.
 CONNECT_TIMEOUT_S: Final = 3.0
 
+#: How long to wait for the answer to a statement: a server whose host died, or that a firewall has forgotten,
+#: closes nothing and answers never. More than the server's own limit, which is told better. Seconds.
+ANSWER_TIMEOUT_S: Final = 20.0
+
 #: How long to wait for a free connection of the pool: many short transactions share it. Seconds.
 POOL_TIMEOUT_S: Final = 10.0
 
@@ -47,7 +51,9 @@ class Database:
     `url` is postgresql+asyncpg://…; nothing connects before the first use.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 10, answer_timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -57,6 +63,7 @@ class Database:
             json_serializer=dump_json,
             connect_args={
                 "timeout": CONNECT_TIMEOUT_S,
+                "command_timeout": answer_timeout_s,
                 "server_settings": SESSION_LIMITS,
             },
         )

@@ -22,17 +22,20 @@ from ops_core.task import TERMINAL, Task
 
 # Appends the events of many tasks in one commit. First the rows are locked, in order (two batches cannot
 # deadlock) and only where the lease still holds: that lock is what makes the epoch a fence. Then the
-# events are numbered from the locked rows. Only unindexed columns change. Index: primary keys.
+# events are numbered from the locked rows. Only unindexed columns change. An effect that is still to begin
+# waits here once a client was told that its task will be cancelled. Index: primary keys.
 _APPEND: Final = """
     WITH asked AS (
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[],
-                             $6::bigint[], $7::bigint[], $8::numeric[], $9::int[], $10::bool[])
+                             $6::bigint[], $7::bigint[], $8::numeric[], $9::int[], $10::bool[],
+                             $22::bool[])
           AS a (tenant_id, task_id, owner, epoch, events,
-                input_tokens, output_tokens, cost_usd, steps, finishes)
+                input_tokens, output_tokens, cost_usd, steps, finishes, opens)
     ), held AS (
         SELECT t.tenant_id, t.task_id, t.last_seq
         FROM task t JOIN asked a ON t.tenant_id = a.tenant_id AND t.task_id = a.task_id
         WHERE t.epoch = a.epoch AND t.owner = a.owner AND t.status = 'running'
+          AND NOT (a.opens AND t.cancel_requested)
         ORDER BY t.tenant_id, t.task_id
         FOR NO KEY UPDATE OF t SKIP LOCKED
     ), logged AS (
@@ -144,7 +147,10 @@ class SqlWorkerStore:
 
     async def append(self, batch: Sequence[Append]) -> list[Appended]:
         async with self._database.driver() as connection:
-            rows = await connection.fetch(_APPEND, *_task_columns(batch), *_event_columns(batch))
+            opens = [any(event.opens_effect for event in append.events) for append in batch]
+            rows = await connection.fetch(
+                _APPEND, *_task_columns(batch), *_event_columns(batch), opens
+            )
             stored = {(row["tenant_id"], row["task_id"]) for row in rows}
             if len(stored) == len(batch):
                 return [Appended.STORED] * len(batch)

@@ -106,6 +106,9 @@ class MemoryWorkerStore(MemoryState):
         if not self._holds(append.lease):
             return Appended.LOST
         key = TaskKey(append.lease.tenant_id, append.lease.task_id)
+        opens = any(event.opens_effect for event in append.events)
+        if opens and self._rows[key].task.cancel_requested:
+            return Appended.BUSY
         for event in append.events:
             self._add(key, event)
         row = self._rows[key]
