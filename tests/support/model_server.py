@@ -1,8 +1,8 @@
 """A model over HTTP that a test controls: OpenAI's chat completions, over a real socket.
 
-It thinks as simply as can be: it makes the calls of its script (or the one call that the test wants for such a
-goal) one after the other, each when it was shown the observation of the one before, and answers with the last
-observation. A test can hold a call, make calls fail, and count what was paid for.
+It thinks as simply as can be: it makes the calls of its script (or the one call that the test wants for such
+a goal) one after the other, each when it was shown the observation of the one before, and answers with the
+last observation. A test can hold a call, make calls fail, and count what was paid for.
 """
 
 import json
