@@ -41,7 +41,7 @@ class StepStatus(StrEnum):
 
 
 @dataclass(slots=True, kw_only=True)
-class StepView:
+class StepEntry:
     """One step. What its log does not say is None."""
 
     step: str
@@ -78,7 +78,7 @@ class StepView:
     duration_s: float | None = None
 
 
-def steps_of(task_id: str, log: Iterable[Event]) -> list[StepView]:
+def steps_of(task_id: str, log: Iterable[Event]) -> list[StepEntry]:
     """Each step of the log once, in the order in which they were first seen."""
     ledger = _Ledger(task_id)
     for event in log:
@@ -89,7 +89,7 @@ def steps_of(task_id: str, log: Iterable[Event]) -> list[StepView]:
 @dataclass(slots=True)
 class _Ledger:
     task_id: str
-    rows: dict[str, StepView] = field(default_factory=dict)
+    rows: dict[str, StepEntry] = field(default_factory=dict)
     attempt: int = 0
     generation: int = 1
 
@@ -107,10 +107,10 @@ class _Ledger:
             tell(self._row(path, event.data.get("kind") or kind), event)
             self._made(self.rows[path], event)
 
-    def _row(self, path: str, kind: str) -> StepView:
+    def _row(self, path: str, kind: str) -> StepEntry:
         row = self.rows.get(path)
         if row is None:
-            row = self.rows[path] = StepView(
+            row = self.rows[path] = StepEntry(
                 step=path,
                 kind=kind,
                 key=idempotency_key(self.task_id, path),
@@ -122,7 +122,7 @@ class _Ledger:
             row.kind = kind
         return row
 
-    def _made(self, row: StepView, event: Event) -> None:
+    def _made(self, row: StepEntry, event: Event) -> None:
         """By whom: a step belongs to the attempt that last worked on it, not to who answered it."""
         if event.type not in _FROM_OUTSIDE:
             row.attempt, row.generation = self.attempt, self.generation
@@ -137,7 +137,7 @@ class _Ledger:
                 self._made(row, event)
 
 
-def _call(row: StepView, event: Event) -> None:
+def _call(row: StepEntry, event: Event) -> None:
     """What was called, and how: on every event of a tool."""
     data = event.data
     row.name = data.get("tool", data.get("name", row.name))
@@ -147,22 +147,22 @@ def _call(row: StepView, event: Event) -> None:
         row.arguments = _shown(row, data["arguments"])
 
 
-def _dispatched(row: StepView, event: Event) -> None:
+def _dispatched(row: StepEntry, event: Event) -> None:
     _call(row, event)
     row.status, row.started_at = StepStatus.DISPATCHED, event.at
 
 
-def _unknown(row: StepView, event: Event) -> None:
+def _unknown(row: StepEntry, event: Event) -> None:
     _call(row, event)
     row.status = StepStatus.UNKNOWN
 
 
-def _tool_completed(row: StepView, event: Event) -> None:
+def _tool_completed(row: StepEntry, event: Event) -> None:
     _call(row, event)
     _finish(row, event, output=event.data.get("output"))
 
 
-def _tool_failed(row: StepView, event: Event) -> None:
+def _tool_failed(row: StepEntry, event: Event) -> None:
     _call(row, event)
     if "output" in event.data:
         _finish(row, event, StepStatus.FAILED, output=event.data["output"])
@@ -170,20 +170,20 @@ def _tool_failed(row: StepView, event: Event) -> None:
         row.status = StepStatus.RESERVED
 
 
-def _llm(row: StepView, event: Event) -> None:
+def _llm(row: StepEntry, event: Event) -> None:
     data = event.data
     row.name, row.effect = data.get("model"), "pure"
     row.usage, row.cost_usd = data.get("usage"), data.get("cost_usd")
     _finish(row, event, output={key: data.get(key) for key in ("text", "tool_calls")})
 
 
-def _recorded(row: StepView, event: Event) -> None:
+def _recorded(row: StepEntry, event: Event) -> None:
     row.name = event.data.get("name", row.name)
     row.effect = event.data.get("effect", row.effect)
     _finish(row, event, output=row.output)
 
 
-def _asked(row: StepView, event: Event) -> None:
+def _asked(row: StepEntry, event: Event) -> None:
     """A timer, a question, a request for approval: what was asked stands beside the place."""
     row.name = event.data.get("tool")
     row.status, row.effect, row.started_at = StepStatus.WAITING, "pure", event.at
@@ -191,21 +191,21 @@ def _asked(row: StepView, event: Event) -> None:
     row.arguments = _shown(row, asked)
 
 
-def _fired(row: StepView, event: Event) -> None:
+def _fired(row: StepEntry, event: Event) -> None:
     _finish(row, event)
 
 
-def _answered(row: StepView, event: Event) -> None:
+def _answered(row: StepEntry, event: Event) -> None:
     row.resolution = {"answer": _shown(row, event.data.get("answer"))}
     _finish(row, event, output=event.data.get("answer"))
 
 
-def _decided(row: StepView, event: Event) -> None:
+def _decided(row: StepEntry, event: Event) -> None:
     row.resolution = {key: event.data.get(key) for key in ("decision", "comment")}
     _finish(row, event, output=row.resolution)
 
 
-def _resolved(row: StepView, event: Event) -> None:
+def _resolved(row: StepEntry, event: Event) -> None:
     outcome, result = event.data.get("outcome"), event.data.get("result")
     row.resolution = {"outcome": outcome, "result": _shown(row, result)}
     match outcome:
@@ -217,12 +217,12 @@ def _resolved(row: StepView, event: Event) -> None:
             _finish(row, event, StepStatus.FAILED)
 
 
-def _child_started(row: StepView, event: Event) -> None:
+def _child_started(row: StepEntry, event: Event) -> None:
     row.name, row.effect = "start", "idempotent"
     _finish(row, event, output={"child_task_id": event.data.get("child_task_id")})
 
 
-def _child_finished(row: StepView, event: Event) -> None:
+def _child_finished(row: StepEntry, event: Event) -> None:
     row.name, row.effect, row.status = "wait", "pure", StepStatus.WAITING
     row.started_at = row.started_at or event.at
     end = {key: event.data.get(key) for key in ("child_task_id", "status")}
@@ -230,7 +230,7 @@ def _child_finished(row: StepView, event: Event) -> None:
 
 
 def _finish(
-    row: StepView, event: Event, status: StepStatus = StepStatus.COMMITTED, output: Any = None
+    row: StepEntry, event: Event, status: StepStatus = StepStatus.COMMITTED, output: Any = None
 ) -> None:
     row.status, row.finished_at = status, event.at
     row.output = _shown(row, output)
@@ -242,7 +242,7 @@ def _finish(
         row.started_at = event.at - timedelta(seconds=took)
 
 
-def _shown(row: StepView, value: Any) -> Any:
+def _shown(row: StepEntry, value: Any) -> Any:
     """The value, or the beginning of its text when it is too long for a list."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if len(text) <= MAX_SHOWN:
@@ -251,7 +251,7 @@ def _shown(row: StepView, value: Any) -> Any:
     return text[:MAX_SHOWN]
 
 
-_TELLERS: Final[dict[str, tuple[str, Callable[[StepView, Event], None]]]] = {
+_TELLERS: Final[dict[str, tuple[str, Callable[[StepEntry, Event], None]]]] = {
     EventType.LLM_COMPLETED: ("llm", _llm),
     EventType.TOOL_DISPATCHED: ("tool", _dispatched),
     EventType.TOOL_COMPLETED: ("tool", _tool_completed),

@@ -16,7 +16,7 @@ from ops_core.log import EventType, NewEvent
 from ops_core.moves import complete
 from ops_core.ports import Append, Lease, TaskLog
 from ops_core.step import Step, idempotency_key
-from ops_core.steps import MAX_SHOWN, StepStatus, StepView, steps_of
+from ops_core.steps import MAX_SHOWN, StepEntry, StepStatus, steps_of
 from ops_core.task import JsonObject, NewTask, Status, Task, Usage
 from ops_core.testing import FrozenClock, MemoryStore
 from ops_core.writer import StepWriter
@@ -44,7 +44,7 @@ class Bench:
         self.clock = FrozenClock()
         self.store = MemoryStore(self.clock)
 
-    async def run(self, body: Body) -> list[StepView]:
+    async def run(self, body: Body) -> list[StepEntry]:
         """The steps after one run of the task."""
         await self.store.beat("w", ["default"], slots=1, running=0)
         if not self.store._rows:
@@ -61,7 +61,7 @@ class Bench:
         new = NewTask(task_id=task_id, tenant_id="d", task_type="x", input_data={}, **fields)
         await self.store.submit(new)
 
-    async def steps(self) -> list[StepView]:
+    async def steps(self) -> list[StepEntry]:
         return steps_of("t", await self.store.log("d", "t"))
 
     async def status(self) -> Status:
@@ -100,7 +100,7 @@ async def test_an_unsafe_call_is_one_row_with_its_key(bench: Bench) -> None:
 
 async def test_a_call_under_way_is_dispatched(bench: Bench) -> None:
     """While it runs: its intent is on record, its end is not."""
-    seen: list[StepView] = []
+    seen: list[StepEntry] = []
 
     async def look() -> None:
         seen.extend(await bench.steps())
