@@ -8,7 +8,7 @@ import pytest
 from typer.main import get_command
 
 from opspawn.cli import app, exits
-from opspawn.cli.commands import OUTCOME_HELP
+from opspawn.cli.options import OUTCOME_HELP
 from support.documents import ROOT, blocks, documents, names, prose, read, rows, section
 
 CLI = read("docs/reference/cli.md")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pydantic import BaseModel
 
 from ops_core.api.step_views import StepView
 from ops_core.ports import TaskFilter
@@ -21,7 +22,11 @@ REST = read("docs/reference/rest.md")
 BODIES = [json.loads(block) for block in blocks(PAGE, "json")]
 TASKS = [body for body in BODIES if "task_type" in body]
 
-REPLIES = {"answer": InputReply, "decision": ApprovalReply, "outcome": EffectReply}
+REPLIES: dict[str, type[BaseModel]] = {
+    "answer": InputReply,
+    "decision": ApprovalReply,
+    "outcome": EffectReply,
+}
 
 
 @pytest.mark.parametrize("body", TASKS)
