@@ -98,6 +98,7 @@ class _Ledger:
             self.attempt = event.data.get("attempt", self.attempt)
         elif event.type == EventType.TASK_RETRIED:
             self.generation = event.data.get("generation", self.generation)
+            self._ask_again()
         elif event.type == EventType.TASK_WAITING:
             self._children(event)
         told = _TELLERS.get(event.type)
@@ -106,6 +107,12 @@ class _Ledger:
             kind, tell = told
             tell(self._row(path, event.data.get("kind") or kind), event)
             self._made(self.rows[path], event)
+
+    def _ask_again(self) -> None:
+        """A call that a person gave up is in doubt again when its task is retried."""
+        for row in self.rows.values():
+            if row.resolution is not None and row.resolution.get("outcome") == "fail":
+                row.status, row.finished_at, row.duration_s = StepStatus.UNKNOWN, None, None
 
     def _row(self, path: str, kind: str) -> StepEntry:
         row = self.rows.get(path)

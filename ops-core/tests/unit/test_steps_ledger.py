@@ -145,6 +145,17 @@ async def test_a_call_that_is_made_again_stays_one_row(bench: Bench) -> None:
     assert {"outcome": "run_again", "result": None} == row.resolution
 
 
+async def test_a_call_that_was_given_up_is_in_doubt_again_after_a_retry(bench: Bench) -> None:
+    """Whoever retries the task is asked once more."""
+    await bench.run(broken_mail)
+    await bench.store.signal("d", "t", answers.resolution("1/mail", "fail", None))
+    [row] = await bench.run(mail)
+    assert (StepStatus.FAILED, Status.FAILED) == (row.status, await bench.status())
+    await bench.store.retry("d", "t")
+    [row] = await bench.run(mail)
+    assert (StepStatus.UNKNOWN, Status.WAITING) == (row.status, await bench.status())
+
+
 async def test_a_call_that_failed_before_its_effect_may_be_made_again(bench: Bench) -> None:
     """It is `reserved`, and says why."""
 
