@@ -207,7 +207,8 @@ async def test_relatives_are_named_alike(
 ) -> None:
     """Parent and dependencies of a task that gRPC submits are those that REST would store."""
     await waiting(store, "a")
-    sent = {"task_type": "noop", "parent_task_id": "a", "depends_on": ["a"]}
+    await waiting(store, "b")
+    sent = {"task_type": "noop", "parent_task_id": "a", "depends_on": ["b"]}
     first = (await rest.post(f"{TASKS}/", json=sent)).json()
     task = (await rpc.CreateTask(ParseDict(sent, tasks_pb2.CreateTaskRequest()))).task
     assert ("a", "a", "delayed") == (first["parent_task_id"], task.parent_task_id, task.reason)
