@@ -168,3 +168,78 @@ def test_a_cost_is_told_to_the_digit_that_counts(value: object, expected: str) -
 def test_tokens_are_told_as_read_and_written() -> None:
     """Large numbers with separators."""
     assert tokens({"input_tokens": 12345, "output_tokens": 6}) == "12,345 + 6 tokens"
+
+
+WAITS = [
+    (
+        {"reason": "input", "step": "1/tool/1/input/1", "question": "Which\x1b[2J one?"},
+        ["waiting", "for an answer: Which one?"],
+        'opspawn tasks answer task_1 "…" --step 1/tool/1/input/1',
+    ),
+    (
+        {"reason": "approval", "step": "1/tool/1", "tool": "pay", "arguments": {"eur": 5}},
+        ["waiting", 'for approval of pay({"eur": 5})'],
+        "opspawn tasks approve task_1 1/tool/1   (or reject)",
+    ),
+    (
+        {
+            "reason": "effect_unknown",
+            "step": "1/tool/1;rm",
+            "tool": "send",
+            "arguments": None,
+            "why": "its worker died",
+        },
+        ["waiting", "for word on send(null): its worker died"],
+        "opspawn tasks resolve task_1 '1/tool/1;rm' happened   (or run_again, or fail)",
+    ),
+    (
+        {"reason": "child", "step": "1/tool/1/children/1", "children": ["a"], "needed": 1},
+        ["waiting", "for 1 of its children to end"],
+        "opspawn tasks children task_1",
+    ),
+    (
+        {"reason": "timer", "step": "1", "until": "2026-01-02T00:00:00+00:00"},
+        ["waiting", "for 2026-01-02 00:00:00 UTC"],
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("wait", "line", "command"), WAITS)
+def test_a_wait_is_shown_with_the_command_that_ends_it(
+    wait: dict[str, Any], line: list[str], command: str
+) -> None:
+    """The command can be pasted: what comes from the server is quoted."""
+    out = io.StringIO()
+    view = RunView(Console(file=out, width=200, highlight=False), "task_1")
+    data = {"reason": wait["reason"], "waiting_for": [wait]}
+    view.show(Event(1, "task.waiting", START, data, {}))
+    first, *more = out.getvalue().splitlines()
+    assert line == [part for part in first.split("  ") if part][1:]
+    assert ([command] if command else []) == [other.strip() for other in more]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "expected"),
+    [
+        ("task.woken", {"why": "timer"}, [["woken", "timer"]]),
+        ("input.requested", {"question": "Which?"}, [["question", "Which?"]]),
+        ("input.received", {"answer": {"a": 1}}, [["reply", '{"a": 1}']]),
+        ("approval.resolved", {"decision": "approve", "comment": None}, [["approved"]]),
+        ("approval.resolved", {"decision": "reject", "comment": "No."}, [["rejected", "No."]]),
+        ("tool.unknown", {"tool": "send", "why": "cut off"}, [["in doubt", "send: cut off"]]),
+        ("effect.resolved", {"outcome": "run_again"}, [["resolved", "run again"]]),
+        (
+            "child.finished",
+            {"child_task_id": "a", "status": "failed"},
+            [["child ended", "a: failed"]],
+        ),
+        ("step.recorded", {"kind": "clock", "name": "now"}, []),
+    ],
+)
+def test_what_happens_around_a_wait_is_told(
+    kind: str, data: dict[str, Any], expected: list[list[str]]
+) -> None:
+    """One line each; a look at the clock is not worth one."""
+    found = [[p.strip() for p in line[1:] if p.strip()] for line in words((kind, data))]
+    assert expected == found

@@ -42,7 +42,12 @@ class PlainTelling:
     def finished(
         self, step: Step, value: Any, duration_s: float
     ) -> tuple[EventType, JsonObject, Usage]:
-        data = step.place | {"kind": step.kind, "name": step.name, "duration_s": duration_s}
+        data = step.place | {
+            "kind": step.kind,
+            "name": step.name,
+            "effect": step.effect,
+            "duration_s": duration_s,
+        }
         if step.effect == "unsafe":
             return (
                 EventType.TOOL_COMPLETED,

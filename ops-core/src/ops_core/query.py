@@ -14,10 +14,24 @@ from ops_core.task import Status
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
-class TaskQuery(BaseModel):
-    """A page of tasks, newest first. A filter that is left out does not filter."""
+class PageQuery(BaseModel):
+    """A page of tasks, newest first."""
 
     model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+    cursor: str | None = Field(
+        None, max_length=1000, description="`next_cursor` of the page before."
+    )
+
+    @field_validator("cursor")
+    @classmethod
+    def _cursor_text(cls, value: str | None) -> str | None:
+        return _storable(value)
+
+
+class TaskQuery(PageQuery):
+    """A page of tasks, newest first. A filter that is left out does not filter."""
 
     status: Status | None = None
     task_type: str | None = Field(None, max_length=100)
@@ -26,17 +40,11 @@ class TaskQuery(BaseModel):
     parent_task_id: str | None = Field(None, max_length=100)
     thread_id: str | None = Field(None, max_length=100)
     created_after: AwareDatetime | None = Field(None, description="RFC 3339; excludes that moment.")
-    limit: int = Field(50, ge=1, le=MAX_PAGE)
-    cursor: str | None = Field(
-        None, max_length=1000, description="`next_cursor` of the page before."
-    )
 
-    @field_validator("task_type", "agent", "label", "parent_task_id", "thread_id", "cursor")
+    @field_validator("task_type", "agent", "label", "parent_task_id", "thread_id")
     @classmethod
     def _text(cls, value: str | None) -> str | None:
-        if value is not None and _UNSTORABLE.search(value):
-            raise ValueError("contains a NUL character or a lone surrogate")
-        return value
+        return _storable(value)
 
     @field_validator("label")
     @classmethod
@@ -64,3 +72,9 @@ class TaskQuery(BaseModel):
             thread_id=self.thread_id,
             created_after=self.created_after,
         )
+
+
+def _storable(value: str | None) -> str | None:
+    if value is not None and _UNSTORABLE.search(value):
+        raise ValueError("contains a NUL character or a lone surrogate")
+    return value

@@ -11,11 +11,14 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError as SchemaError
 
+from ops_core import answers
+from ops_core.answers import Decision, EffectOutcome
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.log import Event
-from ops_core.ports import TaskFilter, TaskPage, TaskStore, TaskType
+from ops_core.ports import Decide, TaskFilter, TaskPage, TaskStore, TaskType
 from ops_core.request import TaskRequest, check_json
-from ops_core.task import JsonObject, NewTask, Task, new_task_id
+from ops_core.steps import StepEntry, steps_of
+from ops_core.task import JsonObject, NewTask, Status, Task, new_task_id
 
 MAX_PAGE = 200
 MAX_KEY_LENGTH = 255
@@ -27,6 +30,14 @@ class Submitted:
 
     task: Task
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepPage:
+    """Steps of a task, in the order in which they were first seen, and how many there are in all."""
+
+    steps: list[StepEntry]
+    total: int
 
 
 class TaskService:
@@ -89,9 +100,48 @@ class TaskService:
     ) -> list[Event]:
         """The events after `after`, in order. Raises `TaskNotFound`, `InvalidRequest`."""
         _check_limit(limit)
-        if not 0 <= after < 2**63:
-            raise InvalidRequest([FieldError("after", "must be a sequence number, 0 or larger")])
+        _check_after(after)
         return await self._store.events(tenant_id, _checked_id(task_id), after=after, limit=limit)
+
+    async def steps(
+        self, task_id: str, *, tenant_id: str, after: int = 0, limit: int = 100
+    ) -> StepPage:
+        """The steps after the first `after`. Raises `TaskNotFound`, `InvalidRequest`."""
+        _check_limit(limit)
+        _check_after(after)
+        log = await self._store.log(tenant_id, _checked_id(task_id))
+        steps = steps_of(task_id, log)
+        return StepPage(steps[after : after + limit], len(steps))
+
+    async def answer(self, task_id: str, value: Any, *, step: str | None, tenant_id: str) -> Task:
+        """Answers a question; without `step` the one that is open.
+
+        Raises `TaskNotFound`, `TaskFinished`, `NothingAsked`, and `InvalidRequest` when several are open.
+        """
+        check_json({"answer": value, "step": step})
+        return await self._signal(tenant_id, task_id, answers.answer(step, value))
+
+    async def resolve(
+        self, task_id: str, step: str, outcome: EffectOutcome, result: Any, *, tenant_id: str
+    ) -> Task:
+        """Says what came of a call in doubt. Raises `TaskNotFound`, `TaskFinished`, `NothingAsked`."""
+        check_json({"result": result, "step": step})
+        if result is not None and outcome != "happened":
+            raise InvalidRequest([FieldError("result", "is only for what happened")])
+        return await self._signal(tenant_id, task_id, answers.resolution(step, outcome, result))
+
+    async def decide(
+        self, task_id: str, step: str, verdict: Decision, comment: str | None, *, tenant_id: str
+    ) -> Task:
+        """Approves or rejects a call. Raises `TaskNotFound`, `TaskFinished`, `NothingAsked`."""
+        check_json({"comment": comment, "step": step})
+        return await self._signal(tenant_id, task_id, answers.decision(step, verdict, comment))
+
+    async def _signal(self, tenant_id: str, task_id: str, decide: Decide) -> Task:
+        task = await self._store.signal(tenant_id, _checked_id(task_id), decide)
+        if task.status is Status.PENDING:
+            self._ring_soon(task.queue, task.task_id)
+        return task
 
     async def cancel(self, task_id: str, *, tenant_id: str) -> Task:
         """Cancels, or asks the owner to. Raises `TaskNotFound`, `TaskFinished`."""
@@ -106,6 +156,10 @@ class TaskService:
         self._ring_soon(task.queue, task.task_id)
         return task
 
+    async def discard(self, task_id: str, *, tenant_id: str) -> Task:
+        """Takes a task off the list of dead letters. Raises `TaskNotFound`, `NotADeadLetter`."""
+        return await self._store.discard(tenant_id, _checked_id(task_id))
+
     async def check(self) -> None:
         """Raises `StoreUnavailable` when no task could be accepted now."""
         await self._store.check()
@@ -116,6 +170,21 @@ class TaskService:
         """One page, newest first. Raises `InvalidRequest` for a wrong limit or cursor."""
         _check_limit(limit)
         return await self._store.page(tenant_id, where, limit=limit, cursor=cursor)
+
+    async def children(
+        self, task_id: str, *, tenant_id: str, limit: int = 50, cursor: str | None = None
+    ) -> TaskPage:
+        """One page of a task's children, newest first. Raises `TaskNotFound`, `InvalidRequest`."""
+        parent = await self.get(task_id, tenant_id=tenant_id)
+        where = TaskFilter(parent_task_id=parent.task_id)
+        return await self.list(where, tenant_id=tenant_id, limit=limit, cursor=cursor)
+
+    async def dead_letters(
+        self, *, tenant_id: str, limit: int = 50, cursor: str | None = None
+    ) -> TaskPage:
+        """One page of the tasks that failed for an operator to look at. Raises `InvalidRequest`."""
+        where = TaskFilter(dead_letter=True)
+        return await self.list(where, tenant_id=tenant_id, limit=limit, cursor=cursor)
 
     def _checked(self, request: TaskRequest) -> TaskRequest:
         """The request with older names of its input replaced, if a worker could run it."""
@@ -163,6 +232,11 @@ def _field_error(error: SchemaError) -> FieldError:
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= MAX_PAGE:
         raise InvalidRequest([FieldError("limit", f"must be between 1 and {MAX_PAGE}")])
+
+
+def _check_after(after: int) -> None:
+    if not 0 <= after < 2**63:
+        raise InvalidRequest([FieldError("after", "must be a sequence number, 0 or larger")])
 
 
 def _checked_key(key: str | None) -> str | None:

@@ -53,7 +53,7 @@ class AwayStore(MemoryStore):
     async def submit(self, *_: object, **__: object) -> Any:
         raise StoreUnavailable(f"cannot connect to {SECRET}")
 
-    get = events = cancel = check = page = submit
+    get = events = cancel = check = page = log = signal = discard = submit
 
 
 class BuggyStore(MemoryStore):
@@ -62,7 +62,7 @@ class BuggyStore(MemoryStore):
     async def submit(self, *_: object, **__: object) -> Any:
         raise ZeroDivisionError(SECRET)
 
-    get = events = cancel = check = page = submit
+    get = events = cancel = check = page = log = signal = discard = submit
 
 
 class HangingStore(MemoryStore):

@@ -44,6 +44,14 @@ def test_paths_are_spelled_as_in_the_contract(document: dict[str, Any]) -> None:
         "/api/v1/tasks/{task_id}/events",
         "/api/v1/tasks/{task_id}/cancel",
         "/api/v1/tasks/{task_id}/retry",
+        "/api/v1/tasks/{task_id}/children",
+        "/api/v1/tasks/{task_id}/steps",
+        "/api/v1/tasks/{task_id}/input",
+        "/api/v1/tasks/{task_id}/effects/{step}/resolve",
+        "/api/v1/tasks/{task_id}/approvals/{step}/resolve",
+        "/api/v1/dead-letters",
+        "/api/v1/dead-letters/{task_id}/retry",
+        "/api/v1/dead-letters/{task_id}/discard",
         "/health",
         "/ready",
     }
@@ -88,6 +96,7 @@ def test_every_error_is_described_as_a_problem(document: dict[str, Any]) -> None
 
 def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> None:
     """The statuses of the contract, by operation."""
+    brought = {"202", "404", "408", "409", "413", "415", "422", "500", "503"}
     expected = {
         "create_task": {"200", "201", "408", "409", "413", "415", "422", "500", "503"},
         "list_tasks": {"200", "422", "500", "503"},
@@ -95,6 +104,14 @@ def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> N
         "list_task_events": {"200", "404", "422", "500", "503"},
         "cancel_task": {"200", "202", "404", "409", "422", "500", "503"},
         "retry_task": {"202", "404", "409", "422", "500", "503"},
+        "list_children": {"200", "404", "422", "500", "503"},
+        "list_steps": {"200", "404", "422", "500", "503"},
+        "send_input": brought,
+        "resolve_effect": brought,
+        "resolve_approval": brought,
+        "list_dead_letters": {"200", "422", "500", "503"},
+        "retry_dead_letter": {"202", "404", "409", "422", "500", "503"},
+        "discard_dead_letter": {"200", "404", "409", "422", "500", "503"},
         "health": {"200"},
         "ready": {"200", "500", "503"},
     }

@@ -68,6 +68,11 @@ async def test_a_wrong_parameter_of_a_list_is_named(
         ("GET", f"{TASKS}task_1", "query.wait"),
         ("GET", f"{TASKS}task_1/events", "query.wait"),
         ("POST", f"{TASKS}task_1/cancel", "query.wait"),
+        ("GET", f"{TASKS}task_1/steps", "query.wait"),
+        ("GET", f"{TASKS}task_1/children", "query.wait"),
+        ("GET", "/api/v1/dead-letters", "query.wait"),
+        ("POST", "/api/v1/dead-letters/task_1/retry", "query.wait"),
+        ("POST", "/api/v1/dead-letters/task_1/discard", "query.wait"),
     ],
 )
 async def test_an_unknown_parameter_is_refused_on_every_route(
@@ -119,6 +124,8 @@ async def test_a_path_that_is_nowhere_is_404(client: httpx2.AsyncClient) -> None
         ("/api/v1/tasks", "GET, POST"),
         (f"{TASKS}task_1", "GET"),
         (f"{TASKS}task_1/cancel/", "POST"),
+        (f"{TASKS}task_1/effects/1/tool/1/resolve", "POST"),
+        ("/api/v1/dead-letters/", "GET"),
         ("/health", "GET"),
         ("/openapi.json", "GET, HEAD"),
     ],
@@ -141,6 +148,10 @@ CALLS = [
     ("GET", f"{TASKS}task_1"),
     ("GET", f"{TASKS}task_1/events"),
     ("POST", f"{TASKS}task_1/cancel"),
+    ("GET", f"{TASKS}task_1/steps"),
+    ("GET", f"{TASKS}task_1/children"),
+    ("GET", "/api/v1/dead-letters"),
+    ("POST", "/api/v1/dead-letters/task_1/discard"),
 ]
 
 

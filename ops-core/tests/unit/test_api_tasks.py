@@ -79,6 +79,7 @@ async def test_a_submitted_task_is_answered_as_the_contract_has_it(
         "scheduled_at": None,
         "started_at": None,
         "completed_at": None,
+        "dead_letter_at": None,
     }
     assert list(expected.items()) == list(answer.json().items())
 

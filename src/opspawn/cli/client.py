@@ -70,6 +70,30 @@ class ApiClient:
     async def cancel(self, task_id: str) -> Json:
         return await self._ask("POST", f"/tasks/{_segment(task_id)}/cancel")
 
+    async def steps(self, task_id: str, *, after: int, limit: int) -> Json:
+        params = {"after": after, "limit": limit}
+        return await self._ask("GET", f"/tasks/{_segment(task_id)}/steps", params=params)
+
+    async def children(self, task_id: str, *, limit: int) -> Json:
+        return await self._ask(
+            "GET", f"/tasks/{_segment(task_id)}/children", params={"limit": limit}
+        )
+
+    async def answer(self, task_id: str, body: Json) -> Json:
+        return await self._ask("POST", f"/tasks/{_segment(task_id)}/input", json=body)
+
+    async def resolve(self, kind: str, task_id: str, step: str, body: Json) -> Json:
+        """`kind` is `effects` or `approvals`."""
+        path = f"/tasks/{_segment(task_id)}/{kind}/{_segment(step)}/resolve"
+        return await self._ask("POST", path, json=body)
+
+    async def dead_letters(self, *, limit: int) -> Json:
+        return await self._ask("GET", "/dead-letters", params={"limit": limit})
+
+    async def dead_letter(self, task_id: str, verb: str) -> Json:
+        """`verb` is `retry` or `discard`."""
+        return await self._ask("POST", f"/dead-letters/{_segment(task_id)}/{verb}")
+
     async def events(self, task_id: str, *, after: int, limit: int) -> list[Event]:
         """The events after `after`, in order, at most `limit`."""
         params = {"after": after, "limit": limit}
@@ -130,9 +154,9 @@ def _json_object(answer: httpx2.Response) -> Json | None:
     return body if isinstance(body, dict) else None
 
 
-def _segment(task_id: str) -> str:
-    """An id as one segment of a path: `../x` must not become another address."""
-    return quote(task_id, safe="")
+def _segment(name: str) -> str:
+    """An id or a step as one segment of a path: `../x` must not become another address."""
+    return quote(name, safe="")
 
 
 def _is_local(url: str) -> bool:

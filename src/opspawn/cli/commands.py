@@ -4,11 +4,23 @@ Those modules are imported when their command runs: `opspawn --help` must answer
 command that talks to a server has no use for the server's own libraries.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from opspawn.cli import waiting_commands
 from opspawn.cli.configuration import server_url, settings
+from opspawn.cli.options import (
+    OUTCOME_HELP,
+    AsJson,
+    Deadline,
+    GoalText,
+    Model,
+    Provider,
+    Status,
+    TaskId,
+    Url,
+)
 
 app = typer.Typer(
     help="Runs LLM agents as durable tasks. Start with `opspawn demo`, then `opspawn up`.",
@@ -17,22 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 tasks_app = typer.Typer(help="Looks at the tasks of a running server.", rich_markup_mode=None)
+tasks_app.add_typer(waiting_commands.tasks_app)
 app.add_typer(tasks_app, name="tasks")
-
-OUTCOME_HELP = (
-    "Exit code: 0 completed, 1 failed, 2 cancelled, 3 waiting for something from outside, "
-    "4 no server answers, 5 the server refused, 64 wrong use or setting, 69 cannot start, "
-    "130 Ctrl-C."
-)
-
-Status = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
-GoalText = Annotated[str, typer.Argument(metavar="GOAL", help="What the agent should do.")]
-TaskId = Annotated[str, typer.Argument(metavar="TASK_ID")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
-Url = Annotated[str | None, typer.Option(help="The server, instead of OPSPAWN_URL.")]
-Provider = Annotated[str | None, typer.Option(help="openai, openrouter, local, …")]
-Model = Annotated[str | None, typer.Option(help="The model, as its provider names it.")]
-Deadline = Annotated[float | None, typer.Option(metavar="SECONDS", help="Fail after this long.")]
+app.add_typer(waiting_commands.dead_letters_app, name="dead-letters")
 
 
 @app.callback(invoke_without_command=True)

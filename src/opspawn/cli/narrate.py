@@ -4,43 +4,19 @@ Everything that comes from a model, a tool or the server is untrusted: it passes
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from opspawn.cli.client import Event, Json
+from opspawn.cli.narrate_waits import TELLERS
 from opspawn.cli.text import bounded, json_text, one_line
+from opspawn.cli.told import Line, Told
 
 #: A tool that takes less is not worth a line for its time.
 NOTABLE_S: Final = 0.1
 
 #: What is waited for between two events of a run, most of the time.
 THINKING: Final = "waiting for the model"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that happened; `words` may be several lines."""
-
-    label: str
-    words: str = ""
-    style: str = ""
-    detail: str = ""
-    """Small print below: tokens, cost, time."""
-
-    says: str | None = None
-    """What a later event may say again."""
-
-    is_echo: bool = False
-    """Left out when a line that `says` the same was shown before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """An event in words; `busy` says what is being waited for after it."""
-
-    lines: tuple[Line, ...] = ()
-    busy: str = ""
 
 
 def narrate(event: Event) -> Told:
@@ -155,7 +131,7 @@ def _tool_completed(data: Json) -> Told:
 
 
 def _tool_failed(data: Json) -> Told:
-    words = _problem(data) if "error" in data else bounded(data.get("output"))
+    words = _problem(data) if "error" in data else bounded(data.get("output", data.get("why")))
     seen = Line("tool failed", words, "red", _tool_detail(data))
     return Told((_call(data, is_echo=True), seen), busy=THINKING)
 
@@ -199,4 +175,5 @@ _TELLERS: Final[dict[str, Callable[[Json], Told]]] = {
     "tool.failed": _tool_failed,
     "agent.limit": _limit,
     "agent.finish": _finish,
+    **TELLERS,
 }

@@ -85,7 +85,7 @@ async def submit(api: ApiClient, goal: Goal) -> Json:
 
 async def watch(api: ApiClient, task_id: str, *, through_waiting: bool = False) -> Json:
     """Shows the run live until it ends; returns the task as it then stands."""
-    view = RunView(Console(stderr=True, highlight=False))
+    view = RunView(Console(stderr=True, highlight=False), task_id)
     follower = Follower(api, task_id, through_waiting=through_waiting)
     try:
         async for seen in follower.events():

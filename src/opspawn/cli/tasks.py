@@ -12,6 +12,7 @@ from rich.text import Text
 from opspawn.cli.client import ApiClient, Json
 from opspawn.cli.narrate import cost, tokens
 from opspawn.cli.text import bounded, one_line, print_json, print_line
+from opspawn.cli.waits import told, waits_of
 
 #: Wide enough for a whole id: a list that goes into a pipe must not be cut at 80 columns.
 PIPE_WIDTH = 200
@@ -22,21 +23,26 @@ def list_tasks(url: str, *, status: str | None, limit: int, as_json: bool) -> No
     where: dict[str, str | int] = {"limit": limit}
     if status is not None:
         where["status"] = status
-    page = _ask(url, lambda api: api.tasks(where))
+    page = ask(url, lambda api: api.tasks(where))
     if as_json:
         print_json(page)
         return
+    print_page(page)
+
+
+def print_page(page: Json) -> None:
+    """The tasks of a page, and how many there are besides."""
     tasks = page.get("tasks") or []
-    console = _console()
-    console.print(_table(tasks))
+    out = console()
+    out.print(task_table(tasks))
     total = page.get("total", len(tasks))
     if total != len(tasks):
-        console.print(Text(f"{len(tasks)} of {total} tasks (--limit shows more).", style="dim"))
+        out.print(Text(f"{len(tasks)} of {total} tasks (--limit shows more).", style="dim"))
 
 
 def show(url: str, task_id: str, *, as_json: bool) -> None:
     """One task in full."""
-    task = _ask(url, lambda api: api.task(task_id))
+    task = ask(url, lambda api: api.task(task_id))
     if as_json:
         print_json(task)
     else:
@@ -45,7 +51,7 @@ def show(url: str, task_id: str, *, as_json: bool) -> None:
 
 def cancel(url: str, task_id: str, *, as_json: bool) -> None:
     """Cancels a task; one that is running stops at its next step."""
-    task = _ask(url, lambda api: api.cancel(task_id))
+    task = ask(url, lambda api: api.cancel(task_id))
     if as_json:
         print_json(task)
         return
@@ -56,7 +62,7 @@ def cancel(url: str, task_id: str, *, as_json: bool) -> None:
 
 def retry(url: str, task_id: str, *, as_json: bool) -> None:
     """Opens the next generation of a failed or cancelled task."""
-    task = _ask(url, lambda api: api.retry(task_id))
+    task = ask(url, lambda api: api.retry(task_id))
     if as_json:
         print_json(task)
         return
@@ -64,7 +70,7 @@ def retry(url: str, task_id: str, *, as_json: bool) -> None:
     print_line(f"{one_line(task.get('task_id'))}: pending again, generation {generation}.")
 
 
-def _ask(url: str, question: Callable[[ApiClient], Awaitable[Json]]) -> Json:
+def ask(url: str, question: Callable[[ApiClient], Awaitable[Json]]) -> Json:
     async def main() -> Json:
         async with ApiClient(url) as api:
             return await question(api)
@@ -72,12 +78,12 @@ def _ask(url: str, question: Callable[[ApiClient], Awaitable[Json]]) -> Json:
     return asyncio.run(main())
 
 
-def _console() -> Console:
+def console() -> Console:
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(highlight=False, width=width)
 
 
-def _table(tasks: list[Json]) -> Table:
+def task_table(tasks: list[Json]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("TASK", no_wrap=True)
     for title in ("STATUS", "CREATED", "TOOK", "TOKENS", "COST"):
@@ -109,6 +115,7 @@ def _details(task: Json) -> None:
         ("created", one_line(task.get("created_at"))),
         ("took", _took(task)),
         ("used", f"{tokens(usage)}, {cost(usage.get('cost_usd'))}, {usage.get('steps', 0)} steps"),
+        ("waits for", "\n".join(told(task["task_id"], wait) for wait in waits_of(task))),
         ("error", _error(task)),
         ("result", bounded(_result(task), lines=1000, characters=100_000)),
     ]
@@ -118,7 +125,7 @@ def _details(task: Json) -> None:
     for label, words in rows:
         if words:
             table.add_row(label, Text(words))
-    _console().print(table)
+    console().print(table)
 
 
 def _status(task: Json) -> str:

@@ -9,12 +9,15 @@ from rich.text import Text
 
 from opspawn.cli.client import Event, Json
 from opspawn.cli.follow import Found, Lost, Seen
-from opspawn.cli.narrate import Line, cost, narrate, tokens
+from opspawn.cli.narrate import cost, narrate, tokens
 from opspawn.cli.text import bounded, one_line
+from opspawn.cli.told import Line
+from opspawn.cli.waits import waits_of, what_to_do
 
 #: Where the words of an event begin: after `   0.42s  ` and a label.
 _TIME_WIDTH: Final = 10
 _LABEL_WIDTH: Final = 13
+_MARGIN: Final = " " * (_TIME_WIDTH + _LABEL_WIDTH)
 
 _STYLES: Final = {
     "completed": "bold green",
@@ -27,8 +30,9 @@ _STYLES: Final = {
 class RunView:
     """Shows one run. Untrusted words go into `Text`, never into markup."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, task_id: str = "TASK_ID") -> None:
         self._console = console
+        self._task_id = task_id
         self._status: Status | None = None
         self._started: datetime | None = None
         self._said: set[str | None] = set()
@@ -73,6 +77,8 @@ class RunView:
             if not (line.is_echo and line.says in self._said):
                 self._line(elapsed_s, line)
             self._said.add(line.says)
+        for wait in waits_of(event.data):
+            self._detail(what_to_do(self._task_id, wait))
         if told.busy and self._console.is_terminal:
             self._status = self._console.status(Text(told.busy, style="dim"))
             self._status.start()
@@ -82,11 +88,13 @@ class RunView:
         head = Text(f"{elapsed_s:7.2f}s  ", style="dim")
         head.append(f"{line.label:<{_LABEL_WIDTH}}", style=line.style)
         self._print(head.append(first, style="none"))
-        margin = " " * (_TIME_WIDTH + _LABEL_WIDTH)
         for other in others:
-            self._print(Text(margin + other))
-        if line.detail:
-            self._print(Text(margin + line.detail, style="dim"))
+            self._print(Text(_MARGIN + other))
+        self._detail(line.detail)
+
+    def _detail(self, words: str) -> None:
+        if words:
+            self._print(Text(_MARGIN + words, style="dim"))
 
     def _lost(self, lost: Lost) -> None:
         if not self._is_lost:

@@ -1,13 +1,14 @@
 """Puts the REST door together."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import Lifespan
 
-from ops_core.api import health, tasks
+from ops_core.api import dead_letters, health, tasks, waiting
 from ops_core.api.body import BodyLimit
 from ops_core.api.edge import Edge
 from ops_core.api.errors import HANDLERS
@@ -15,6 +16,8 @@ from ops_core.api.openapi import DocumentedApp
 from ops_core.api.slash import OtherSlash
 from ops_core.readiness import Probe
 from ops_core.service import TaskService
+
+_ROUTERS: Final = (tasks.router, waiting.router, dead_letters.router, health.router)
 
 
 def create_app(
@@ -47,8 +50,8 @@ def create_app(
     )
     app.state.service = service
     app.state.probes = dict(probes or {})
-    app.state.routes = [*app.routes, *tasks.router.routes, *health.router.routes]
-    for router in (tasks.router, health.router):
+    app.state.routes = [*app.routes, *(route for router in _ROUTERS for route in router.routes)]
+    for router in _ROUTERS:
         app.include_router(router)
     app.router.default = OtherSlash(app.router)
     return app

@@ -1,6 +1,9 @@
 """What a route may ask for."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -8,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from ops_core.errors import FieldError, InvalidRequest
+from ops_core.replies import ApprovalReply, EffectReply, InputReply, parse_reply_json
 from ops_core.request import TaskRequest, parse_request_json
 from ops_core.service import TaskService
 
@@ -23,15 +27,32 @@ async def _tenant_id() -> str:
 
 
 async def _task_request(request: Request) -> TaskRequest:
-    """The body, parsed once, from its bytes. Raises `InvalidRequest`, or 415 when it is not JSON.
+    """The body, parsed once, from its bytes. Raises `InvalidRequest`, or 415 when it is not JSON."""
+    return parse_request_json(await _json(request, "task"))
+
+
+async def _input(request: Request) -> InputReply:
+    return parse_reply_json(InputReply, await _json(request, "answer"))
+
+
+async def _effect(request: Request) -> EffectReply:
+    return parse_reply_json(EffectReply, await _json(request, "outcome"))
+
+
+async def _approval(request: Request) -> ApprovalReply:
+    return parse_reply_json(ApprovalReply, await _json(request, "decision"))
+
+
+async def _json(request: Request, what: str) -> bytes:
+    """The bytes of a JSON body. Raises 415 when it does not claim to be one.
 
     A body without a content type is refused as well: any page in a browser can send one to a local
     server without asking, but not one that claims to be JSON.
     """
     if not is_json(request.headers.get("content-type", "")):
-        detail = "Send the task as JSON, with the header Content-Type: application/json."
+        detail = f"Send the {what} as JSON, with the header Content-Type: application/json."
         raise HTTPException(415, detail, {"Accept": "application/json"})
-    return parse_request_json(await request.body())
+    return await request.body()
 
 
 def is_json(content_type: str) -> bool:
@@ -49,6 +70,16 @@ async def once(request: Request) -> None:
         raise InvalidRequest([FieldError(f"query.{name}", "is given twice") for name in twice])
 
 
+@contextmanager
+def in_query() -> Iterator[None]:
+    """Says where a parameter that only the store can judge (the cursor) was sent."""
+    try:
+        yield
+    except InvalidRequest as error:
+        fields = [replace(field, path=f"query.{field.path}") for field in error.errors]
+        raise InvalidRequest(fields) from None
+
+
 class NoQuery(BaseModel):
     """No query parameters: any is an error that names it."""
 
@@ -62,3 +93,6 @@ async def no_query(_query: Annotated[NoQuery, Query()]) -> None:
 Service = Annotated[TaskService, Depends(_service)]
 TenantId = Annotated[str, Depends(_tenant_id)]
 SentTask = Annotated[TaskRequest, Depends(_task_request)]
+SentInput = Annotated[InputReply, Depends(_input)]
+SentEffect = Annotated[EffectReply, Depends(_effect)]
+SentApproval = Annotated[ApprovalReply, Depends(_approval)]

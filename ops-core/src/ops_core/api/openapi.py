@@ -1,21 +1,23 @@
 """The OpenAPI document: what FastAPI finds, and what it cannot see for itself.
 
-It does not see the body of a submit, because that is parsed from its bytes, and it would not give
-problems their own media type.
+It does not see bodies, because they are parsed from their bytes, and it would not give problems their own
+media type.
 """
 
 from typing import Any, Final
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from ops_core.api.problems import MEDIA_TYPE, PREFIX, Problem
+from ops_core.replies import ApprovalReply, EffectReply, InputReply
 from ops_core.request import TaskRequest
 
 _REF: Final = "#/components/schemas/{model}"
 
 _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
-    (TaskRequest, "validation"),
+    *((model, "validation") for model in (TaskRequest, InputReply, EffectReply, ApprovalReply)),
     (Problem, "serialization"),
 ]
 
@@ -31,15 +33,9 @@ _MEANINGS: Final = {
     503: ("Something needed is away; Retry-After says when to come back.", "store_unavailable"),
 }
 
-_SUBMIT_EXAMPLE: Final = {
-    "task_type": "agent_run",
-    "input_data": {"goal": "What is 17 * 23?"},
-    "labels": {"team": "a"},
-}
-
 
 class DocumentedApp(FastAPI):
-    """An application whose document also describes `TaskRequest` and `Problem`."""
+    """An application whose document also describes the bodies of requests, and `Problem`."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -75,8 +71,8 @@ def _problem(status: int, meaning: str, type_: str) -> dict[str, Any]:
     return response
 
 
-def submit_body() -> dict[str, Any]:
-    """The required JSON body of a submit, for the `openapi_extra` of its route."""
-    schema = {"$ref": _REF.format(model="TaskRequest")}
-    content = {"application/json": {"schema": schema, "example": _SUBMIT_EXAMPLE}}
+def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """A required JSON body that a route parses from its bytes: for its `openapi_extra`."""
+    schema = {"$ref": _REF.format(model=model.__name__)}
+    content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": True, "content": content}}

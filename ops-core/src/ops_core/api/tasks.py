@@ -1,22 +1,25 @@
 """`/api/v1/tasks`: each route one call of the service."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ops_core.api.dependencies import SentTask, Service, TenantId, no_query, once
-from ops_core.api.openapi import problems, submit_body
+from ops_core.api.dependencies import SentTask, Service, TenantId, in_query, no_query, once
+from ops_core.api.openapi import json_body, problems
 from ops_core.api.views import EventPageView, TaskPageView, TaskView
-from ops_core.errors import InvalidRequest
-from ops_core.query import TaskQuery
+from ops_core.query import PageQuery, TaskQuery
+from ops_core.request import TaskRequest
 from ops_core.service import MAX_KEY_LENGTH, MAX_PAGE
 from ops_core.task import Status
 
 PREFIX: Final = "/api/v1/tasks"
+
+_SUBMIT: Final = {
+    "task_type": "agent_run",
+    "input_data": {"goal": "What is 17 * 23?"},
+    "labels": {"team": "a"},
+}
 
 router = APIRouter(prefix=PREFIX, tags=["tasks"])
 
@@ -34,7 +37,7 @@ class EventQuery(BaseModel):
     "/",
     status_code=201,
     dependencies=[Depends(no_query)],
-    openapi_extra=submit_body(),
+    openapi_extra=json_body(TaskRequest, _SUBMIT),
     responses={
         200: {
             "model": TaskView,
@@ -73,7 +76,7 @@ async def list_tasks(
     service: Service, tenant_id: TenantId, query: Annotated[TaskQuery, Query()]
 ) -> TaskPageView:
     """One page of tasks, newest first, stable under inserts."""
-    with _in_query():
+    with in_query():
         page = await service.list(
             query.where(), tenant_id=tenant_id, limit=query.limit, cursor=query.cursor
         )
@@ -128,11 +131,13 @@ async def retry_task(task_id: str, service: Service, tenant_id: TenantId) -> Tas
     return TaskView.of(await service.retry(task_id, tenant_id=tenant_id))
 
 
-@contextmanager
-def _in_query() -> Iterator[None]:
-    """Says where a parameter that only the store can judge (the cursor) was sent."""
-    try:
-        yield
-    except InvalidRequest as error:
-        fields = [replace(field, path=f"query.{field.path}") for field in error.errors]
-        raise InvalidRequest(fields) from None
+@router.get("/{task_id}/children", dependencies=[Depends(once)], responses=problems(404, 422, 503))
+async def list_children(
+    task_id: str, service: Service, tenant_id: TenantId, query: Annotated[PageQuery, Query()]
+) -> TaskPageView:
+    """One page of the tasks that this one started, newest first."""
+    with in_query():
+        page = await service.children(
+            task_id, tenant_id=tenant_id, limit=query.limit, cursor=query.cursor
+        )
+    return TaskPageView.of(page)

@@ -96,13 +96,19 @@ class TaskView(BaseModel):
     tenant_id: str
     attempt: int
     generation: int
-    waiting_for: dict[str, Any] | None = Field(None, description="What a waiting task waits for.")
+    waiting_for: list[dict[str, Any]] | None = Field(
+        description="What a waiting task waits for: each `reason` and `step`, and what was asked.",
+        examples=[[{"reason": "input", "step": "1/tool/1/input/1", "question": "Which one?"}]],
+    )
     usage: UsageView
     created_at: Time
     updated_at: Time
     scheduled_at: Time | None
     started_at: Time | None
     completed_at: Time | None
+    dead_letter_at: Time | None = Field(
+        description="When it became a dead letter; null once it was retried or discarded."
+    )
 
     @classmethod
     def of(cls, task: Task) -> Self:
@@ -124,13 +130,14 @@ class TaskView(BaseModel):
             tenant_id=task.tenant_id,
             attempt=task.attempt,
             generation=task.generation,
-            waiting_for=None,
+            waiting_for=task.waiting_for,
             usage=UsageView.of(task.usage),
             created_at=task.created_at,
             updated_at=task.updated_at,
             scheduled_at=task.scheduled_at,
             started_at=task.started_at,
             completed_at=task.completed_at,
+            dead_letter_at=task.dead_letter_at,
         )
 
 

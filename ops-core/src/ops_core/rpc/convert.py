@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -43,6 +44,8 @@ def task_message(task: Task) -> tasks_pb2.Task:
         scheduled_at=task.scheduled_at,
         started_at=task.started_at,
         completed_at=task.completed_at,
+        waiting_for=[struct(wait) for wait in task.waiting_for or []],
+        dead_letter_at=task.dead_letter_at,
     )
     if task.result is not None:
         message.result.CopyFrom(struct(task.result))
@@ -69,12 +72,16 @@ def struct(data: JsonObject) -> Struct:
     return message
 
 
+def json_value(data: Any) -> Value:
+    return ParseDict(data, Value())
+
+
 def from_struct(message: Struct) -> JsonObject:
     """Whole numbers come back as integers: a Struct knows only doubles, a JSON client would send 17."""
-    return {key: _from_value(value) for key, value in message.fields.items()}
+    return {key: from_value(value) for key, value in message.fields.items()}
 
 
-def _from_value(value: Value) -> Any:
+def from_value(value: Value) -> Any:
     match value.WhichOneof("kind"):
         case "number_value":
             number = value.number_value
@@ -86,7 +93,7 @@ def _from_value(value: Value) -> Any:
         case "struct_value":
             return from_struct(value.struct_value)
         case "list_value":
-            return [_from_value(child) for child in value.list_value.values]
+            return [from_value(child) for child in value.list_value.values]
         case _:
             return None
 

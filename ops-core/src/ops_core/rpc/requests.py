@@ -1,22 +1,33 @@
 """Request messages, parsed into the same models as the JSON of REST: the same bounds and errors."""
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from ops_core.errors import FieldError, InvalidRequest
-from ops_core.query import TaskQuery
+from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest, invalid, parse_request
 from ops_core.rpc.convert import STATUSES, from_struct, from_timestamp
 from ops_core.rpc.v1 import tasks_pb2
+
+#: Fields of a request that mean the same as JSON.
+_PLAIN: Final = frozenset(
+    {
+        "task_type",
+        "name",
+        "agent",
+        "thread_id",
+        "priority",
+        "deadline_s",
+        "parent_task_id",
+    }
+)
 
 
 def task_request(message: tasks_pb2.CreateTaskRequest) -> TaskRequest:
     """Raises `InvalidRequest` naming each wrong field. A field that is not set keeps its default."""
     data: dict[str, Any] = {
-        field.name: value
-        for field, value in message.ListFields()
-        if field.name in ("task_type", "name", "agent", "thread_id", "priority", "deadline_s")
+        field.name: value for field, value in message.ListFields() if field.name in _PLAIN
     }
     if message.HasField("input_data"):
         data["input_data"] = from_struct(message.input_data)
@@ -25,6 +36,8 @@ def task_request(message: tasks_pb2.CreateTaskRequest) -> TaskRequest:
     if message.HasField("retry_policy"):
         policy = message.retry_policy.ListFields()
         data["retry_policy"] = {field.name: value for field, value in policy}
+    if message.depends_on:
+        data["depends_on"] = list(message.depends_on)
     if message.labels:
         data["labels"] = dict(message.labels)
     return parse_request(data)
@@ -41,5 +54,13 @@ def task_query(message: tasks_pb2.ListTasksRequest) -> TaskQuery:
         data["created_after"] = from_timestamp("created_after", message.created_after)
     try:
         return TaskQuery.model_validate(data)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def page_query(message: tasks_pb2.ListDeadLettersRequest) -> PageQuery:
+    """Raises `InvalidRequest` naming each wrong field."""
+    try:
+        return PageQuery.model_validate({f.name: value for f, value in message.ListFields()})
     except ValidationError as error:
         raise invalid(error) from None

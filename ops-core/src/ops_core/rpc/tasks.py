@@ -5,11 +5,12 @@ from typing import Any
 import grpc.aio
 
 from ops_core.errors import FieldError, InvalidRequest
-from ops_core.query import TaskQuery
+from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest
 from ops_core.rpc.convert import task_message
-from ops_core.rpc.requests import task_query, task_request
+from ops_core.rpc.requests import page_query, task_query, task_request
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
+from ops_core.rpc.waiting import approval_reply, effect_reply, input_reply, step_message
 from ops_core.service import TaskService
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -63,6 +64,76 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     ) -> tasks_pb2.RetryTaskResponse:
         task = await self._service.retry(_task_id(request.task_id), tenant_id=tenant_id(context))
         return tasks_pb2.RetryTaskResponse(task=task_message(task))
+
+    async def ListSteps(  # noqa: N802
+        self, request: tasks_pb2.ListStepsRequest, context: Context
+    ) -> tasks_pb2.ListStepsResponse:
+        limit = request.limit if request.HasField("limit") else 100
+        page = await self._service.steps(
+            _task_id(request.task_id),
+            tenant_id=tenant_id(context),
+            after=request.after,
+            limit=limit,
+        )
+        return tasks_pb2.ListStepsResponse(
+            steps=[step_message(step) for step in page.steps],
+            total=page.total,
+            next_after=request.after + len(page.steps),
+        )
+
+    async def SendInput(  # noqa: N802
+        self, request: tasks_pb2.SendInputRequest, context: Context
+    ) -> tasks_pb2.SendInputResponse:
+        sent = input_reply(request)
+        task = await self._service.answer(
+            _task_id(request.task_id), sent.answer, step=sent.step, tenant_id=tenant_id(context)
+        )
+        return tasks_pb2.SendInputResponse(task=task_message(task))
+
+    async def ResolveEffect(  # noqa: N802
+        self, request: tasks_pb2.ResolveEffectRequest, context: Context
+    ) -> tasks_pb2.ResolveEffectResponse:
+        sent = effect_reply(request)
+        task = await self._service.resolve(
+            _task_id(request.task_id),
+            request.step,
+            sent.outcome,
+            sent.result,
+            tenant_id=tenant_id(context),
+        )
+        return tasks_pb2.ResolveEffectResponse(task=task_message(task))
+
+    async def ResolveApproval(  # noqa: N802
+        self, request: tasks_pb2.ResolveApprovalRequest, context: Context
+    ) -> tasks_pb2.ResolveApprovalResponse:
+        sent = approval_reply(request)
+        task = await self._service.decide(
+            _task_id(request.task_id),
+            request.step,
+            sent.decision,
+            sent.comment,
+            tenant_id=tenant_id(context),
+        )
+        return tasks_pb2.ResolveApprovalResponse(task=task_message(task))
+
+    async def ListDeadLetters(  # noqa: N802
+        self, request: tasks_pb2.ListDeadLettersRequest, context: Context
+    ) -> tasks_pb2.ListDeadLettersResponse:
+        query: PageQuery = page_query(request)
+        page = await self._service.dead_letters(
+            tenant_id=tenant_id(context), limit=query.limit, cursor=query.cursor
+        )
+        return tasks_pb2.ListDeadLettersResponse(
+            tasks=[task_message(task) for task in page.tasks],
+            total=page.total,
+            next_cursor=page.next_cursor,
+        )
+
+    async def DiscardDeadLetter(  # noqa: N802
+        self, request: tasks_pb2.DiscardDeadLetterRequest, context: Context
+    ) -> tasks_pb2.DiscardDeadLetterResponse:
+        task = await self._service.discard(_task_id(request.task_id), tenant_id=tenant_id(context))
+        return tasks_pb2.DiscardDeadLetterResponse(task=task_message(task))
 
 
 def tenant_id(_context: Context) -> str:

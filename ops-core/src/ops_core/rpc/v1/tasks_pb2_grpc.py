@@ -59,6 +59,36 @@ class TaskServiceStub(object):
                 request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskRequest.SerializeToString,
                 response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskResponse.FromString,
                 _registered_method=True)
+        self.ListSteps = channel.unary_unary(
+                '/ops_core.rpc.v1.TaskService/ListSteps',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsResponse.FromString,
+                _registered_method=True)
+        self.SendInput = channel.unary_unary(
+                '/ops_core.rpc.v1.TaskService/SendInput',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.SendInputRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.SendInputResponse.FromString,
+                _registered_method=True)
+        self.ResolveEffect = channel.unary_unary(
+                '/ops_core.rpc.v1.TaskService/ResolveEffect',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveEffectRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveEffectResponse.FromString,
+                _registered_method=True)
+        self.ResolveApproval = channel.unary_unary(
+                '/ops_core.rpc.v1.TaskService/ResolveApproval',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveApprovalRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveApprovalResponse.FromString,
+                _registered_method=True)
+        self.ListDeadLetters = channel.unary_unary(
+                '/ops_core.rpc.v1.TaskService/ListDeadLetters',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListDeadLettersRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListDeadLettersResponse.FromString,
+                _registered_method=True)
+        self.DiscardDeadLetter = channel.unary_unary(
+                '/ops_core.rpc.v1.TaskService/DiscardDeadLetter',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterResponse.FromString,
+                _registered_method=True)
 
 
 class TaskServiceServicer(object):
@@ -101,6 +131,49 @@ class TaskServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSteps(self, request, context):
+        """The ledger of a task's effects: each step once, in the order in which they were first seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendInput(self, request, context):
+        """Answers a question that a task asked. FAILED_PRECONDITION: nothing is asked there, or no longer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveEffect(self, request, context):
+        """Says of a call whose outcome nobody knows what came of it, or what to do.
+        FAILED_PRECONDITION: the step is not in doubt.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveApproval(self, request, context):
+        """Approves or rejects a call that needs a person's leave. FAILED_PRECONDITION: it does not wait for that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeadLetters(self, request, context):
+        """One page of the tasks that failed as poison or ran out of attempts; RetryTask takes one off the list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardDeadLetter(self, request, context):
+        """Takes a task off the list of dead letters. FAILED_PRECONDITION: it is not on it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TaskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +201,36 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.RetryTask,
                     request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskRequest.FromString,
                     response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskResponse.SerializeToString,
+            ),
+            'ListSteps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSteps,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsResponse.SerializeToString,
+            ),
+            'SendInput': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendInput,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.SendInputRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.SendInputResponse.SerializeToString,
+            ),
+            'ResolveEffect': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveEffect,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveEffectRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveEffectResponse.SerializeToString,
+            ),
+            'ResolveApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveApproval,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveApprovalRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveApprovalResponse.SerializeToString,
+            ),
+            'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeadLetters,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListDeadLettersRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListDeadLettersResponse.SerializeToString,
+            ),
+            'DiscardDeadLetter': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardDeadLetter,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -265,6 +368,168 @@ class TaskService(object):
             '/ops_core.rpc.v1.TaskService/RetryTask',
             ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskRequest.SerializeToString,
             ops__core_dot_rpc_dot_v1_dot_tasks__pb2.RetryTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSteps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TaskService/ListSteps',
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendInput(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TaskService/SendInput',
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.SendInputRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.SendInputResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveEffect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TaskService/ResolveEffect',
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveEffectRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveEffectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TaskService/ResolveApproval',
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveApprovalRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ResolveApprovalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeadLetters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TaskService/ListDeadLetters',
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListDeadLettersRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardDeadLetter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TaskService/DiscardDeadLetter',
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterResponse.FromString,
             options,
             channel_credentials,
             insecure,

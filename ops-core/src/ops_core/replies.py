@@ -1,0 +1,67 @@
+"""What a client says to a task that waits, with its bounds: the models that every door parses into."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ops_core.answers import Decision, EffectOutcome
+from ops_core.request import check_json, invalid
+from ops_core.task import JsonObject
+
+#: No path of a step is longer. Characters.
+MAX_STEP_LENGTH = 1000
+
+Reply = TypeVar("Reply", bound=BaseModel)
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class InputReply(_Reply):
+    """The answer to a question that a task asked."""
+
+    answer: Any = Field(description="Any JSON; an agent reads text as it is, all else as JSON.")
+    step: str | None = Field(
+        None,
+        max_length=MAX_STEP_LENGTH,
+        description="The step that asked; may be left out when one question is open.",
+    )
+
+
+class EffectReply(_Reply):
+    """A person's word on a call of which nobody knows whether it took effect."""
+
+    outcome: EffectOutcome = Field(
+        description="`happened`: `result` is what came of it. `run_again`: it did not happen, or may happen "
+        "twice. `fail`: the task fails for it."
+    )
+    result: Any = Field(None, description="What the call came to; only with `happened`.")
+
+
+class ApprovalReply(_Reply):
+    """A person's decision on a call."""
+
+    decision: Decision
+    comment: str | None = Field(
+        None, max_length=2000, description="Why; an agent reads it when the call is rejected."
+    )
+
+
+def parse_reply(model: type[Reply], data: JsonObject) -> Reply:
+    """Parses what is already Python data. Raises `InvalidRequest` naming each wrong field."""
+    check_json(data)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def parse_reply_json(model: type[Reply], body: bytes) -> Reply:
+    """Parses JSON text. Raises `InvalidRequest` naming each wrong field."""
+    try:
+        reply = model.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from None
+    check_json(reply.model_dump())
+    return reply
