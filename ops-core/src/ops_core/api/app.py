@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import Lifespan
 
-from ops_core.api import health, tasks
+from ops_core.api import fork, health, tasks
 from ops_core.api.body import BodyLimit
 from ops_core.api.edge import Edge
 from ops_core.api.errors import HANDLERS
@@ -47,8 +47,9 @@ def create_app(
     )
     app.state.service = service
     app.state.probes = dict(probes or {})
-    app.state.routes = [*app.routes, *tasks.router.routes, *health.router.routes]
-    for router in (tasks.router, health.router):
+    routers = (tasks.router, fork.router, health.router)
+    app.state.routes = [*app.routes, *(route for router in routers for route in router.routes)]
+    for router in routers:
         app.include_router(router)
     app.router.default = OtherSlash(app.router)
     return app

@@ -23,15 +23,20 @@ async def _tenant_id() -> str:
 
 
 async def _task_request(request: Request) -> TaskRequest:
-    """The body, parsed once, from its bytes. Raises `InvalidRequest`, or 415 when it is not JSON.
+    """The body, parsed once, from its bytes. Raises `InvalidRequest`, or 415 when it is not JSON."""
+    return parse_request_json(await json_body(request))
+
+
+async def json_body(request: Request) -> bytes:
+    """The bytes of a body that says it is JSON; else 415.
 
     A body without a content type is refused as well: any page in a browser can send one to a local
     server without asking, but not one that claims to be JSON.
     """
     if not is_json(request.headers.get("content-type", "")):
-        detail = "Send the task as JSON, with the header Content-Type: application/json."
+        detail = "Send the body as JSON, with the header Content-Type: application/json."
         raise HTTPException(415, detail, {"Accept": "application/json"})
-    return parse_request_json(await request.body())
+    return await request.body()
 
 
 def is_json(content_type: str) -> bool:

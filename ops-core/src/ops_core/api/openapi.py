@@ -7,15 +7,18 @@ problems their own media type.
 from typing import Any, Final
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from ops_core.api.problems import MEDIA_TYPE, PREFIX, Problem
+from ops_core.overrides import ForkRequest
 from ops_core.request import TaskRequest
 
 _REF: Final = "#/components/schemas/{model}"
 
 _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
     (TaskRequest, "validation"),
+    (ForkRequest, "validation"),
     (Problem, "serialization"),
 ]
 
@@ -77,6 +80,11 @@ def _problem(status: int, meaning: str, type_: str) -> dict[str, Any]:
 
 def submit_body() -> dict[str, Any]:
     """The required JSON body of a submit, for the `openapi_extra` of its route."""
-    schema = {"$ref": _REF.format(model="TaskRequest")}
-    content = {"application/json": {"schema": schema, "example": _SUBMIT_EXAMPLE}}
+    return body_of(TaskRequest, _SUBMIT_EXAMPLE)
+
+
+def body_of(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """A required JSON body that is parsed from its bytes; the document must list its model."""
+    schema = {"$ref": _REF.format(model=model.__name__)}
+    content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": True, "content": content}}

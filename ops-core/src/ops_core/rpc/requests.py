@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ops_core.errors import FieldError, InvalidRequest
+from ops_core.overrides import ForkRequest, parse_fork
 from ops_core.query import TaskQuery
 from ops_core.request import TaskRequest, invalid, parse_request
 from ops_core.rpc.convert import STATUSES, from_struct, from_timestamp
@@ -43,3 +44,11 @@ def task_query(message: tasks_pb2.ListTasksRequest) -> TaskQuery:
         return TaskQuery.model_validate(data)
     except ValidationError as error:
         raise invalid(error) from None
+
+
+def fork_request(message: tasks_pb2.ForkTaskRequest) -> ForkRequest:
+    """Raises `InvalidRequest` naming each wrong field."""
+    data: dict[str, Any] = {"after_seq": message.after_seq}
+    if message.HasField("overrides"):
+        data["overrides"] = from_struct(message.overrides)
+    return parse_fork(data)
