@@ -92,7 +92,7 @@ def _counting(part: Sequence[Event]) -> list[Event]:
         if event.type in _WAITS:
             return _path(event) in finished
         if event.type == EventType.EFFECT_RESOLVED:  # "run it again" was said to the source alone
-            return event.data["outcome"] == "happened"
+            return bool(event.data["outcome"] == "happened")
         return True
 
     return [event for event in part if counts(event)]

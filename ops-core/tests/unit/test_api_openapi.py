@@ -44,6 +44,7 @@ def test_paths_are_spelled_as_in_the_contract(document: dict[str, Any]) -> None:
         "/api/v1/tasks/{task_id}/events",
         "/api/v1/tasks/{task_id}/cancel",
         "/api/v1/tasks/{task_id}/retry",
+        "/api/v1/tasks/{task_id}/fork",
         "/health",
         "/ready",
     }
@@ -95,6 +96,7 @@ def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> N
         "list_task_events": {"200", "404", "422", "500", "503"},
         "cancel_task": {"200", "202", "404", "409", "422", "500", "503"},
         "retry_task": {"202", "404", "409", "422", "500", "503"},
+        "fork_task": {"200", "201", "404", "408", "409", "413", "415", "422", "500", "503"},
         "health": {"200"},
         "ready": {"200", "500", "503"},
     }

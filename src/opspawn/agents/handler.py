@@ -29,7 +29,7 @@ from ops_core.step import JOURNAL_VERSION
 from ops_core.task import JsonObject, Task
 from opspawn.agents import toolbox
 from opspawn.agents.journal import TaskJournal
-from opspawn.agents.providers import Providers, default_choice
+from opspawn.agents.providers import ModelClients, default_choice
 from opspawn.settings import Settings
 
 #: Version of the default agent: another one when its instructions or its ways change.
@@ -63,7 +63,7 @@ class AgentHandler:
     def __init__(
         self,
         settings: Settings,
-        providers: Providers,
+        providers: ModelClients,
         tools: Mapping[str, Tool],
         submit: Submit,
     ) -> None:
