@@ -16,7 +16,7 @@ from ops_core.ports import Profile
 from ops_core.request import parse_request
 from ops_core.service import TaskService
 from ops_core.task import Task
-from ops_core.testing import MemoryStore
+from ops_core.testing import FrozenClock, MemoryStore
 from ops_core.writer import StepWriter
 from opspawn.agents.contract import AGENT_RUN, TASK_TYPES
 from opspawn.agents.handler import AgentHandler
@@ -39,7 +39,8 @@ class AgentDesk:
     """Submits tasks, and runs them one at a time."""
 
     def __init__(self, *tools: Tool) -> None:
-        self.store = MemoryStore()
+        self.clock = FrozenClock()
+        self.store = MemoryStore(self.clock)
         self.service = TaskService(self.store, TASK_TYPES, lambda *_: None)
         builtin = (calculator, current_time, ask_user, sleep, run_tasks)
         self.tools = {tool.name: tool for tool in (*builtin, *tools)}
@@ -70,6 +71,15 @@ class AgentDesk:
         finally:
             writing.cancel()
         return providers.llm
+
+    async def woken(self) -> None:
+        """Upkeep has told the ended of their ends and woken whose time has come."""
+        self.clock.advance(3600)
+        await self.store.tell_ends(10)
+        await self.store.wake(10)
+
+    async def cancel(self, task_id: str) -> None:
+        await self.store.cancel("default", task_id)
 
     async def task(self, task_id: str) -> Task:
         return await self.store.get("default", task_id)

@@ -4,6 +4,7 @@ Those modules are imported when their command runs: `opspawn --help` must answer
 command that talks to a server has no use for the server's own libraries.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -181,6 +182,25 @@ def follow(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> int:
     from opspawn.cli import running
 
     return running.follow(server_url(url), task_id, as_json=as_json)
+
+
+@app.command(
+    epilog="Exit code: 0 no difference, 1 a difference, 5 no such task, 64 wrong use or file, "
+    "69 no database."
+)
+def replay(
+    source: Annotated[str, typer.Argument(metavar="TASK_OR_FILE", help="An id, or a saved run.")],
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the run, to replay it anywhere.")
+    ] = None,
+) -> int:
+    """Run a recorded task again, offline.
+
+    Calls no model and no tool; shows where this version would do something else than was recorded.
+    """
+    from opspawn.cli import replaying
+
+    return replaying.replayed(settings(), source, save)
 
 
 @app.command()
