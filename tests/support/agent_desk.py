@@ -9,12 +9,14 @@ from agentkit.testing import ScriptedLlm
 from agentkit.testing.scripted_llm import Line
 from agentkit.tools import Tool
 from agentkit.tools.builtin import ask_user, calculator, current_time, run_tasks, sleep
+from ops_core.answers import answer
 from ops_core.execute import Executor
 from ops_core.log import Event
 from ops_core.overrides import parse_fork
-from ops_core.ports import Profile
+from ops_core.ports import Profile, TaskStore, WorkerStore
 from ops_core.request import parse_request
 from ops_core.service import TaskService
+from ops_core.store import Database, SqlTaskStore, SqlWorkerStore
 from ops_core.task import Task
 from ops_core.testing import FrozenClock, MemoryStore
 from ops_core.writer import StepWriter
@@ -26,22 +28,25 @@ from opspawn.settings import Settings
 class ScriptedProviders:
     """Gives each task the one scripted model, under the name that the task asks for."""
 
-    def __init__(self, script: Sequence[Line]) -> None:
+    def __init__(self, script: Sequence[Line], default: str) -> None:
         self.llm = ScriptedLlm(script)
+        self._default = default
 
     def client(self, provider: str | None, model: str | None) -> LlmClient:
         """See `Providers.client`."""
-        self.llm.model = model or "scripted"
+        self.llm.model = model or self._default
         return self.llm
 
 
 class AgentDesk:
-    """Submits tasks, and runs them one at a time."""
+    """Submits tasks, and runs them one at a time; in memory, or in a database that is given."""
 
-    def __init__(self, *tools: Tool) -> None:
+    def __init__(self, *tools: Tool, database: Database | None = None) -> None:
         self.clock = FrozenClock()
         self.store = MemoryStore(self.clock)
-        self.service = TaskService(self.store, TASK_TYPES, lambda *_: None)
+        self._tasks: TaskStore = SqlTaskStore(database) if database else self.store
+        self._workers: WorkerStore = SqlWorkerStore(database) if database else self.store
+        self.service = TaskService(self._tasks, TASK_TYPES, lambda *_: None)
         builtin = (calculator, current_time, ask_user, sleep, run_tasks)
         self.tools = {tool.name: tool for tool in (*builtin, *tools)}
         self.settings = Settings(_env_file=None, llm_provider="local")
@@ -56,16 +61,18 @@ class AgentDesk:
         forked = await self.service.fork(task_id, request, tenant_id="default")
         return forked.task.task_id
 
-    async def run(self, *script: Line) -> ScriptedLlm:
+    async def run(
+        self, *script: Line, worker: str = "w1", default_model: str = "scripted"
+    ) -> ScriptedLlm:
         """Claims the next task and runs it as far as it goes; returns the model that it asked."""
-        providers = ScriptedProviders(script)
+        providers = ScriptedProviders(script, default_model)
         handler = AgentHandler(self.settings, providers, self.tools, self.service.submit)
         profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
-        await self.store.beat("w1", ["default"], slots=1, running=0, profile=profile)
-        [task] = await self.store.claim("w1", ["default"], 1)
-        writer = StepWriter(self.store)
+        await self._workers.beat(worker, ["default"], slots=1, running=0, profile=profile)
+        [task] = await self._workers.claim(worker, ["default"], 1)
+        writer = StepWriter(self._workers)
         writing = asyncio.create_task(writer.run())
-        executor = Executor(self.store, writer, {AGENT_RUN: handler})
+        executor = Executor(self._workers, writer, {AGENT_RUN: handler})
         try:
             await executor.execute(executor.open(task))
         finally:
@@ -78,14 +85,18 @@ class AgentDesk:
         await self.store.tell_ends(10)
         await self.store.wake(10)
 
+    async def answer(self, task_id: str, text: str) -> None:
+        """Answers the one question that is open."""
+        await self._tasks.signal("default", task_id, answer(None, text))
+
     async def cancel(self, task_id: str) -> None:
-        await self.store.cancel("default", task_id)
+        await self._tasks.cancel("default", task_id)
 
     async def task(self, task_id: str) -> Task:
-        return await self.store.get("default", task_id)
+        return await self._tasks.get("default", task_id)
 
     async def log(self, task_id: str) -> list[Event]:
-        return await self.store.log("default", task_id)
+        return await self._tasks.log("default", task_id)
 
     async def seq_of(self, task_id: str, kind: str) -> int:
         """Of the first event of this type."""

@@ -32,7 +32,7 @@ GOLDEN = sorted((Path(__file__).parents[1] / "data" / "runs").glob("*.json"))
 
 
 #: How those end that do not complete.
-ENDS = {
+ENDS: dict[Scenario, EventType] = {
     is_limited: EventType.TASK_FAILED,
     is_refused: EventType.TASK_CANCELLED,
     is_waiting: EventType.TASK_WAITING,
