@@ -33,10 +33,11 @@ async def test_a_planner_uses_the_prompt_that_its_task_began_with(
     old = await desk.run(call(("ask_user", {"question": "Which?"})))
     newer_prompt(monkeypatch)
     await desk.answer(task, "This.")
-    again = await desk.run("Done.")
+    again = await desk.run("Done.", worker="updated")
     assert old.requests[0].messages[0] == again.requests[0].messages[0]
     await desk.submit()
-    assert "NEWER" in str((await desk.run("Done.")).requests[0].messages[0])
+    fresh = await desk.run("Done.", worker="updated")
+    assert "NEWER" in str(fresh.requests[0].messages[0])
 
 
 async def test_a_worker_without_the_prompt_leaves_the_task(

@@ -88,7 +88,7 @@ def test_what_a_person_said_to_the_source_about_a_doubt_is_not_said_to_the_fork(
     assert ({"1/tool/1"}, {"1/tool/1"}, set()) == (
         set(found.doubtful),
         set(found.opened),
-        found.refused,
+        set(found.refused),
     )
 
 
