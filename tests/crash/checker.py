@@ -163,9 +163,11 @@ def _logs(tasks: Sequence[Row], events: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _of(task: Row, log: Sequence[Row]) -> Iterator[str]:
     yield from _numbering(task, log)
-    yield from _moves(task, log)
-    yield from _steps(log)
-    yield from _bill(task, log)
+    # A fork begins with copies of its source's steps, which it neither made nor paid for.
+    own = [event for event in log if "copied" not in event["data"]]
+    yield from _moves(task, own)
+    yield from _steps(own)
+    yield from _bill(task, own)
     yield from _obedience(log)
 
 

@@ -16,7 +16,7 @@ from ops_core.request import parse_request_json
 from ops_core.task import NewTask, Status
 from ops_core.testing import MemoryStore
 from ops_core.writer import StepWriter
-from support.documents import blocks, read
+from support.documents import ROOT, blocks, read
 
 
 def test_the_example_of_a_tool_prints_what_its_page_says(tmp_path: Path) -> None:
@@ -27,6 +27,16 @@ def test_the_example_of_a_tool_prints_what_its_page_says(tmp_path: Path) -> None
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"It prints `{done.stdout.strip()}`" in page
+
+
+def test_the_example_of_a_replay_passes(tmp_path: Path) -> None:
+    [example] = blocks(read("docs/how-to/replay-a-run.md"), "python")
+    (tmp_path / "test_example.py").write_text(example, encoding="utf-8")
+    run = (ROOT / "tests/data/runs/calculates.json").read_text(encoding="utf-8")
+    (tmp_path / "run.json").write_text(run, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stdout
 
 
 def test_the_example_of_grpc_fits_the_stubs() -> None:

@@ -193,8 +193,7 @@ class ToolBoundary:
                 raise UnknownOutcome(str(doubt), reported(f"{doubt}.{_UNSURE}", True)) from doubt
 
         arguments: JsonValue = call.arguments if call.malformed is None else call.malformed
-        in_doubt = None if effect == "pure" else reported
-        step = Step(scheduled.path, "tool", call.tool, arguments, effect, in_doubt)
+        step = Step(scheduled.path, "tool", call.tool, arguments, effect, reported)
         outcome = from_json(Outcome, await self._journal.record(step, run))
         return ToolFinished(scheduled.step, call, outcome.observation, outcome.decision)
 

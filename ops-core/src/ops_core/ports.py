@@ -366,4 +366,7 @@ class TaskType:
     aliases: dict[str, str] = field(default_factory=dict)
     """Older names of keys of `input_data`, each with the name it means."""
 
+    overrides: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What a fork may be told to do differently, by short names: each with its place in `input_data`."""
+
     queue: str = "default"

@@ -5,7 +5,7 @@ depends on PostgreSQL alone.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -14,9 +14,11 @@ from jsonschema.exceptions import ValidationError as SchemaError
 from ops_core import answers
 from ops_core.answers import Decision, EffectOutcome
 from ops_core.errors import FieldError, InvalidRequest
+from ops_core.fork import shared
 from ops_core.log import Event
+from ops_core.overrides import ForkRequest, input_of, results_of
 from ops_core.ports import Decide, TaskFilter, TaskPage, TaskStore, TaskType
-from ops_core.request import TaskRequest, check_json
+from ops_core.request import TaskRequest, check_json, parse_request
 from ops_core.steps import StepEntry, steps_of
 from ops_core.task import JsonObject, NewTask, Status, Task, new_task_id
 
@@ -67,29 +69,13 @@ class TaskService:
         Raises `InvalidRequest`, `IdempotencyConflict`, `StoreUnavailable`; then nothing was stored.
         """
         request = self._checked(request)
-        new = NewTask(
-            task_id=new_task_id(),
-            tenant_id=tenant_id,
-            task_type=request.task_type,
-            input_data=request.input_data,
-            queue=self._types[request.task_type].queue,
-            name=request.name,
-            agent=request.agent,
-            thread_id=request.thread_id,
-            priority=request.priority,
-            labels=dict(request.labels),
-            scheduled_at=request.scheduled_at,
-            deadline_s=request.deadline_s,
-            retry_policy=request.retry_policy.policy(),
-            parent_task_id=request.parent_task_id,
-            depends_on=tuple(dict.fromkeys(request.depends_on)),
-            idempotency_key=_checked_key(idempotency_key),
-            request_hash=request.digest(),
+        return await self._stored(
+            replace(
+                self._new(request, tenant_id),
+                idempotency_key=_checked_key(idempotency_key),
+                request_hash=request.digest(),
+            )
         )
-        task, created = await self._store.submit(new)
-        if created and task.reason != "delayed":
-            self._ring_soon(task.queue, task.task_id)
-        return Submitted(task, created)
 
     async def get(self, task_id: str, *, tenant_id: str) -> Task:
         """Raises `TaskNotFound`."""
@@ -160,6 +146,38 @@ class TaskService:
         """Takes a task off the list of dead letters. Raises `TaskNotFound`, `NotADeadLetter`."""
         return await self._store.discard(tenant_id, _checked_id(task_id))
 
+    async def fork(
+        self,
+        task_id: str,
+        request: ForkRequest,
+        *,
+        tenant_id: str,
+        idempotency_key: str | None = None,
+    ) -> Submitted:
+        """Stores a new task whose log begins as that of another one, in whatever state that is.
+
+        It belongs to no parent and waits for no other task. Raises `TaskNotFound`, `InvalidRequest`,
+        `IdempotencyConflict`, `StoreUnavailable`; then nothing was stored.
+        """
+        source = await self._store.get(tenant_id, _checked_id(task_id))
+        log = await self._store.log(tenant_id, task_id)
+        asked = self._asked_again(source, log[0].data, request)
+        steps = shared(
+            log,
+            request.after_seq,
+            results_of(request),
+            same_input=asked.input_data == source.input_data,
+        )
+        return await self._stored(
+            replace(
+                self._new(asked, tenant_id),
+                idempotency_key=_checked_key(idempotency_key),
+                request_hash=request.digest(task_id),
+                forked_from={"task_id": task_id, "seq": request.after_seq},
+                steps=steps,
+            )
+        )
+
     async def check(self) -> None:
         """Raises `StoreUnavailable` when no task could be accepted now."""
         await self._store.check()
@@ -185,6 +203,51 @@ class TaskService:
         """One page of the tasks that failed for an operator to look at. Raises `InvalidRequest`."""
         where = TaskFilter(dead_letter=True)
         return await self.list(where, tenant_id=tenant_id, limit=limit, cursor=cursor)
+
+    async def _stored(self, new: NewTask) -> Submitted:
+        task, created = await self._store.submit(new)
+        if created and task.reason != "delayed":
+            self._ring_soon(task.queue, task.task_id)
+        return Submitted(task, created)
+
+    def _new(self, request: TaskRequest, tenant_id: str) -> NewTask:
+        return NewTask(
+            task_id=new_task_id(),
+            tenant_id=tenant_id,
+            task_type=request.task_type,
+            input_data=request.input_data,
+            queue=self._types[request.task_type].queue,
+            name=request.name,
+            agent=request.agent,
+            thread_id=request.thread_id,
+            priority=request.priority,
+            labels=dict(request.labels),
+            scheduled_at=request.scheduled_at,
+            deadline_s=request.deadline_s,
+            retry_policy=request.retry_policy.policy(),
+            parent_task_id=request.parent_task_id,
+            depends_on=tuple(dict.fromkeys(request.depends_on)),
+        )
+
+    def _asked_again(self, source: Task, submitted: JsonObject, fork: ForkRequest) -> TaskRequest:
+        """What the fork is asked to do: the same as its source, but for the overrides."""
+        # A type that is gone since has no overrides of its own; `_checked` refuses it by its name.
+        task_type = self._types.get(source.task_type, TaskType(name="", input_schema={}))
+        return self._checked(
+            parse_request(
+                {
+                    "task_type": source.task_type,
+                    "input_data": input_of(fork, source.input_data, task_type),
+                    "name": source.name,
+                    "agent": source.agent,
+                    "thread_id": source.thread_id,
+                    "priority": source.priority,
+                    "labels": source.labels,
+                    "deadline_s": submitted.get("deadline_s"),
+                    "retry_policy": asdict(source.retry_policy),
+                }
+            )
+        )
 
     def _checked(self, request: TaskRequest) -> TaskRequest:
         """The request with older names of its input replaced, if a worker could run it."""

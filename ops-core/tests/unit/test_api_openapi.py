@@ -52,6 +52,7 @@ def test_paths_are_spelled_as_in_the_contract(document: dict[str, Any]) -> None:
         "/api/v1/dead-letters",
         "/api/v1/dead-letters/{task_id}/retry",
         "/api/v1/dead-letters/{task_id}/discard",
+        "/api/v1/tasks/{task_id}/fork",
         "/health",
         "/ready",
     }
@@ -112,6 +113,7 @@ def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> N
         "list_dead_letters": {"200", "422", "500", "503"},
         "retry_dead_letter": {"202", "404", "409", "422", "500", "503"},
         "discard_dead_letter": {"200", "404", "409", "422", "500", "503"},
+        "fork_task": {"200", "201", "404", "408", "409", "413", "415", "422", "500", "503"},
         "health": {"200"},
         "ready": {"200", "500", "503"},
     }

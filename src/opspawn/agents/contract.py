@@ -60,6 +60,12 @@ AGENT_RUN_TYPE: Final = TaskType(
         },
     },
     aliases={"prompt": "goal"},
+    overrides={
+        "goal": ("goal",),
+        "agent_config": ("agent_config",),
+        "provider": ("agent_config", "llm_provider"),
+        "model": ("agent_config", "llm_model"),
+    },
 )
 
 TASK_TYPES: Final = {AGENT_RUN: AGENT_RUN_TYPE}

@@ -29,7 +29,7 @@ from ops_core.step import JOURNAL_VERSION
 from ops_core.task import JsonObject, Task
 from opspawn.agents import toolbox
 from opspawn.agents.journal import TaskJournal
-from opspawn.agents.providers import Providers, default_choice
+from opspawn.agents.providers import ModelClients, default_choice
 from opspawn.settings import Settings
 
 #: Version of the default agent: another one when its instructions or its ways change.
@@ -56,6 +56,9 @@ _NO_ANSWER: Final = {
 Submit = Callable[..., Awaitable[Submitted]]
 """`TaskService.submit`."""
 
+MakeJournal = Callable[[Task, Any, StartChild], Journal]
+"""Makes the journal of one run over its `TaskLog`."""
+
 
 class AgentHandler:
     """`TaskHandler` of `agent_run`. `tools` are all that a task may choose from; `submit` stores children."""
@@ -63,14 +66,17 @@ class AgentHandler:
     def __init__(
         self,
         settings: Settings,
-        providers: Providers,
+        providers: ModelClients,
         tools: Mapping[str, Tool],
         submit: Submit,
+        *,
+        journal: MakeJournal = TaskJournal,
     ) -> None:
         self._settings = settings
         self._providers = providers
         self._tools = tools
         self._submit = submit
+        self._journal = journal
 
     @property
     def pins(self) -> tuple[str, ...]:
@@ -89,7 +95,7 @@ class AgentHandler:
     async def run(self, task: Task, log: TaskLog) -> JsonObject:
         """The agent's answer: `{"output", "structured", "artifacts"}`. Raises `TaskFailed`."""
         try:
-            agent = self._agent(task, TaskJournal(task, log, self._start_child(task)))
+            agent = self._agent(task, self._journal(task, log, self._start_child(task)))
             finished = await _follow(agent, task.input_data["goal"], log)
         except LimitExceeded as error:
             raise TaskFailed(error.type, _with_partial(error)) from error

@@ -45,7 +45,7 @@ class TaskJournal:
         """See `agentkit.Journal`."""
         try:
             return await self._journal.record(
-                _step(asked),
+                step_of(asked),
                 lambda: _made(asked, run),
                 happened=lambda said: _happened(asked, said),
             )
@@ -127,7 +127,8 @@ async def _made(asked: Step, run: Callable[[], Awaitable[JsonValue]]) -> JsonVal
         raise
 
 
-def _step(asked: Step) -> step.Step:
+def step_of(asked: Step) -> step.Step:
+    """The same step in the words of the log."""
     return step.Step(asked.path, asked.kind, asked.name, asked.arguments, asked.effect)
 
 

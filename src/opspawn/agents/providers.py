@@ -7,7 +7,7 @@ the agent library's own work on providers.
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pydantic import SecretStr
 
@@ -75,6 +75,14 @@ def local_model(settings: Settings) -> str:
 def _default_provider(settings: Settings) -> str:
     with_key = [name for name in BASE_URLS if getattr(settings, f"{name}_api_key") is not None]
     return settings.llm_provider or [*with_key, "local"][0]
+
+
+class ModelClients(Protocol):
+    """Where an agent's model comes from."""
+
+    def client(self, provider: str | None, model: str | None) -> LlmClient:
+        """The client for what a task asks for. Raises `TaskFailed`."""
+        ...
 
 
 class Providers:

@@ -67,6 +67,12 @@ class ApiClient:
     async def retry(self, task_id: str) -> Json:
         return await self._ask("POST", f"/tasks/{_segment(task_id)}/retry")
 
+    async def fork(self, task_id: str, body: Json, *, idempotency_key: str) -> Json:
+        """Returns the new task. May be called again with the same key after `Unreachable`."""
+        headers = {"Idempotency-Key": idempotency_key}
+        path = f"/tasks/{_segment(task_id)}/fork"
+        return await self._ask("POST", path, json=body, headers=headers)
+
     async def cancel(self, task_id: str) -> Json:
         return await self._ask("POST", f"/tasks/{_segment(task_id)}/cancel")
 

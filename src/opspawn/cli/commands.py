@@ -4,6 +4,7 @@ Those modules are imported when their command runs: `opspawn --help` must answer
 command that talks to a server has no use for the server's own libraries.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -141,6 +142,36 @@ def retry(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
     listing.retry(server_url(url), task_id, as_json=as_json)
 
 
+@tasks_app.command()
+def fork(
+    task_id: TaskId,
+    after_seq: Annotated[int, typer.Option(metavar="N", help="The last event that is shared.")],
+    goal: Annotated[str | None, typer.Option(help="Another goal.")] = None,
+    provider: Provider = None,
+    model: Model = None,
+    set_result: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH=JSON", help="What a call is to have returned."),
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Start a new task from an event of this one's log.
+
+    Prints its id. It shares the steps up to that event and pays for what follows.
+    """
+    from opspawn.cli import fork as forking
+
+    asked = forking.Fork(
+        after_seq=after_seq,
+        goal=goal,
+        provider=provider,
+        model=model,
+        results=set_result or [],
+    )
+    forking.fork(server_url(url), task_id, asked, as_json=as_json)
+
+
 @tasks_app.command(epilog=OUTCOME_HELP)
 def follow(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> int:
     """Show a task's run, live.
@@ -150,6 +181,25 @@ def follow(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> int:
     from opspawn.cli import running
 
     return running.follow(server_url(url), task_id, as_json=as_json)
+
+
+@app.command(
+    epilog="Exit code: 0 no difference, 1 a difference, 5 no such task, 64 wrong use or file, "
+    "69 no database."
+)
+def replay(
+    source: Annotated[str, typer.Argument(metavar="TASK_OR_FILE", help="An id, or a saved run.")],
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the run, to replay it anywhere.")
+    ] = None,
+) -> int:
+    """Run a recorded task again, offline.
+
+    Calls no model and no tool; shows where this version would do something else than was recorded.
+    """
+    from opspawn.cli import replaying
+
+    return replaying.replayed(settings(), source, save)
 
 
 @app.command()

@@ -40,9 +40,9 @@ StepKind: TypeAlias = Literal[
 class Step:
     """One effect or wait of a run. `effect` says what running it a second time would do.
 
-    `reported` makes the step's value of what a person says came of it (their words, and whether it
-    failed), for a journal that asks one after an unsafe step was lost. It is None where nothing can
-    be in doubt.
+    `reported` makes the step's value of what somebody says came of it (their words, and whether it
+    failed): a person who is asked after an unsafe step was lost, or who starts the run again from
+    there with another result. It is None where words cannot stand for the value.
     """
 
     path: str

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import Lifespan
 
-from ops_core.api import dead_letters, health, tasks, waiting
+from ops_core.api import dead_letters, fork, health, tasks, waiting
 from ops_core.api.body import BodyLimit
 from ops_core.api.edge import Edge
 from ops_core.api.errors import HANDLERS
@@ -17,7 +17,13 @@ from ops_core.api.slash import OtherSlash
 from ops_core.readiness import Probe
 from ops_core.service import TaskService
 
-_ROUTERS: Final = (tasks.router, waiting.router, dead_letters.router, health.router)
+_ROUTERS: Final = (
+    tasks.router,
+    fork.router,
+    waiting.router,
+    dead_letters.router,
+    health.router,
+)
 
 
 def create_app(

@@ -28,22 +28,22 @@ async def _tenant_id() -> str:
 
 async def _task_request(request: Request) -> TaskRequest:
     """The body, parsed once, from its bytes. Raises `InvalidRequest`, or 415 when it is not JSON."""
-    return parse_request_json(await _json(request, "task"))
+    return parse_request_json(await json_bytes(request, "task"))
 
 
 async def _input(request: Request) -> InputReply:
-    return parse_reply_json(InputReply, await _json(request, "answer"))
+    return parse_reply_json(InputReply, await json_bytes(request, "answer"))
 
 
 async def _effect(request: Request) -> EffectReply:
-    return parse_reply_json(EffectReply, await _json(request, "outcome"))
+    return parse_reply_json(EffectReply, await json_bytes(request, "outcome"))
 
 
 async def _approval(request: Request) -> ApprovalReply:
-    return parse_reply_json(ApprovalReply, await _json(request, "decision"))
+    return parse_reply_json(ApprovalReply, await json_bytes(request, "decision"))
 
 
-async def _json(request: Request, what: str) -> bytes:
+async def json_bytes(request: Request, what: str) -> bytes:
     """The bytes of a JSON body. Raises 415 when it does not claim to be one.
 
     A body without a content type is refused as well: any page in a browser can send one to a local

@@ -5,6 +5,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from ops_core.errors import FieldError, InvalidRequest
+from ops_core.overrides import ForkRequest, parse_fork
 from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest, invalid, parse_request
 from ops_core.rpc.convert import STATUSES, from_struct, from_timestamp
@@ -64,3 +65,11 @@ def page_query(message: tasks_pb2.ListDeadLettersRequest) -> PageQuery:
         return PageQuery.model_validate({f.name: value for f, value in message.ListFields()})
     except ValidationError as error:
         raise invalid(error) from None
+
+
+def fork_request(message: tasks_pb2.ForkTaskRequest) -> ForkRequest:
+    """Raises `InvalidRequest` naming each wrong field."""
+    data: dict[str, Any] = {"after_seq": message.after_seq}
+    if message.HasField("overrides"):
+        data["overrides"] = from_struct(message.overrides)
+    return parse_fork(data)

@@ -8,7 +8,7 @@ from ops_core.errors import FieldError, InvalidRequest
 from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest
 from ops_core.rpc.convert import task_message
-from ops_core.rpc.requests import page_query, task_query, task_request
+from ops_core.rpc.requests import fork_request, page_query, task_query, task_request
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
 from ops_core.rpc.waiting import approval_reply, effect_reply, input_reply, step_message
 from ops_core.service import TaskService
@@ -134,6 +134,20 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     ) -> tasks_pb2.DiscardDeadLetterResponse:
         task = await self._service.discard(_task_id(request.task_id), tenant_id=tenant_id(context))
         return tasks_pb2.DiscardDeadLetterResponse(task=task_message(task))
+
+    async def ForkTask(  # noqa: N802
+        self, request: tasks_pb2.ForkTaskRequest, context: Context
+    ) -> tasks_pb2.ForkTaskResponse:
+        key = request.idempotency_key if request.HasField("idempotency_key") else None
+        forked = await self._service.fork(
+            _task_id(request.task_id),
+            fork_request(request),
+            tenant_id=tenant_id(context),
+            idempotency_key=key,
+        )
+        return tasks_pb2.ForkTaskResponse(
+            task=task_message(forked.task), replayed=not forked.created
+        )
 
 
 def tenant_id(_context: Context) -> str:

@@ -412,3 +412,23 @@ class DiscardDeadLetterResponse(_message.Message):
     TASK_FIELD_NUMBER: _ClassVar[int]
     task: Task
     def __init__(self, task: _Optional[_Union[Task, _Mapping]] = ...) -> None: ...
+
+class ForkTaskRequest(_message.Message):
+    __slots__ = ("task_id", "after_seq", "overrides", "idempotency_key")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQ_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDES_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    after_seq: int
+    overrides: _struct_pb2.Struct
+    idempotency_key: str
+    def __init__(self, task_id: _Optional[str] = ..., after_seq: _Optional[int] = ..., overrides: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+
+class ForkTaskResponse(_message.Message):
+    __slots__ = ("task", "replayed")
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    task: Task
+    replayed: bool
+    def __init__(self, task: _Optional[_Union[Task, _Mapping]] = ..., replayed: bool = ...) -> None: ...

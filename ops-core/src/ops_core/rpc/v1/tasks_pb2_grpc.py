@@ -89,6 +89,11 @@ class TaskServiceStub(object):
                 request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterRequest.SerializeToString,
                 response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterResponse.FromString,
                 _registered_method=True)
+        self.ForkTask = channel.unary_unary(
+                '/ops_core.rpc.v1.TaskService/ForkTask',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ForkTaskRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ForkTaskResponse.FromString,
+                _registered_method=True)
 
 
 class TaskServiceServicer(object):
@@ -174,6 +179,13 @@ class TaskServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForkTask(self, request, context):
+        """Stores a new task that shares the log of this one up to an event, in whatever state this one is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TaskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -231,6 +243,11 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.DiscardDeadLetter,
                     request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterRequest.FromString,
                     response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterResponse.SerializeToString,
+            ),
+            'ForkTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForkTask,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ForkTaskRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ForkTaskResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -530,6 +547,33 @@ class TaskService(object):
             '/ops_core.rpc.v1.TaskService/DiscardDeadLetter',
             ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterRequest.SerializeToString,
             ops__core_dot_rpc_dot_v1_dot_tasks__pb2.DiscardDeadLetterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForkTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TaskService/ForkTask',
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ForkTaskRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ForkTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,109 @@
+"""What a client may ask of a fork: where it leaves its source, and what it does differently from there."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ops_core.errors import FieldError, InvalidRequest
+from ops_core.ports import TaskType
+from ops_core.request import MAX_INTEGER, check_json, invalid
+from ops_core.task import JsonObject
+
+#: Overrides that every type of task has: a merge into its input, and what tools are to have returned.
+INPUT: Final = "input_data"
+RESULTS: Final = "tool_results"
+
+
+class ForkRequest(BaseModel):
+    """A fork: the log up to `after_seq` is shared, what follows is the new task's own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    after_seq: int = Field(ge=1, le=MAX_INTEGER, description="The last event that is shared.")
+    overrides: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What the fork does differently: `input_data` (merged, null removes), `tool_results` "
+        "(by the path of the call), and the short names of the task type; for agent_run `goal`, `model`, "
+        "`provider` and `agent_config`.",
+        examples=[{"model": "another-model", "tool_results": {"1/tool/1": "42"}}],
+    )
+
+    def digest(self, task_id: str) -> str:
+        """SHA-256 of the canonical request: two with one digest ask for the same fork."""
+        asked = {"fork_of": task_id, **self.model_dump()}
+        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def parse_fork(data: JsonObject) -> ForkRequest:
+    """Parses a request that is already Python data. Raises `InvalidRequest` naming each wrong field."""
+    check_json(data)
+    try:
+        return ForkRequest.model_validate(data)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def parse_fork_json(body: bytes) -> ForkRequest:
+    """Parses a request from JSON text. Raises `InvalidRequest` naming each wrong field."""
+    try:
+        request = ForkRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from None
+    check_json(request.model_dump())
+    return request
+
+
+def results_of(request: ForkRequest) -> JsonObject:
+    """What calls are to have returned, by their paths. Raises `InvalidRequest`."""
+    return _object(request.overrides, RESULTS)
+
+
+def input_of(request: ForkRequest, source: JsonObject, task_type: TaskType) -> JsonObject:
+    """The input of the fork. Raises `InvalidRequest` for an override that this type of task does not have."""
+    places = task_type.overrides
+    unknown = [name for name in request.overrides if name not in {INPUT, RESULTS, *places}]
+    if unknown:
+        known = ", ".join([*places, INPUT, RESULTS])
+        raise InvalidRequest(
+            [
+                FieldError(f"overrides.{name}", f"is no known override; known: {known}")
+                for name in unknown
+            ]
+        )
+    data = _merged(source, _object(request.overrides, INPUT))
+    for name, place in places.items():
+        if name in request.overrides:
+            data = _merged(data, _placed(place, request.overrides[name]))
+    return data
+
+
+def _object(overrides: JsonObject, name: str) -> JsonObject:
+    value = overrides.get(name, {})
+    if not isinstance(value, dict):
+        raise InvalidRequest([FieldError(f"overrides.{name}", "must be an object")])
+    return value
+
+
+def _placed(place: Sequence[str], value: Any) -> JsonObject:
+    for name in reversed(place):
+        value = {name: value}
+    placed: JsonObject = value
+    return placed
+
+
+def _merged(target: JsonObject, patch: JsonObject) -> JsonObject:
+    """JSON merge patch (RFC 7396): objects are merged, null removes, anything else replaces."""
+    merged = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict):
+            before = merged.get(name)
+            merged[name] = _merged(before if isinstance(before, dict) else {}, value)
+        else:
+            merged[name] = value
+    return merged

@@ -1,0 +1,56 @@
+"""`opspawn tasks fork`: a new task that goes on from an event of another one's log."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from opspawn.cli.client import ApiClient, Json
+from opspawn.cli.exits import USAGE, CommandError
+from opspawn.cli.text import one_line, print_json, print_line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """What to fork, and what is to be different. None leaves it as it was."""
+
+    after_seq: int
+    goal: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    results: list[str] = field(default_factory=list)
+    """Each `PATH=JSON`."""
+
+    def body(self) -> Json:
+        named = {"goal": self.goal, "provider": self.provider, "model": self.model}
+        overrides: Json = {name: value for name, value in named.items() if value is not None}
+        if self.results:
+            overrides["tool_results"] = dict(_result(given) for given in self.results)
+        return {"after_seq": self.after_seq, **({"overrides": overrides} if overrides else {})}
+
+
+def fork(url: str, task_id: str, asked: Fork, *, as_json: bool) -> None:
+    """Stores the fork; it runs as any other task."""
+    body = asked.body()
+
+    async def main() -> Json:
+        async with ApiClient(url) as api:
+            return await api.fork(task_id, body, idempotency_key=str(uuid4()))
+
+    task = asyncio.run(main())
+    if as_json:
+        print_json(task)
+    else:
+        print_line(one_line(task.get("task_id")))
+
+
+def _result(given: str) -> tuple[str, Any]:
+    path, _, text = given.partition("=")
+    try:
+        return path, json.loads(text)  # without a sign there is no text, which is no JSON
+    except ValueError:
+        raise CommandError(
+            f"--set-result {given!r} is not PATH=JSON; a text is written as 1/tool/1='\"text\"'.",
+            USAGE,
+        ) from None

@@ -1,0 +1,51 @@
+"""Reads a run from the database itself: what replay needs of a log never goes through a door."""
+
+from ops_core.errors import StoreUnavailable, TaskNotFound
+from ops_core.store import Database, SqlTaskStore
+from opspawn import embedded
+from opspawn.database_errors import DATABASE_ERRORS, explain
+from opspawn.replay.recording import Recording
+from opspawn.settings import Settings
+
+#: The one tenant that there is.
+TENANT = "default"
+
+
+class NoDatabase(Exception):
+    """There is no database to read from; the message says what to do."""
+
+
+async def recorded(settings: Settings, task_id: str) -> Recording:
+    """The run of a task. Raises `TaskNotFound`, `NoDatabase`."""
+    url = _url(settings)
+    database = Database(url, pool_size=2)
+    store = SqlTaskStore(database)
+    try:
+        await store.check()
+        task = await store.get(TENANT, task_id)
+        log = await store.log(TENANT, task_id)
+    except TaskNotFound:
+        raise
+    except StoreUnavailable as error:
+        cause = error.__cause__
+        raise NoDatabase(f"DATABASE_URL: {explain(cause, url) if cause else error}") from None
+    except DATABASE_ERRORS as error:
+        raise NoDatabase(f"DATABASE_URL: {explain(error, url)}") from None
+    finally:
+        await database.close()
+    return Recording.of(task, log, settings)
+
+
+def _url(settings: Settings) -> str:
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    try:
+        state = embedded.look(settings.data_dir)
+    except (embedded.EmbeddedError, OSError) as error:
+        raise NoDatabase(f"There is no database to read the task from: {error}") from None
+    if state.url is None:
+        raise NoDatabase(
+            f"The database of {settings.data_dir} does not run: start `opspawn up`, set DATABASE_URL, "
+            "or name a file that --save has written."
+        )
+    return state.url

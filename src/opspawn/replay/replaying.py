@@ -1,0 +1,128 @@
+"""Replays a recording with the real agent handler."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from agentkit import LlmClient
+from agentkit.llm import ModelSettings
+from agentkit.messages import Message, Reply, ToolSpec
+from agentkit.tools import Tool
+from ops_core.errors import TaskFailed
+from ops_core.log import Event, EventType
+from opspawn.agents.handler import AgentHandler
+from opspawn.agents.providers import DEFAULT_MODELS
+from opspawn.agents.toolbox import BUILTIN
+from opspawn.replay.difference import Difference, LogEnds, short, told
+from opspawn.replay.journal import TapeJournal, asked_model
+from opspawn.replay.recording import Recording, load
+from opspawn.replay.tape import Tape
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A replay without a difference: so many steps, up to how the log ends."""
+
+    steps: int
+    end: str
+    """The type of the log's last event."""
+
+
+def check(path: str | Path, tools: Iterable[Tool] = ()) -> Replayed:
+    """Replays a file. Raises `Difference`, `RecordingError`.
+
+    `tools`: those of your own that the run had, besides the built-in ones; they are not called.
+    """
+    known = {tool.name: tool for tool in (*BUILTIN, *tools)}
+    return asyncio.run(replay(load(Path(path)), known))
+
+
+async def replay(recording: Recording, tools: Mapping[str, Tool]) -> Replayed:
+    """Raises `Difference` where this build leaves the recording."""
+    models = _Models(recording)
+    tape = Tape(models.log)
+    handler = AgentHandler(recording.settings, models, tools, _no_child, journal=TapeJournal)
+    unknown = sorted(set(recording.pins) - handler.supports)
+    if unknown:
+        known = ", ".join(sorted(handler.supports))
+        raise Difference("the task's versions", ", ".join(unknown), f"a build that has {known}")
+    try:
+        result = await handler.run(recording.task(), tape)
+    except LogEnds:
+        pass  # it was stopped there, and nothing says that it would not have gone on
+    except TaskFailed as error:
+        _compare_end(
+            tape.end, EventType.TASK_FAILED, {"type": error.error_type, "message": error.message}
+        )
+    else:
+        _compare_end(tape.end, EventType.TASK_COMPLETED, result)
+    _compare_rest(tape, recording.log)
+    return Replayed(tape.steps, str(recording.log[-1].type))
+
+
+def _compare_end(end: Event | None, kind: EventType, said: Mapping[str, Any]) -> None:
+    got = f"{kind} {short(said)}"
+    if end is None:
+        return  # the log was read, or its worker died, before the end was told
+    if end.type != kind:
+        # Whoever cancelled it, or let its time run out, is not replayed.
+        if end.type == EventType.TASK_CANCELLED or end.data.get("reason") == "deadline_exceeded":
+            return
+        raise Difference("the end of the run", told(end), got)
+    then = end.data["result"] if kind is EventType.TASK_COMPLETED else end.data["error"]
+    if {name: then.get(name) for name in said} != said:
+        raise Difference("the end of the run", told(end), got)
+
+
+def _compare_rest(tape: Tape, log: Sequence[Event]) -> None:
+    left = tape.left()
+    if left:
+        event = next(e for e in log if (e.journal or {}).get("path") == left[0])
+        raise Difference(f"step {left[0]}", told(event), "nothing: the agent does not get there")
+
+
+class _Models:
+    """Models that are never asked, under the name that was asked then."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.log = recording.log
+        self._default = "unknown"
+        calls = [e for e in self.log if e.type == EventType.LLM_COMPLETED]
+        named = recording.input_data.get("agent_config", {}).get("llm_model")
+        if not calls or named is not None:
+            return
+        replied = str(calls[0].data["model"])
+        names = [recording.defaults.get("llm_model"), replied, *DEFAULT_MODELS.values()]
+        known = asked_model(calls, names)
+        self._default = known or replied
+        if known is None:
+            # The default of a worker with other settings: its name cannot be compared.
+            self.log = [_any_model(event) for event in self.log]
+
+    def client(self, provider: str | None, model: str | None) -> LlmClient:
+        """See `Providers.client`."""
+        return _NoModel(model or self._default)
+
+
+class _NoModel:
+    """An `LlmClient` that has a name."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    async def complete(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec], settings: ModelSettings
+    ) -> Reply:
+        raise AssertionError("a replay asks no model")
+
+
+def _any_model(event: Event) -> Event:
+    if event.type != EventType.LLM_COMPLETED or event.journal is None:
+        return event
+    return replace(event, journal={k: v for k, v in event.journal.items() if k != "hash"})
+
+
+async def _no_child(*_: object, **__: object) -> NoReturn:
+    raise AssertionError("a replay starts no task")

@@ -1,0 +1,103 @@
+"""A worker's desk in memory: the real agent handler, a scripted model, the in-memory store."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from agentkit import LlmClient
+from agentkit.testing import ScriptedLlm
+from agentkit.testing.scripted_llm import Line
+from agentkit.tools import Tool
+from agentkit.tools.builtin import ask_user, calculator, current_time, run_tasks, sleep
+from ops_core.answers import answer
+from ops_core.execute import Executor
+from ops_core.log import Event
+from ops_core.overrides import parse_fork
+from ops_core.ports import Profile, TaskStore, WorkerStore
+from ops_core.request import parse_request
+from ops_core.service import TaskService
+from ops_core.store import Database, SqlTaskStore, SqlWorkerStore
+from ops_core.task import Task
+from ops_core.testing import FrozenClock, MemoryStore
+from ops_core.writer import StepWriter
+from opspawn.agents.contract import AGENT_RUN, TASK_TYPES
+from opspawn.agents.handler import AgentHandler
+from opspawn.settings import Settings
+
+
+class ScriptedProviders:
+    """Gives each task the one scripted model, under the name that the task asks for."""
+
+    def __init__(self, script: Sequence[Line], default: str) -> None:
+        self.llm = ScriptedLlm(script)
+        self._default = default
+
+    def client(self, provider: str | None, model: str | None) -> LlmClient:
+        """See `Providers.client`."""
+        self.llm.model = model or self._default
+        return self.llm
+
+
+class AgentDesk:
+    """Submits tasks, and runs them one at a time; in memory, or in a database that is given."""
+
+    def __init__(self, *tools: Tool, database: Database | None = None) -> None:
+        self.clock = FrozenClock()
+        self.store = MemoryStore(self.clock)
+        self._tasks: TaskStore = SqlTaskStore(database) if database else self.store
+        self._workers: WorkerStore = SqlWorkerStore(database) if database else self.store
+        self.service = TaskService(self._tasks, TASK_TYPES, lambda *_: None)
+        builtin = (calculator, current_time, ask_user, sleep, run_tasks)
+        self.tools = {tool.name: tool for tool in (*builtin, *tools)}
+        self.settings = Settings(_env_file=None, llm_provider="local")
+
+    async def submit(self, goal: str = "Do it.", **config: Any) -> str:
+        data = {"goal": goal, **({"agent_config": config} if config else {})}
+        request = parse_request({"task_type": AGENT_RUN, "input_data": data})
+        return (await self.service.submit(request, tenant_id="default")).task.task_id
+
+    async def fork(self, task_id: str, after_seq: int, **overrides: Any) -> str:
+        request = parse_fork({"after_seq": after_seq, "overrides": overrides})
+        forked = await self.service.fork(task_id, request, tenant_id="default")
+        return forked.task.task_id
+
+    async def run(
+        self, *script: Line, worker: str = "w1", default_model: str = "scripted"
+    ) -> ScriptedLlm:
+        """Claims the next task and runs it as far as it goes; returns the model that it asked."""
+        providers = ScriptedProviders(script, default_model)
+        handler = AgentHandler(self.settings, providers, self.tools, self.service.submit)
+        profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
+        await self._workers.beat(worker, ["default"], slots=1, running=0, profile=profile)
+        [task] = await self._workers.claim(worker, ["default"], 1)
+        writer = StepWriter(self._workers)
+        writing = asyncio.create_task(writer.run())
+        executor = Executor(self._workers, writer, {AGENT_RUN: handler})
+        try:
+            await executor.execute(executor.open(task))
+        finally:
+            writing.cancel()
+        return providers.llm
+
+    async def woken(self) -> None:
+        """Upkeep has told the ended of their ends and woken whose time has come."""
+        self.clock.advance(3600)
+        await self.store.tell_ends(10)
+        await self.store.wake(10)
+
+    async def answer(self, task_id: str, text: str) -> None:
+        """Answers the one question that is open."""
+        await self._tasks.signal("default", task_id, answer(None, text))
+
+    async def cancel(self, task_id: str) -> None:
+        await self._tasks.cancel("default", task_id)
+
+    async def task(self, task_id: str) -> Task:
+        return await self._tasks.get("default", task_id)
+
+    async def log(self, task_id: str) -> list[Event]:
+        return await self._tasks.log("default", task_id)
+
+    async def seq_of(self, task_id: str, kind: str) -> int:
+        """Of the first event of this type."""
+        return next(event.seq for event in await self.log(task_id) if event.type == kind)
