@@ -36,7 +36,10 @@ class Act:
     prepare: Doing = nothing
     after: Doing = nothing
     ends: frozenset[str] = frozenset({"completed"})
-    """The states that a task may honestly come to, beside the question of an unknown effect."""
+    """The states that a task may honestly come to."""
+
+    tasks: int = 1
+    """How many tasks its clients submit."""
 
 
 async def a_task(site: Site, trial: Trial) -> None:
@@ -230,6 +233,13 @@ async def a_task_with_a_child(site: Site, trial: Trial) -> None:
     await site.submit(trial, site.request(has_child=True))
 
 
+async def a_dependent_whose_need_is_met(site: Site, trial: Trial) -> None:
+    """The task that another one depends on has completed, and that one was not told yet."""
+    first = await site.submit(trial)
+    await site.submit(trial, site.request().model_copy(update={"depends_on": [first.task_id]}))
+    await site.work(trial, site.new_worker_id(trial))
+
+
 async def a_parent_whose_child_ended(site: Site, trial: Trial) -> None:
     """The child has completed, and its parent was not told yet."""
     await a_task_with_a_child(site, trial)
@@ -293,6 +303,7 @@ ACTS: Final = {
         Act("resolve", give_word, a_doubt),
         Act("wake", dispatch, a_sleeper),
         Act("tell of an end", dispatch, a_parent_whose_child_ended),
+        Act("tell of an end, to who depends", dispatch, a_dependent_whose_need_is_met, tasks=2),
         Act("cancel, pending", cancel, a_task, cancel_again, ends=_EITHER),
         Act("cancel, running", cancel, a_dead_owner, cancel_again, ends=_EITHER),
         Act("retry", retry, a_failed_task, retry_again, ends=frozenset({"completed", "failed"})),

@@ -23,7 +23,7 @@ from ops_core.moves import Move, cancel, release
 from ops_core.ports import Append, Appended, Lease, PutOff, TaskKey, WorkerStore
 from ops_core.request import TaskRequest
 from ops_core.step import Step, idempotency_key
-from ops_core.store import claim, client, ends, history, moves, submit, upkeep, worker
+from ops_core.store import claim, client, ends, history, moves, reopen, submit, upkeep, worker
 from ops_core.store.database import SESSION_LIMITS
 from ops_core.store.rows import task_of
 from ops_core.task import Task, Usage
@@ -251,7 +251,7 @@ def _apply_everywhere(apply: Any) -> Callable[[], None]:
     """Whoever imported `apply` by its name gets the mutant's."""
 
     def replaced() -> None:
-        for module in (client, ends, moves, upkeep, worker):
+        for module in (client, ends, moves, reopen, upkeep, worker):
             assert vars(module)["apply"] is _APPLY
             vars(module)["apply"] = apply
 
@@ -371,13 +371,13 @@ MUTANTS: Final = (
         "the journal is ignored on recovery",
         replace(journal, "read", _read_nothing),
         RUN,
-        says="committed twice",
+        says="was committed before",
     ),
     Mutant(
         "only the beginning of the log is replayed",
         edit(history, "_HISTORY", "ORDER BY e.seq", "ORDER BY e.seq LIMIT 4"),
         RUN,
-        says="announced again|committed twice",
+        says="announced again|was committed before",
     ),
     Mutant(
         "an unsafe step is retried",
@@ -422,7 +422,7 @@ MUTANTS: Final = (
         "an append is repeated when its reply is lost",
         replace(writer.StepWriter, "__init__", _insist),
         Encounter("a lost reply"),
-        says="committed twice",
+        says="was committed before",
     ),
     Mutant(
         "a step takes its number from a row that it has not locked",
@@ -452,7 +452,7 @@ MUTANTS: Final = (
         "a task and its first event are two transactions",
         replace(client, "submit", _submit_in_two),
         Sweep(KILL, "submit"),
-        says="it begins with task.claimed",
+        says="a log begins with its submission",
     ),
     Mutant(
         "the idempotency key is ignored",
@@ -486,12 +486,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a task that is given back is not rung for",
-        edit(
-            moves,
-            "_APPLY",
-            "ring_at      = CASE WHEN :pending THEN ops_now() + :delay * interval '1 second' END",
-            "ring_at      = NULL",
-        ),
+        edit(moves, "_APPLY", "WHEN :pending AND dependencies_left = 0", "WHEN false"),
         Sweep(KILL, "bury"),
         says="never came to rest",
     ),
@@ -524,19 +519,19 @@ MUTANTS: Final = (
         "an owner is told to cancel and the row does not know",
         edit(client, "_REQUEST_CANCEL", "cancel_requested = true", "cancel_requested = false"),
         Sweep(KILL, "cancel, running"),
-        says="after a cancellation was promised",
+        says="the cancellation that was accepted is forgotten",
     ),
     Mutant(
         "a hand-over forgets a cancellation",
         replace(worker, "met", lambda move, _: move),
         Sweep(KILL, "run, cancelled and drained"),
-        says="after a cancellation was promised",
+        says="the cancellation that was accepted is forgotten",
     ),
     Mutant(
         "a hand-over looks for a cancellation without the lock",
         edit(worker, "_HELD", "FOR NO KEY UPDATE", ""),
         Encounter("cancel meets release"),
-        says="after a cancellation was promised",
+        says="the cancellation that was accepted is forgotten",
     ),
     Mutant(
         "a call is cut off and the end is silent about it",
@@ -583,7 +578,7 @@ MUTANTS: Final = (
         "the dead owe no cancellation",
         replace(upkeep, "orphaned", lambda _, **__: release("worker_died")),
         Sweep(KILL, "bury, cancelled"),
-        says="after a cancellation was promised",
+        says="the cancellation that was accepted is forgotten",
     ),
     Mutant(
         "deadlines are not carried out",
@@ -619,6 +614,17 @@ MUTANTS: Final = (
         "an end is struck off before it was told",
         replace(ends, "_tell", _tell_nobody),
         Sweep(KILL, "tell of an end"),
+        says="never came to rest",
+    ),
+    Mutant(
+        "a task is freed and not rung for",
+        edit(
+            ends,
+            "_FREE",
+            "ELSE GREATEST(ops_now(), scheduled_at) END,\n        reason",
+            "END,\n        reason",
+        ),
+        Sweep(KILL, "tell of an end, to who depends"),
         says="never came to rest",
     ),
     Mutant(

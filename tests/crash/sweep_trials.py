@@ -148,6 +148,7 @@ class Lane:
             if found and fail_fast:
                 break
         tally.seconds += time.monotonic() - started
+        sys.stderr.write(f"{strike.kind}: {tally.kind}: {tally.faults} in {tally.seconds:.0f} s\n")
         return tally
 
     def encounter(self, scenario: Scenario) -> str | None:

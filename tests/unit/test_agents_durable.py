@@ -74,7 +74,7 @@ class Office:
             claimed = await self.store.claim("w", ["default"], 100)
             handler = AgentHandler(
                 Settings(),
-                OneModel(self.llm),  # type: ignore[arg-type]  # all that it uses
+                OneModel(self.llm),
                 self.tools,
                 self.service.submit,
             )
