@@ -46,7 +46,6 @@ def site(tmp_path: Path, postgres: PostgresServer, rabbitmq_url: str) -> Iterato
             rabbitmq_url,
             model,
             OPSPAWN_WORKER_SLOTS=str(TASKS // WORKERS + 100),
-            OPSPAWN_HEARTBEAT_TTL_S="10",
         ) as site,
     ):
         site.start(api=1, dispatcher=2, worker=WORKERS)
