@@ -1,6 +1,6 @@
 """A store seen by its three users, and its clock."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sqlalchemy import event
@@ -23,6 +23,8 @@ class World:
     workers: WorkerStore
     upkeep: UpkeepStore
     advance: Callable[[float], None]
+    bury_killed: Callable[[], Awaitable[int]]
+    """As `upkeep.bury_workers`, where whoever is silent has lost its presence: its process has died."""
 
     async def submit(self, task_type: str = "noop", **fields: object) -> Task:
         new = NewTask(

@@ -90,8 +90,8 @@ _EXPIRED: Final = text(
 # pg_locks as two halves), later when somebody does (the process may be frozen, or only slow). Right after a
 # restart of the database every heartbeat looks old and no lock is held, so nobody is dead before the
 # workers have had time to come back. One that beats or claims this moment is passed over; who is found here
-# can do neither before its tasks were looked at. One whose lock is free was killed; any other one may only be
-# frozen or cut off.
+# can do neither before its tasks were looked at. One whose lock is free was killed, unless it had said
+# that it leaves (then it serves no queue); any other one may only be frozen or cut off.
 _DEAD: Final = text(
     """
     WITH seen AS (
@@ -102,7 +102,7 @@ _DEAD: Final = text(
               ) AS present
         FROM worker
     )
-    SELECT worker_id, alone, :holds_presence AND NOT present AS killed
+    SELECT worker_id, alone, :holds_presence AND NOT present AND queues <> '{}' AS killed
     FROM worker JOIN seen USING (tenant_id, worker_id)
     WHERE heartbeat_at < ops_now() - interval '1 second' * CASE
               WHEN present THEN CAST(:ttl_s AS float8) ELSE CAST(:reconnect_grace_s AS float8) END
