@@ -1,7 +1,7 @@
 """The solitary process of a worker: `opspawn worker --alone`, which runs the suspects.
 
-It has a session of its own, so that neither Ctrl-C nor the end of its worker ends it: a suspect that dies with
-it may be taken for a poison. A worker that stops in order asks it to hand over, as it hands over itself.
+It has a session of its own, so that neither Ctrl-C nor the end of its worker ends it: a suspect that dies
+with it may be taken for a poison. A worker that stops in order asks it to hand over, as it hands over itself.
 """
 
 import asyncio

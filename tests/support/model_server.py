@@ -1,7 +1,7 @@
 """A model over HTTP that a test controls: OpenAI's chat completions, over a real socket.
 
 It thinks as simply as can be: asked for the first time it calls the calculator, or the tool that the test
-wants for such a goal; shown an observation it answers with it. A test can hold a call, make calls fail, and
+wants for such a goal; shown an observation it answers with it. Without tools it answers at once. A test can hold a call, make calls fail, and
 count what was paid for.
 """
 
@@ -106,6 +106,8 @@ class ModelServer:
         self.calls.append(step)
         goal = " ".join(str(m["content"]) for m in request["messages"] if m["role"] == "user")
         wanted = next((w for text, w in self.wants.items() if text in goal), CALCULATE)
+        if not request.get("tools"):
+            observations = ["as good as done"]
         return 200, {}, _completion(request["model"], observations, wanted)
 
     def _keeps_waiting(self, held: threading.Event, caller: socket.socket) -> bool:

@@ -46,7 +46,10 @@ class World:
 
     async def claim_one(self, worker: str = "w1") -> tuple[Task, Lease]:
         [task] = await self.claim(worker)
-        return task, Lease(task.tenant_id, task.task_id, worker, task.epoch)
+        return task, self.lease(task)
+
+    def lease(self, claimed: Task) -> Lease:
+        return Lease(claimed.tenant_id, claimed.task_id, claimed.owner or "nobody", claimed.epoch)
 
 
 def postgres_clock(database: Database) -> Callable[[float], None]:

@@ -1,12 +1,15 @@
 """What every store promises of tasks under which workers have died, and of dead letters."""
 
+from contextlib import nullcontext
+
 import pytest
-from store_world import GRACE_S, TTL_S, World
+from store_world import GRACE_S, TTL_S, World, postgres_clock
 
 from ops_core.errors import NotADeadLetter
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import complete, fail, release
-from ops_core.ports import Append, Lease, Profile, TaskFilter
+from ops_core.ports import ORDINARY, Append, Lease, Profile, TaskFilter
+from ops_core.store import Database, Presence, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
 from ops_core.task import NOTHING_USED, Reason, Status, Task, TaskError
 
 pytestmark = pytest.mark.conformance
@@ -14,12 +17,12 @@ pytestmark = pytest.mark.conformance
 ALONE = Profile(alone=True)
 
 
-async def _claim(world: World, worker: str, profile: Profile = Profile()) -> list[Task]:
+async def _claim(world: World, worker: str, profile: Profile = ORDINARY) -> list[Task]:
     await world.workers.beat(worker, ["default"], slots=1, running=0, profile=profile)
     return await world.workers.claim(worker, ["default"], 1)
 
 
-async def _dies_under(world: World, worker: str, profile: Profile = Profile()) -> Task:
+async def _dies_under(world: World, worker: str, profile: Profile = ORDINARY) -> Task:
     """A worker claims the one task and its process dies."""
     [task] = await _claim(world, worker, profile)
     world.advance(TTL_S + 1)
@@ -201,3 +204,30 @@ async def test_a_failure_that_somebody_should_look_at_is_a_dead_letter(
     assert dead_letter == bool(page.tasks)
     again = await world.tasks.retry("default", lease.task_id)
     assert again.dead_letter_at is None
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+async def test_the_lock_tells_a_frozen_process_from_a_dead_one(
+    database_url: str, frozen: bool
+) -> None:
+    """Both are silent for longer than the time-to-live and lose their tasks; only a death counts."""
+    database, presence = Database(database_url), Presence(database_url)
+    upkeep = SqlUpkeepStore(database, heartbeat_ttl_s=TTL_S, reconnect_grace_s=0.75)
+    advance = postgres_clock(database)
+    world = World(
+        SqlTaskStore(database),
+        SqlWorkerStore(database, presence),
+        upkeep,
+        advance,
+        lambda: upkeep.bury_workers(10),
+    )
+    task = await world.submit()
+    async with presence.held("w1") if frozen else nullcontext():
+        await _claim(world, "w1")
+        advance(1)
+        assert (0 if frozen else 1) == await world.bury_killed()
+        advance(TTL_S)
+        assert (1 if frozen else 0) == await world.bury_killed()
+    found = await world.tasks.get("default", task.task_id)
+    await database.close()
+    assert (Status.PENDING, 0 if frozen else 1) == (found.status, found.deaths)
