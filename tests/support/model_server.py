@@ -1,8 +1,8 @@
 """A model over HTTP that a test controls: OpenAI's chat completions, over a real socket.
 
 It thinks as simply as can be: asked for the first time it calls the calculator, or the tool that the test
-wants for such a goal; shown an observation it answers with it. Without tools it answers at once. A test can hold a call, make calls fail, and
-count what was paid for.
+wants for such a goal; shown an observation it answers with it. Without tools it answers at once. A test can
+hold a call, make calls fail, and count what was paid for.
 """
 
 import json
