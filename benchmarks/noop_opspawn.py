@@ -13,6 +13,7 @@ from dramatiq import Broker
 
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import Bell, TaskLog, TaskType, WorkerStore
+from ops_core.queue.isolation import Isolate
 from ops_core.queue.worker import Worker
 from ops_core.task import JsonObject, Task
 from opspawn import cli
@@ -60,6 +61,8 @@ async def run_noops(
     bell: Bell,
     submit: Submit,  # noqa: ARG001  the signature is that of run_worker
     stop: asyncio.Event,
+    *,
+    isolate: Isolate | None,
 ) -> None:
     """Stands in for `opspawn.worker.run_worker`: the same worker with the same settings."""
     reporter = Reporter()
@@ -72,6 +75,7 @@ async def run_noops(
         slots=settings.worker_slots,
         heartbeat_s=settings.heartbeat_s,
         drain_grace_s=settings.drain_grace_s,
+        isolate=isolate,
     )
     await worker.run(stop)
 

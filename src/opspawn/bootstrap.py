@@ -22,6 +22,7 @@ from ops_core.errors import BrokerUnavailable, StoreUnavailable
 from ops_core.family import FamilyLimits
 from ops_core.queue.bell import BackgroundBell, DramatiqBell
 from ops_core.queue.broker import in_process_broker, rabbitmq_broker
+from ops_core.queue.isolation import Isolate
 from ops_core.rpc import create_server
 from ops_core.service import TaskService
 from ops_core.store import Database, Presence, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
@@ -39,6 +40,7 @@ from opspawn.doors import (
     together,
 )
 from opspawn.settings import Settings
+from opspawn.solitary import SolitaryProcess
 
 log = structlog.get_logger(__name__)
 
@@ -131,6 +133,15 @@ async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
         await _run_worker(parts, service, stop)
 
 
+async def serve_alone(settings: Settings, stop: asyncio.Event) -> None:
+    """A solitary worker: runs suspects one at a time, and returns when there are none left.
+
+    It needs no broker: nobody rings for suspects, and what its tasks submit is rung for by upkeep.
+    """
+    async with opened(settings) as parts, ringing(parts, stop) as service:
+        await _run_agents(parts, service, stop, isolate=None)
+
+
 async def serve_all(
     settings: Settings,
     stop: asyncio.Event,
@@ -178,6 +189,15 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[TaskServic
 
 
 async def _run_worker(parts: Parts, service: TaskService, stop: asyncio.Event) -> None:
+    solitary = SolitaryProcess(parts.settings, parts.url, parts.direct_url)
+    async with together() as both:
+        both.create_task(solitary.hand_over(stop))
+        both.create_task(_run_agents(parts, service, stop, isolate=solitary.run))
+
+
+async def _run_agents(
+    parts: Parts, service: TaskService, stop: asyncio.Event, *, isolate: Isolate | None
+) -> None:
     # Imported here: no other process imports agents and SDKs.
     from opspawn.worker import ToolError, run_worker
 
@@ -185,7 +205,9 @@ async def _run_worker(parts: Parts, service: TaskService, stop: asyncio.Event) -
     database = Database(parts.url, pool_size=parts.settings.database_pool)
     store = SqlWorkerStore(database, Presence(parts.direct_url))
     try:
-        await run_worker(parts.settings, store, parts.broker, parts.bell, service.submit, stop)
+        await run_worker(
+            parts.settings, store, parts.broker, parts.bell, service.submit, stop, isolate=isolate
+        )
     except ToolError as error:
         raise StartError(f"OPSPAWN_TOOLS: {error}") from None
     except StoreUnavailable as error:  # only before its first claim: later it waits

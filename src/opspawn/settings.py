@@ -200,6 +200,11 @@ def _line(error: "ErrorDetails") -> str:
     return f"{env_name(str(error['loc'][0]))}: {said}" if error["loc"] else said
 
 
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment with changes: what a process that it starts needs to be set up like it."""
+    return {**os.environ, **changes}
+
+
 def unknown_keys() -> list[str]:
     """Keys that look like ours and mean nothing: most likely misspelt."""
     written = {*os.environ, *dotenv_values(".env")}

@@ -1,10 +1,13 @@
 """The worker process: the one process that imports agents and model SDKs."""
 
 import asyncio
+from dataclasses import replace
 
 from dramatiq import Broker
 
 from ops_core.ports import Bell, Profile, WorkerStore
+from ops_core.queue.alone import run_alone
+from ops_core.queue.isolation import Isolate
 from ops_core.queue.worker import Worker
 from opspawn.agents.contract import AGENT_RUN
 from opspawn.agents.handler import AgentHandler, Submit
@@ -22,24 +25,32 @@ async def run_worker(
     bell: Bell,
     submit: Submit,
     stop: asyncio.Event,
+    *,
+    isolate: Isolate | None,
 ) -> None:
-    """Runs tasks until `stop` is set, then drains. Raises `ToolError` for a tool that cannot be used."""
+    """Runs tasks until `stop` is set, then drains. Raises `ToolError` for a tool that cannot be used.
+
+    `isolate` starts the process that runs suspects. None: this is that process, and ends by itself too.
+    """
     tools = load(settings.tool_names)
     providers = Providers(settings)
     providers.warm_up()
     handler = AgentHandler(settings, providers, tools, submit)
+    profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
+    alone = isolate is None
     worker = Worker(
         store,
         broker,
         bell,
         {AGENT_RUN: handler},
-        profile=Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports),
+        profile=replace(profile, alone=alone),
         queues=settings.queues,
-        slots=settings.worker_slots,
+        slots=1 if alone else settings.worker_slots,
         heartbeat_s=settings.heartbeat_s,
         drain_grace_s=settings.drain_grace_s,
+        isolate=isolate,
     )
     try:
-        await worker.run(stop)
+        await (run_alone(worker, stop) if alone else worker.run(stop))
     finally:
         await providers.close()

@@ -58,6 +58,7 @@ class Reckoning(RuleBasedStateMachine):
         """The dependencies of a task that it was told had completed."""
 
         self.beats: dict[str, datetime] = {}
+        self.left: set[str] = set()
         """The listed workers, and when each showed itself last."""
 
         self.free: dict[str, bool] = {}
@@ -185,7 +186,8 @@ class Reckoning(RuleBasedStateMachine):
     def listening(self) -> list[str]:
         """The workers that hear a ring; one that runs alone looks by itself."""
         alive = self.stores.now - seconds(TTL_S)
-        return [n for n, at in self.beats.items() if at > alive and self.free[n] and n != ALONE]
+        listed = self.beats.keys() - self.left - {ALONE}
+        return [name for name in listed if self.beats[name] > alive and self.free[name]]
 
     def forget(self, worker: str) -> None:
         if not any(told.owner == worker for told in self.traces.values()):

@@ -21,6 +21,8 @@ from ops_core.errors import (
 )
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import (
+    LONE_DEATHS,
+    SUSPECT_DEATHS,
     Move,
     cancel,
     complete,
@@ -180,6 +182,7 @@ class StoreMachine(Reckoning):
             )
         )
         self.beats[worker], self.free[worker] = self.stores.now, running < SLOTS
+        self.left.discard(worker)
         owned = {key: told for key, told in self.traces.items() if told.owner == worker}
         assert orders.owned == {lease_of(key, told) for key, told in owned.items()}
         assert orders.cancelled == {
@@ -275,6 +278,7 @@ class StoreMachine(Reckoning):
     @rule(worker=workers)
     def leave(self, worker: str) -> None:
         self.ask(lambda side: side.workers.leave(worker))
+        self.left.add(worker)
         self.forget(worker)
 
     @precondition(lambda self: self.leases)
@@ -296,18 +300,20 @@ class StoreMachine(Reckoning):
         dead = {name for name, at in self.beats.items() if at < self.stores.now - seconds(TTL_S)}
         orphans = {key: told for key, told in self.traces.items() if told.owner in dead}
         self.may_change = set(orphans)
-        ends = {key: self._orphaned(key, told.owner == ALONE) for key, told in orphans.items()}
+        ends = {key: self._orphaned(key, told.owner or "") for key, told in orphans.items()}
         assert len(orphans) == self.ask(lambda side: side.upkeep.bury_workers(ALL))
         assert ends == {key: self.traces[key].status for key in orphans}
         for name in dead:
             self.forget(name)
 
-    def _orphaned(self, key: TaskKey, alone: bool) -> Status:
+    def _orphaned(self, key: TaskKey, owner: str) -> Status:
         if self.traces[key].cancel_requested:
             return Status.CANCELLED
-        if alone and self.is_suspect(key):
-            return Status.FAILED
+        if owner in self.left:
+            return Status.PENDING
         self.deaths[key] += 1
+        if owner == ALONE and self.deaths[key] >= SUSPECT_DEATHS + LONE_DEATHS:
+            return Status.FAILED
         return Status.PENDING
 
     @rule()

@@ -6,6 +6,8 @@ from pathlib import Path
 #: there. What it was cut off in, it writes down with the time.
 MODULE = '''
 import asyncio
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -36,7 +38,16 @@ async def look() -> str:
     return await _act("look")
 
 
-tools = [pay, look]
+@tool(effect="pure")
+async def die() -> str:
+    """Take the whole process along."""
+    with Path("die.ledger").open("a") as ledger:
+        ledger.write(f"called by {os.getpid()}\\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+    return "it cannot come to this"
+
+
+tools = [pay, look, die]
 '''
 
 
@@ -49,7 +60,7 @@ class AgentTools:
         self.environment = {"OPSPAWN_TOOLS": "agent_tools:tools", "PYTHONPATH": str(folder)}
 
     def reset(self) -> None:
-        for name in ("pay", "look"):
+        for name in ("pay", "look", "die"):
             for kind in ("ledger", "cut_off"):
                 (self._folder / f"{name}.{kind}").unlink(missing_ok=True)
         self.let_go()

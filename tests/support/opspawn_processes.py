@@ -122,6 +122,11 @@ class Rest:
     def get(self, task: Mapping[str, Any]) -> dict[str, Any]:
         return dict(self.http.get(f"/api/v1/tasks/{task['task_id']}").raise_for_status().json())
 
+    def total(self, status: str) -> int:
+        """How many tasks are in that state."""
+        answer = self.http.get("/api/v1/tasks/", params={"limit": 1, "status": status})
+        return int(answer.raise_for_status().json()["total"])
+
     def events(self, task: Mapping[str, Any]) -> list[dict[str, Any]]:
         answer = self.http.get(f"/api/v1/tasks/{task['task_id']}/events")
         return list(answer.raise_for_status().json()["events"])

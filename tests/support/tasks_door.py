@@ -25,6 +25,11 @@ class TasksDoor:
     def get(self, task: dict[str, Any]) -> Task:
         return self._do(lambda store: store.get("default", task["task_id"]))
 
+    def all(self) -> list[Task]:
+        return self._do(
+            lambda store: store.page("default", TaskFilter(), limit=1000, cursor=None)
+        ).tasks
+
     def children(self, task: dict[str, Any]) -> list[Task]:
         where = TaskFilter(parent_task_id=task["task_id"])
         return self._do(lambda store: store.page("default", where, limit=100, cursor=None)).tasks

@@ -12,6 +12,7 @@ OpsError
 ├── Unavailable                 the operator: asking again later may help
 │   ├── StoreUnavailable          PostgreSQL is away
 │   └── BrokerUnavailable         RabbitMQ is away (no client ever sees this one)
+├── CannotIsolate               the operator: the process that runs suspects does not start
 ├── TaskFailed                  a handler's verdict on its own task
 ├── FailedBeforeEffect          a call's own word that nothing happened
 ├── UnknownOutcome              nobody knows whether an unsafe call took effect
@@ -139,6 +140,10 @@ class BrokerUnavailable(Unavailable):
     """The broker cannot be reached; the dispatcher rings again, so no task is lost."""
 
     type = "broker_unavailable"
+
+
+class CannotIsolate(OpsError):
+    """The process that runs suspects could not be started; they wait."""
 
 
 class TaskFailed(OpsError):

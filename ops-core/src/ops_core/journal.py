@@ -233,7 +233,7 @@ class Journal:
 
     async def _open(self, step: Step, kind: EventType, data: JsonObject) -> None:
         await self._log.append(
-            NewEvent(type=kind, data=step.place | data, journal=step.entry | data)
+            NewEvent(type=kind, data=step.place | data, journal=data | step.entry)
         )
 
     async def _close(self, step: Step, kind: EventType, data: JsonObject, value: Any) -> None:

@@ -25,6 +25,10 @@ from ops_core.task import (
 #: After so many deaths of workers under one step a task runs alone, where it can take nobody with it.
 SUSPECT_DEATHS: Final = 2
 
+#: After so many more, alone, it is convicted. Not after one: that may have been the death of its machine, of
+#: its container, or a kill that was meant for another process.
+LONE_DEATHS: Final = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
@@ -155,12 +159,13 @@ def orphaned(task: Task, *, killed: bool, alone: bool) -> Move:
     """What becomes of a task whose worker is dead: cancelled if a client asked for it, else given back.
 
     `killed`: the worker's process is gone, not only silent; that is a suspicion against the task. `alone`:
-    the task was the only one there, so it is convicted.
+    the task was the only one there; if that was so the last time too, it is convicted.
     """
     if task.cancel_requested:
         return cancel()
-    if killed and alone and task.deaths >= SUSPECT_DEATHS:
-        return poison(task.deaths + 1)
+    deaths = task.deaths + killed
+    if killed and alone and deaths >= SUSPECT_DEATHS + LONE_DEATHS:
+        return poison(deaths)
     return replace(release("worker_died"), died=killed)
 
 
@@ -168,11 +173,11 @@ def poison(deaths: int) -> Move:
     """The task kills whatever worker runs it: → failed, and kept for an operator."""
     error = TaskError(
         type="poison",
-        message=f"{deaths} workers died while they ran this step of the task, the last one with nothing else "
-        "to do; find out why (memory, a crashing library), then retry the task.",
+        message=f"{deaths} workers died while they ran this step of the task, the last of them with nothing "
+        "else to do; find out why (memory, a crashing library), then retry the task.",
     )
     move = fail(error, Reason.POISON, dead_letter=True)
-    return replace(move, doubt="the worker died")
+    return replace(move, doubt="the worker died", died=True)
 
 
 def met(move: Move, task: Task) -> Move:

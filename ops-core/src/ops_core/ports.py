@@ -138,7 +138,7 @@ class Orders:
     """What it still owns; anything else that it runs was taken from it."""
 
     suspects: bool = False
-    """Whether tasks of its queues wait for a worker that runs nothing else."""
+    """Whether tasks of its queues, that it could run, wait for a worker that runs nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +230,10 @@ class WorkerStore(Protocol):
         ...
 
     async def leave(self, worker_id: str) -> None:
-        """Forgets the worker, if it owns nothing (else its tasks would have no one to bury it for)."""
+        """Forgets the worker, if it owns nothing (else its tasks would have no one to bury it for).
+
+        What it does own is given back when it is buried, and its end is no death of that task's making.
+        """
         ...
 
 

@@ -20,7 +20,15 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     if request.param == "memory":
         clock = FrozenClock()
         store = MemoryStore(clock, **limits)
-        yield World(store, store, store, clock.advance)
+
+        async def bury_killed() -> int:
+            store.silence_is_death = True
+            try:
+                return await store.bury_workers(10)
+            finally:
+                store.silence_is_death = False
+
+        yield World(store, store, store, clock.advance, bury_killed)
         return
     database = Database(request.getfixturevalue("database_url"), pool_size=5)
     yield World(
@@ -28,5 +36,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         SqlWorkerStore(database),
         SqlUpkeepStore(database, **limits),
         postgres_clock(database),
+        # Nobody in these suites holds a presence.
+        lambda: SqlUpkeepStore(database, reconnect_grace_s=TTL_S, **limits).bury_workers(10),
     )
     await database.close()

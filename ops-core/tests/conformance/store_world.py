@@ -1,6 +1,6 @@
 """A store seen by its three users, and its clock."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sqlalchemy import event
@@ -23,6 +23,8 @@ class World:
     workers: WorkerStore
     upkeep: UpkeepStore
     advance: Callable[[float], None]
+    bury_killed: Callable[[], Awaitable[int]]
+    """As `upkeep.bury_workers`, where whoever is silent has lost its presence: its process has died."""
 
     async def submit(self, task_type: str = "noop", **fields: object) -> Task:
         new = NewTask(
@@ -44,7 +46,10 @@ class World:
 
     async def claim_one(self, worker: str = "w1") -> tuple[Task, Lease]:
         [task] = await self.claim(worker)
-        return task, Lease(task.tenant_id, task.task_id, worker, task.epoch)
+        return task, self.lease(task)
+
+    def lease(self, claimed: Task) -> Lease:
+        return Lease(claimed.tenant_id, claimed.task_id, claimed.owner or "nobody", claimed.epoch)
 
 
 def postgres_clock(database: Database) -> Callable[[float], None]:

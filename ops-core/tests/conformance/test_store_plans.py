@@ -8,6 +8,7 @@ from sqlalchemy import TextClause, text
 
 from ops_core.store import Database, SqlWorkerStore
 from ops_core.store.claim import _CLAIM, claim
+from ops_core.store.retention import _PRUNE
 from ops_core.store.upkeep import _EXPIRED, _TAKE_RINGS
 
 pytestmark = pytest.mark.conformance
@@ -47,8 +48,9 @@ async def _backlog(database: Database, rows: int) -> None:
         (_CLAIM, "task_for_claim", {"queues": ["q0", "q1"]}),
         (_TAKE_RINGS, "task_for_wake", {"limit": 10, "grace_s": 5.0, "grace_max_s": 300.0}),
         (_EXPIRED, "task_for_deadline", {"limit": 500}),
+        (_PRUNE, "task_for_retention", {"limit": 500, "older_than_s": 86_400.0}),
     ],
-    ids=["claim", "claim_from_two_queues", "rings", "deadlines"],
+    ids=["claim", "claim_from_two_queues", "rings", "deadlines", "retention"],
 )
 async def test_a_backlog_is_not_read_through(
     database: Database, statement: TextClause, index: str, parameters: dict[str, Any]

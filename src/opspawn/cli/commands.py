@@ -222,11 +222,20 @@ def grpc() -> None:
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    alone: Annotated[
+        bool,
+        typer.Option(
+            "--alone",
+            help="One at a time, only tasks under which workers have died, until none is left. "
+            "Workers start such a process by themselves.",
+        ),
+    ] = False,
+) -> None:
     """Run tasks."""
     from opspawn.cli import serving
 
-    serving.one("worker", settings())
+    serving.one("worker --alone" if alone else "worker", settings())
 
 
 @app.command()

@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 DEFAULT_API_PORT: Final = 8000
 
-Role = Literal["api", "grpc", "worker", "dispatcher"]
+Role = Literal["api", "grpc", "worker", "worker --alone", "dispatcher"]
 
 
 def up(settings: Settings) -> None:
@@ -34,14 +34,10 @@ def up(settings: Settings) -> None:
 
 def one(role: Role, settings: Settings) -> None:
     """Serves one role, on a PostgreSQL and a RabbitMQ that other processes share."""
-    missing = [
-        name
-        for name, value in (
-            ("DATABASE_URL", settings.database_url),
-            ("RABBITMQ_URL", settings.rabbitmq_url),
-        )
-        if value is None
-    ]
+    needed = {"DATABASE_URL": settings.database_url, "RABBITMQ_URL": settings.rabbitmq_url}
+    if role == "worker --alone":
+        del needed["RABBITMQ_URL"]  # nobody rings for what it runs
+    missing = [name for name, value in needed.items() if value is None]
     if missing:
         raise CommandError(
             f"`opspawn {role}` is one process of several and needs {' and '.join(missing)}; "
@@ -52,6 +48,7 @@ def one(role: Role, settings: Settings) -> None:
         "api": bootstrap.serve_api,
         "grpc": bootstrap.serve_grpc,
         "worker": bootstrap.serve_worker,
+        "worker --alone": bootstrap.serve_alone,
         "dispatcher": bootstrap.serve_dispatcher,
     }
     run(lambda stop: roles[role](settings, stop))

@@ -3,11 +3,14 @@
 A waiting task holds no thread. What runs beside the tasks: one intake thread a queue, the step writer,
 the heartbeat that brings orders, and the claims for slots that became free. When the writer or the heartbeat
 fails, the worker ends: it would be declared dead anyway, and live on.
+
+A worker whose profile is `alone` hears no rings, for nobody rings for suspects; it looks for them.
 """
 
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import suppress
@@ -23,6 +26,7 @@ from ops_core.execute import UNWIND_S, Executor, Run, Stop
 from ops_core.moves import release
 from ops_core.ports import ORDINARY, Bell, Lease, Profile, TaskHandler, WorkerStore
 from ops_core.queue.intake import Intake
+from ops_core.queue.isolation import Isolate, Isolation
 from ops_core.writer import StepWriter
 
 log = structlog.get_logger(__name__)
@@ -35,6 +39,9 @@ INTAKE_S: Final = 1.0
 
 #: How often a worker with room claims without having been rung. Seconds.
 UNRUNG_S: Final = 5.0
+
+#: How often one that nobody rings for does. Seconds.
+ALONE_S: Final = 0.25
 
 #: Rest before claiming again from a store that is away. Seconds.
 CLAIM_REST_S: Final = 1.0
@@ -55,6 +62,7 @@ class Worker:
         heartbeat_s: float = 0.3,
         drain_grace_s: float = 30.0,
         profile: Profile = ORDINARY,
+        isolate: Isolate | None = None,
     ) -> None:
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._store = store
@@ -65,6 +73,7 @@ class Worker:
         self._heartbeat_s = heartbeat_s
         self._drain_grace_s = drain_grace_s
         self._profile = profile
+        self._isolation = None if isolate is None else Isolation(isolate)
         self._writer = StepWriter(store)
         self._executor = Executor(store, self._writer, handlers)
         self._runs: dict[Run, asyncio.Task[None]] = {}
@@ -74,6 +83,18 @@ class Worker:
         self._freed = asyncio.Event()
         self._draining = False
         self._intakes: list[Intake] = []
+        self._left = False
+        self._busy_at = self._beaten_at = time.monotonic()
+
+    @property
+    def idle_s(self) -> float:
+        """How long it has had nothing to run."""
+        return 0.0 if self._runs else time.monotonic() - self._busy_at
+
+    @property
+    def silent_s(self) -> float:
+        """How long the store has not taken its heartbeat."""
+        return time.monotonic() - self._beaten_at
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains. Raises `StoreUnavailable` only before the first claim."""
@@ -86,6 +107,8 @@ class Worker:
                         beside.create_task(self._writer.run()),
                         beside.create_task(self._claim_for_free_slots()),
                     ]
+                    if self._isolation is not None:
+                        others.append(beside.create_task(self._isolation.run()))
                     await self._work(stop)
                     for task in (self._beating, *others):
                         task.cancel()
@@ -98,13 +121,14 @@ class Worker:
         loop = asyncio.get_running_loop()
         self._intakes = [
             Intake(self._broker, queue, partial(self._claim_from_thread, loop, queue))
-            for queue in self._queues
+            for queue in ([] if self._profile.alone else self._queues)
         ]
         self._broker.emit_before("worker_boot", self)
         for intake in self._intakes:
             intake.start()
         self._broker.emit_after("worker_boot", self)
         log.info("worker ready", worker=self.worker_id, queues=self._queues, slots=self._slots)
+        self._busy_at = time.monotonic()
         self._more_due = True  # what was due before we came
         self._freed.set()
         await stop.wait()
@@ -133,9 +157,10 @@ class Worker:
 
         The second bounds what any ring that was lost on its way can cost.
         """
+        unrung_s = ALONE_S if self._profile.alone else UNRUNG_S
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(UNRUNG_S):
+                async with asyncio.timeout(unrung_s):
                     await self._freed.wait()
             self._freed.clear()
             try:
@@ -175,6 +200,7 @@ class Worker:
 
     def _finished(self, run: Run, done: asyncio.Task[None]) -> None:
         del self._runs[run]
+        self._busy_at = time.monotonic()
         if not done.cancelled() and (error := done.exception()) is not None:
             # Its task stays owned by us and not run: the heartbeat gives it back.
             log.error("run failed outside its handler", task_id=run.task.task_id, exc_info=error)
@@ -212,6 +238,9 @@ class Worker:
             running=len(self._runs),
             profile=self._profile,
         )
+        self._beaten_at = time.monotonic()
+        if orders.suspects and self._isolation is not None:
+            self._isolation.want()
         for run in before:
             if run not in self._runs:
                 continue
@@ -255,17 +284,15 @@ class Worker:
         for task in self._runs.values():
             task.cancel()  # the store is away: upkeep gives these tasks back when our heartbeat is old
         await self._wait_for_intakes()
-        self._beating.cancel()  # a beat after this would put us on the list again
-        try:
-            async with asyncio.timeout(SETTLE_S):
-                await self._store.leave(self.worker_id)
-        except (StoreUnavailable, TimeoutError) as error:
-            log.warning("left without saying so", error=repr(error))
+        await self._leave()
         self._broker.emit_after("worker_shutdown", self)
 
     async def _let_go(self) -> None:
         """Nothing to do after a drain. After a fault: stops everything and settles nothing, because what our
-        own end does to a handler says nothing about its task; upkeep gives the tasks back."""
+        own end does to a handler says nothing about its task; upkeep gives the tasks back. A drain that was
+        cut short still says that we leave: what is not handed over has killed nobody."""
+        if self._draining and not self._left:
+            await self._leave()
         self._draining = True
         for intake in self._intakes:
             intake.stop()
@@ -274,6 +301,15 @@ class Worker:
         await self._wait_for_runs(UNWIND_S)
         for task in self._runs.values():
             task.cancel()
+
+    async def _leave(self) -> None:
+        self._left = True
+        self._beating.cancel()  # a beat after this would put us on the list again
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                await self._store.leave(self.worker_id)
+        except (StoreUnavailable, TimeoutError) as error:
+            log.warning("left without saying so", error=repr(error))
 
     async def _wait_for_claim(self) -> None:
         """A claim that is under way starts its tasks first, unless its answer does not come."""

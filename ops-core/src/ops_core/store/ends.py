@@ -1,5 +1,7 @@
 """Tells of an ended task those who must know, from the outbox that was written with its end."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import text
@@ -13,7 +15,12 @@ from ops_core.store.rows import Row, task_of
 from ops_core.task import Status
 
 # The oldest end that nobody else is telling of. Index: primary key.
-_NEXT: Final = text("SELECT * FROM outbox ORDER BY outbox_id LIMIT 1 FOR UPDATE SKIP LOCKED")
+_NEXT: Final = text(
+    """
+    SELECT * FROM outbox WHERE outbox_id <> ALL(:set_aside)
+    ORDER BY outbox_id LIMIT 1 FOR UPDATE SKIP LOCKED
+    """
+)
 
 _TOLD: Final = text("DELETE FROM outbox WHERE outbox_id = :outbox_id")
 
@@ -81,12 +88,23 @@ _REQUEST_CANCEL: Final = text(
 )
 
 
-async def tell_one_end(connection: AsyncConnection) -> bool:
-    """Tells of the oldest end in the outbox; False when there is none."""
-    row = (await connection.execute(_NEXT)).one_or_none()
-    if row is None:
-        return False
-    key = TaskKey(row.tenant_id, row.task_id)
+@dataclass(frozen=True, slots=True)
+class End:
+    """An end that others must hear of: the row of the outbox, and the task that ended."""
+
+    outbox_id: int
+    key: TaskKey
+
+
+async def next_end(connection: AsyncConnection, set_aside: Sequence[int]) -> End | None:
+    """The oldest end in the outbox, locked, but for those set aside; None when there is none."""
+    row = (await connection.execute(_NEXT, {"set_aside": list(set_aside)})).one_or_none()
+    return None if row is None else End(row.outbox_id, TaskKey(row.tenant_id, row.task_id))
+
+
+async def tell(connection: AsyncConnection, end: End) -> None:
+    """Tells those who must hear of it, and takes it out of the outbox."""
+    key = end.key
     concerned = (await connection.execute(_CONCERNED, key._asdict())).all()
     ended = next((one for one in concerned if one.task_id == key.task_id), None)
     # A task that was retried meanwhile tells of its next end.
@@ -94,8 +112,7 @@ async def tell_one_end(connection: AsyncConnection) -> bool:
         for one in concerned:
             if one.task_id != ended.task_id:
                 await _tell(connection, ended, one)
-    await connection.execute(_TOLD, {"outbox_id": row.outbox_id})
-    return True
+    await connection.execute(_TOLD, {"outbox_id": end.outbox_id})
 
 
 async def _tell(connection: AsyncConnection, ended: Row, concerned: Row) -> None:

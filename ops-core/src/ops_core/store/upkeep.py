@@ -4,15 +4,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
 from sqlalchemy import text
 
+from ops_core.errors import StoreUnavailable
 from ops_core.moves import deadline_exceeded, orphaned, wake
 from ops_core.ports import PutOff, TakenRings, TaskKey
 from ops_core.store.database import Database
-from ops_core.store.ends import tell_one_end
+from ops_core.store.ends import End, next_end, tell
 from ops_core.store.moves import apply
 from ops_core.store.retention import prune
 from ops_core.store.rows import task_of
+
+log = structlog.get_logger(__name__)
 
 #: How long after a start of PostgreSQL its workers may take to connect again. Seconds.
 SETTLE_S: Final = 5.0
@@ -90,8 +94,8 @@ _EXPIRED: Final = text(
 # pg_locks as two halves), later when somebody does (the process may be frozen, or only slow). Right after a
 # restart of the database every heartbeat looks old and no lock is held, so nobody is dead before the
 # workers have had time to come back. One that beats or claims this moment is passed over; who is found here
-# can do neither before its tasks were looked at. One whose lock is free was killed; any other one may only be
-# frozen or cut off.
+# can do neither before its tasks were looked at. One whose lock is free was killed, unless it had said
+# that it leaves (then it serves no queue); any other one may only be frozen or cut off.
 _DEAD: Final = text(
     """
     WITH seen AS (
@@ -102,7 +106,7 @@ _DEAD: Final = text(
               ) AS present
         FROM worker
     )
-    SELECT worker_id, alone, :holds_presence AND NOT present AS killed
+    SELECT worker_id, alone, :holds_presence AND NOT present AND queues <> '{}' AS killed
     FROM worker JOIN seen USING (tenant_id, worker_id)
     WHERE heartbeat_at < ops_now() - interval '1 second' * CASE
               WHEN present THEN CAST(:ttl_s AS float8) ELSE CAST(:reconnect_grace_s AS float8) END
@@ -164,6 +168,7 @@ class SqlUpkeepStore:
             # Where workers hold no lock, a free one says nothing.
             "holds_presence": reconnect_grace_s is not None,
         }
+        self._set_aside: list[int] = []
         self._grace = {"grace_s": ring_grace_s, "grace_max_s": ring_grace_max_s}
 
     async def take_rings(self, limit: int) -> list[TakenRings]:
@@ -206,10 +211,28 @@ class SqlUpkeepStore:
 
     async def tell_ends(self, limit: int) -> int:
         for told in range(limit):
-            async with self._database.begin() as connection:
-                if not await tell_one_end(connection):
-                    return told
+            if not await self._tell_one():
+                return told
         return limit
+
+    async def _tell_one(self) -> bool:
+        end: End | None = None
+        try:
+            async with self._database.begin() as connection:
+                end = await next_end(connection, self._set_aside)
+                if end is not None:
+                    await tell(connection, end)
+        except StoreUnavailable:
+            raise
+        # One end that cannot be told must not keep all others from being heard of.
+        except Exception:
+            log.exception(
+                "an end cannot be told; it is set aside until the dispatcher starts again"
+            )
+            if end is None:
+                raise
+            self._set_aside.append(end.outbox_id)
+        return end is not None
 
     async def prune(self, older_than_s: float, limit: int) -> int:
         async with self._database.begin() as connection:

@@ -96,7 +96,7 @@ _HELD: Final = text(
     """
 )
 
-# A worker's sign of life; it learns of suspects that wait for a worker of their own.
+# A worker's sign of life; it learns of suspects that wait for a worker of their own, such as it could start.
 # Index: task_for_isolation.
 _BEAT: Final = statement(
     """
@@ -110,6 +110,7 @@ _BEAT: Final = statement(
         SELECT 1 FROM task
         WHERE status = 'pending' AND deaths >= 2 AND queue = ANY(:queues)
           AND runnable_at <= ops_now()
+          AND (task.pins IS NULL OR task.pins <@ CAST(:supports AS text[]))
     ) AS suspects
     """,
     "pins",
@@ -120,7 +121,9 @@ _OWNED: Final = text(
     "SELECT tenant_id, task_id, epoch, cancel_requested FROM task WHERE owner = :worker_id"
 )
 
-# A worker that still owns tasks stays on the list, so that upkeep will find it dead and give them back.
+# A worker that still owns tasks stays on the list, so that upkeep will find it dead and give them back; but
+# it serves no queue any more, which tells its end from a death that its tasks could have caused.
+_LEFT: Final = text("UPDATE worker SET queues = '{}' WHERE worker_id = :worker_id")
 _LEAVE: Final = text(
     """
     DELETE FROM worker WHERE worker_id = :worker_id
@@ -211,6 +214,7 @@ class SqlWorkerStore:
 
     async def leave(self, worker_id: str) -> None:
         async with self._database.begin() as connection:
+            await connection.execute(_LEFT, {"worker_id": worker_id})
             await connection.execute(_LEAVE, {"worker_id": worker_id})
 
 

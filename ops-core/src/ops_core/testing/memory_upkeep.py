@@ -65,9 +65,10 @@ class MemoryUpkeepStore(MemoryState):
         dead = {name for name, worker in self._workers.items() if worker.heartbeat_at < oldest}
         orphans = [(key, row.task) for key, row in self._rows.items() if row.task.owner in dead]
         for key, task in orphans[:limit]:
-            alone = self._workers[task.owner or ""].profile.alone
+            worker = self._workers[task.owner or ""]
             # Workers hold no presence here: what is silent may only be frozen.
-            self._apply(key, orphaned(task, killed=self.silence_is_death, alone=alone))
+            killed = self.silence_is_death and bool(worker.queues)
+            self._apply(key, orphaned(task, killed=killed, alone=worker.profile.alone))
         for name in dead:
             self._forget(name)
         return len(orphans[:limit])
@@ -88,13 +89,14 @@ class MemoryUpkeepStore(MemoryState):
         before = self._clock() - timedelta(seconds=older_than_s)
         old = [
             key
-            for key, row in sorted(self._rows.items(), key=lambda item: item[1].task.created_at)
+            for key, row in self._rows.items()
             if row.task.completed_at is not None
             and row.task.completed_at < before
             and row.task.dead_letter_at is None
             and TaskKey(key.tenant_id, row.task.parent_task_id or "") not in self._rows
             and key not in self._outbox
         ]
+        old.sort(key=lambda key: str(self._rows[key].task.completed_at))
         for key in old[:limit]:
             del self._rows[key], self._log[key]
             self._keys = {k: v for k, v in self._keys.items() if v[0] != key}

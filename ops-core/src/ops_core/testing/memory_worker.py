@@ -89,6 +89,7 @@ class MemoryWorkerStore(MemoryState):
             suspects=any(
                 row.task.status is Status.PENDING
                 and row.task.deaths >= SUSPECT_DEATHS
+                and set(row.pins or ()) <= profile.supports
                 and row.task.queue in queues
                 and row.runnable_at <= self._clock()
                 for row in self._rows.values()
@@ -100,6 +101,8 @@ class MemoryWorkerStore(MemoryState):
         return nullcontext()
 
     async def leave(self, worker_id: str) -> None:
+        if worker_id in self._workers:
+            self._workers[worker_id].queues = frozenset()
         self._forget(worker_id)
 
     def _append(self, append: Append) -> Appended:

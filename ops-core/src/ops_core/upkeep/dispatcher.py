@@ -7,7 +7,7 @@ dispatchers may run: every statement passes over rows that another one holds.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -19,6 +19,9 @@ log = structlog.get_logger(__name__)
 
 #: Rows taken in one pass of each kind: a transaction that holds more locks would be in others' way.
 BATCH: Final = 500
+
+#: Ends told in one pass; each is a transaction of its own, and deadlines and deaths must not wait for many.
+TOLD: Final = 100
 
 #: After the store was away, or slower than this, heartbeats are not judged for a while: they could not
 #: be written either, and every worker would look dead. Seconds.
@@ -72,17 +75,22 @@ class Dispatcher:
 
         Raises `StoreUnavailable`, `BrokerUnavailable`.
         """
-        expired = await self._expire()
-        orphans = 0
-        if self._clock() >= self._judges_at:
-            orphans = await self._store.bury_workers(BATCH)
-        woken = await self._store.wake(BATCH)
-        told = await self._store.tell_ends(BATCH)
-        rung = await self._ring()
-        pruned = await self._prune()
-        if orphans or expired or pruned:
-            log.info("upkeep", given_back=orphans, expired=expired, pruned=pruned)
-        return bool(orphans or expired or woken or told or rung or pruned)
+        done = {
+            "expired": await _guarded(self._expire),
+            "given_back": await _guarded(self._bury),
+            "woken": await _guarded(lambda: self._store.wake(BATCH)),
+            "told": await _guarded(lambda: self._store.tell_ends(TOLD)),
+            "pruned": await _guarded(self._prune),
+            "rung": await _guarded(
+                self._ring
+            ),  # the last, because it ends the pass when the broker is away
+        }
+        if done["expired"] or done["given_back"] or done["pruned"]:
+            log.info("upkeep", **done)
+        return any(done.values())
+
+    async def _bury(self) -> int:
+        return await self._store.bury_workers(BATCH) if self._clock() >= self._judges_at else 0
 
     async def _expire(self) -> int:
         """Carries out deadlines; how the store answers here tells whether heartbeats can be judged."""
@@ -124,3 +132,14 @@ class Dispatcher:
                 await self._store.return_rings([row for rest in taken[place:] for row in rest.rows])
                 raise
         return len(taken)
+
+
+async def _guarded(part: Callable[[], Awaitable[int]]) -> int:
+    """One part of a pass. A fault that nobody foresaw costs this part, not the others and not the dispatcher."""
+    try:
+        return await part()
+    except (StoreUnavailable, BrokerUnavailable):
+        raise
+    except Exception:
+        log.exception("a part of upkeep failed, going on with the others")
+        return 0
