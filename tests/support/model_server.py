@@ -2,7 +2,8 @@
 
 It thinks as simply as can be: it makes the calls of its script (or the one call that the test wants for such
 a goal) one after the other, each when it was shown the observation of the one before, and answers with the
-last observation. Without tools it answers at once. A test can hold a call, make calls fail, and count what was paid for.
+last observation. Without tools it answers at once. A test can hold a call, make calls fail, and count what
+was paid for.
 """
 
 import json

@@ -186,3 +186,18 @@ async def test_nobody_is_declared_dead_by_a_store_that_was_frozen(office: Office
 
 def _away() -> None:
     raise StoreUnavailable("away")
+
+
+async def test_a_part_that_fails_does_not_stop_the_others() -> None:
+    """A fault that nobody foresaw in one part of upkeep: what is due is rung for all the same."""
+    office = Office()
+    await office.listen()
+    await office.submit()
+    office.clock.advance(6)
+    office.store.before_expire = _fault
+    assert await office.dispatcher.tick()
+    assert ["default"] == office.bell.rung
+
+
+def _fault() -> None:
+    raise ValueError("a row that nobody foresaw")

@@ -135,7 +135,7 @@ class Dispatcher:
 
 
 async def _guarded(part: Callable[[], Awaitable[int]]) -> int:
-    """One part of a pass. A fault that nobody foresaw costs this part, not the others and not the dispatcher."""
+    """One part of a pass: a fault that nobody foresaw costs this part, not the others, nor the dispatcher."""
     try:
         return await part()
     except (StoreUnavailable, BrokerUnavailable):

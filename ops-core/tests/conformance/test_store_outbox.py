@@ -1,0 +1,54 @@
+"""The outbox of PostgreSQL: one end that cannot be told must not keep the others from being heard of."""
+
+import pytest
+from sqlalchemy import text
+from store_world import World
+
+from ops_core.moves import complete
+from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
+from ops_core.task import Status
+
+pytestmark = pytest.mark.conformance
+
+#: Makes telling one task that it is free impossible, as a fault of ours would.
+BREAK = (
+    """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'as the test wants it'; END $$
+    """,
+    """
+    CREATE TRIGGER refuse BEFORE UPDATE OF dependencies_left ON task FOR EACH ROW
+    WHEN (OLD.name = 'broken' AND NEW.dependencies_left < OLD.dependencies_left)
+    EXECUTE FUNCTION refuse()
+    """,
+)
+
+
+async def test_an_end_that_cannot_be_told_is_set_aside(database_url: str) -> None:
+    """It stays in the outbox, and those behind it are told."""
+    database = Database(database_url)
+    upkeep = SqlUpkeepStore(database)
+    world = World(
+        SqlTaskStore(database),
+        SqlWorkerStore(database),
+        upkeep,
+        advance=lambda _: None,
+        bury_killed=lambda: upkeep.bury_workers(10),
+    )
+    needed = [await world.submit() for _ in range(2)]
+    broken = await world.submit(name="broken", depends_on=(needed[0].task_id,))
+    free = await world.submit(depends_on=(needed[1].task_id,))
+    async with database.begin() as connection:
+        for statement in BREAK:
+            await connection.execute(text(statement))
+    for _ in needed:
+        _, lease = await world.claim_one()
+        await world.workers.settle(lease, complete({}))
+    assert 2 == await world.upkeep.tell_ends(10)
+    assert 0 == (await world.tasks.get("default", free.task_id)).dependencies_left
+    assert 1 == (await world.tasks.get("default", broken.task_id)).dependencies_left
+    assert 0 == await world.upkeep.tell_ends(10)
+    async with database.begin() as connection:
+        assert 1 == await connection.scalar(text("SELECT count(*) FROM outbox"))
+    assert Status.PENDING is (await world.tasks.get("default", free.task_id)).status
+    await database.close()
