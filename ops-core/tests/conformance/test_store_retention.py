@@ -101,10 +101,10 @@ async def test_the_key_of_a_pruned_task_is_free_again(world: World) -> None:
     """A client that comes back after all this time starts anew."""
     fields = {"idempotency_key": "k", "request_hash": "h"}
     task = await _ended(world, **fields)
-    assert task.task_id == (await world.submit(**fields)).task_id  # type: ignore[arg-type]
+    assert task.task_id == (await world.submit(**fields)).task_id
     world.advance(KEPT_S + 1)
     await world.upkeep.prune(KEPT_S, 10)
-    assert task.task_id != (await world.submit(**fields)).task_id  # type: ignore[arg-type]
+    assert task.task_id != (await world.submit(**fields)).task_id
 
 
 async def test_nothing_of_a_pruned_task_is_left_in_any_table(database_url: str) -> None:

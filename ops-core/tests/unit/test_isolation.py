@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from ops_core.errors import CannotIsolate
 from ops_core.ports import ORDINARY, Orders, Profile, TaskLog
-from ops_core.queue import isolation
 from ops_core.queue.alone import run_alone
 from ops_core.queue.bell import DramatiqBell
 from ops_core.queue.broker import in_process_broker
@@ -80,7 +80,7 @@ async def test_a_process_that_cannot_start_is_tried_again_after_longer_and_longe
             wanted.want()
             await sleep(0)
 
-    monkeypatch.setattr(isolation.asyncio, "sleep", rest)
+    monkeypatch.setattr(asyncio, "sleep", rest)
     solitary = Solitary(*[CannotIsolate("no memory")] * 8)
     async with running(solitary.isolate) as wanted:
         beating = asyncio.create_task(beat())
@@ -154,12 +154,8 @@ async def _suspect(store: MemoryStore) -> str:
     task_id = new_task_id()
     await store.submit(NewTask(task_id=task_id, tenant_id="default", task_type="x", input_data={}))
     [row] = store._rows.values()
-    row.task = Task(**{**_fields(row.task), "deaths": 2})
+    row.task = replace(row.task, deaths=2)
     return task_id
-
-
-def _fields(task: Task) -> dict[str, object]:
-    return {name: getattr(task, name) for name in task.__dataclass_fields__}
 
 
 async def test_a_solitary_worker_runs_suspects_without_a_ring_and_ends_when_none_are_left() -> None:
