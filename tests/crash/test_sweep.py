@@ -34,7 +34,7 @@ def places(points: Points, strike: Strike, act: Act) -> list[int]:
         return points.sample(chance, points.count)
     if FULL:
         return points.every_moment(chance, BESIDES[strike.kind])
-    return points.sample(chance, SHORT[strike.kind])
+    return points.every_moment(chance, SHORT[strike.kind])[: SHORT[strike.kind]]
 
 
 def families(strike: Strike, tallies: Iterable[Tally]) -> dict[str, Tally]:
