@@ -9,10 +9,10 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
@@ -34,6 +34,8 @@ from ops_core.task import (
     Wait,
 )
 from ops_core.writer import StepWriter
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +98,7 @@ class Run:
             await self._stop_if_asked()
 
     async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
-        return await self._store.children(self.lease, task_ids)
+        return await when_back(lambda: self._store.children(self.lease, task_ids))
 
     def now(self) -> datetime:
         # The claim's time is the database's; only what has passed since is measured here.
@@ -134,7 +136,7 @@ class Run:
     async def result(self, handler: TaskHandler) -> JsonObject:
         """The handler's result. Raises what the handler raises, and `RunStopped` when it was stopped."""
         if self.task.last_seq > FIRST_CLAIM_SEQ:  # else there is nothing to replay
-            self.history = await self._store.history(self.lease)
+            self.history = await when_back(lambda: self._store.history(self.lease))
         if self.stopped is not None:
             raise RunStopped
         self._handler = asyncio.create_task(handler.run(self.task, self))
@@ -248,13 +250,19 @@ class Executor:
             await self._persist(run.lease, fail(_internal("The store refused the task's outcome")))
 
     async def _persist(self, lease: Lease, move: Move) -> None:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(StoreUnavailable),
-            wait=wait_random_exponential(multiplier=0.1, max=5),
-            reraise=True,
-        ):
-            with attempt:
-                await self._store.settle(lease, move)
+        await when_back(lambda: self._store.settle(lease, move))
+
+
+async def when_back(ask: Callable[[], Awaitable[T]]) -> T:
+    """The store's answer, however long it is away: a task is not given up for that."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(StoreUnavailable),
+        wait=wait_random_exponential(multiplier=0.1, max=5),
+        reraise=True,
+    ):
+        with attempt:
+            return await ask()
+    raise AssertionError("tried without an end")
 
 
 def _internal(what: str) -> TaskError:

@@ -125,6 +125,8 @@ class Append:
     lease: Lease
     events: Sequence[NewEvent]
     usage: Usage
+    is_repeated: bool = False
+    """Asked for before, and nobody knows whether it was stored: the store looks, and stores it once."""
 
 
 @dataclass(frozen=True, slots=True)

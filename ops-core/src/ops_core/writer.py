@@ -6,7 +6,7 @@ batch. A lone task pays one commit a step, a thousand tasks share them.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -24,6 +24,9 @@ MAX_BATCH: Final = 500
 #: How long to rest when every row of a batch was locked by somebody else. Seconds.
 BUSY_REST_S: Final = 0.01
 
+#: How long to rest when the store is away, doubling up to the second. Seconds.
+AWAY_REST_S: Final = (0.05, 1.0)
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -38,12 +41,13 @@ class StepWriter:
         self._store = store
         self._waiting: list[_Waiting] = []
         self._work = asyncio.Event()
+        self._away_rest_s = AWAY_REST_S[0]
 
     async def append(self, lease: Lease, events: Sequence[NewEvent], usage: Usage) -> None:
         """Returns when the events are on disk.
 
-        Raises `LostOwnership` when the lease is no longer good, `StoreUnavailable` when it is not known
-        whether they were stored: then the task must be started again from its log.
+        A store that is away is waited for: what the step cost is spent, and an effect that nobody can tell of
+        would be a question to a person. Raises `LostOwnership` when the lease is no longer good.
         """
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(Append(lease, events, usage), committed))
@@ -82,16 +86,26 @@ class StepWriter:
         try:
             outcomes = await self._store.append([waiting.append for waiting in batch])
         except StoreUnavailable as error:
-            _refuse(batch, error)
-            return True
-        # One value that the store refuses must not take the others' steps with it.
+            await self._wait_for_store(batch, error)
+            return True  # One value that the store refuses must not take the others' steps with it.
         except Exception as error:  # noqa: BLE001
             return await self._bisect(batch, error)
+        self._away_rest_s = AWAY_REST_S[0]
         busy = [w for w, outcome in zip(batch, outcomes, strict=True) if self._answer(w, outcome)]
         if busy:
             self._waiting[:0] = busy
             self._work.set()
         return len(busy) < len(batch)
+
+    async def _wait_for_store(self, batch: Sequence[_Waiting], error: StoreUnavailable) -> None:
+        """Puts the batch back, to be asked for again as one that may have been stored."""
+        log.warning("the store is away, appending again", appends=len(batch), error=str(error))
+        for waiting in batch:
+            waiting.append = replace(waiting.append, is_repeated=True)
+        self._waiting[:0] = batch
+        self._work.set()
+        await asyncio.sleep(self._away_rest_s)
+        self._away_rest_s = min(self._away_rest_s * 2, AWAY_REST_S[1])
 
     async def _bisect(self, batch: Sequence[_Waiting], error: Exception) -> bool:
         if len(batch) == 1:

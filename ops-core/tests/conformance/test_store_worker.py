@@ -72,6 +72,38 @@ async def test_appended_events_are_numbered_without_a_gap(world: World) -> None:
     assert used + used == (await world.tasks.get("default", lease.task_id)).usage
 
 
+async def test_a_repeated_append_is_stored_once(world: World) -> None:
+    """Asked again because the reply was lost, a store adds only what is not in the log of this run."""
+    await world.submit()
+    await world.submit()
+    first, second = await world.claim(count=2)
+    leases = [Lease("default", task.task_id, "w1", task.epoch) for task in (first, second)]
+    large = NewEvent(type=EventType.LLM_COMPLETED, journal={"path": "2/llm", "value": "x" * 20_000})
+    used = Usage(steps=1)
+    for step in (STEP, large):
+        await world.workers.append([Append(leases[0], [step], used)])
+        again = [Append(lease, [step], used, is_repeated=True) for lease in leases]
+        assert [Appended.STORED] * 2 == await world.workers.append(again)
+    for lease in leases:
+        assert 4 == len(await world.workers.history(lease))
+        assert 2 == (await world.tasks.get("default", lease.task_id)).usage.steps
+
+
+async def test_a_repeated_append_of_a_later_run_is_another_one(world: World) -> None:
+    """What an earlier run of the task has stored is not this run's; a lost lease stays lost."""
+    await world.submit()
+    _, lease = await world.claim_one()
+    await world.workers.append([Append(lease, [STEP], Usage())])
+    await world.workers.settle(lease, release("drained"))
+    assert [Appended.LOST] == await world.workers.append(
+        [Append(lease, [STEP], Usage(), is_repeated=True)]
+    )
+    _, later = await world.claim_one()
+    again = Append(later, [STEP], Usage(), is_repeated=True)
+    assert [Appended.STORED] == await world.workers.append([again])
+    assert 2 == [e.type for e in await world.workers.history(later)].count(STEP.type)
+
+
 async def test_no_effect_begins_once_a_cancel_was_acknowledged(world: World) -> None:
     """Its intent is not stored; what was under way may still be told."""
     await world.submit()

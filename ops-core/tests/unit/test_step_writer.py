@@ -125,13 +125,28 @@ async def test_a_busy_row_is_asked_for_again(store: GatedStore, writer: StepWrit
     assert 3 == len(await store.history(lease))
 
 
-async def test_an_unknown_commit_is_not_repeated(store: GatedStore, writer: StepWriter) -> None:
-    """When it is not known whether a batch was stored, its tasks hear of it; nothing is written twice."""
+@pytest.mark.parametrize("was_stored", [True, False])
+async def test_an_append_whose_reply_was_lost_is_stored_once(
+    store: GatedStore, writer: StepWriter, was_stored: bool
+) -> None:
+    """A store that is away is waited for, and asked again in a way that writes nothing twice."""
     [lease] = await store.leases(1)
-    store.answers = [StoreUnavailable("the reply was lost")]
-    with pytest.raises(StoreUnavailable):
-        await writer.append(lease, [STEP], Usage())
-    assert [1] == store.batches
+    plain, failures = store.append, 2
+
+    async def append(batch: Sequence[Append]) -> list[Appended]:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0 and not was_stored:
+            raise StoreUnavailable("away")
+        outcomes = await plain(batch)
+        if failures >= 0:
+            raise StoreUnavailable("the reply was lost")
+        return outcomes
+
+    store.append = append  # type: ignore[method-assign]
+    await writer.append(lease, [STEP], Usage(steps=1))
+    assert 3 == len(await store.history(lease))
+    assert 1 == (await store.get("default", lease.task_id)).usage.steps
 
 
 async def test_one_bad_value_fails_one_task(store: GatedStore, writer: StepWriter) -> None:

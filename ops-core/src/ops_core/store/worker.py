@@ -17,6 +17,7 @@ from ops_core.store.database import Database, dump_json
 from ops_core.store.history import history
 from ops_core.store.moves import apply, statement
 from ops_core.store.presence import Presence
+from ops_core.store.repeated import Connection, Key, key_of, keys_of, sort_repeated
 from ops_core.store.rows import child_end_of, task_of
 from ops_core.task import TERMINAL, Task
 
@@ -150,17 +151,17 @@ class SqlWorkerStore:
 
     async def append(self, batch: Sequence[Append]) -> list[Appended]:
         async with self._database.driver() as connection:
-            opens = [any(event.opens_effect for event in append.events) for append in batch]
-            rows = await connection.fetch(
-                _APPEND, *_task_columns(batch), *_event_columns(batch), opens
-            )
-            stored = {(row["tenant_id"], row["task_id"]) for row in rows}
+            if any(append.is_repeated for append in batch):
+                async with connection.transaction():
+                    before, batch_now = await sort_repeated(connection, batch)
+                    stored = before | await _append(connection, batch_now)
+            else:
+                stored = await _append(connection, batch)
             if len(stored) == len(batch):
                 return [Appended.STORED] * len(batch)
-            rest = [a.lease for a in batch if (a.lease.tenant_id, a.lease.task_id) not in stored]
-            rows = await connection.fetch(_STILL_HELD, *_lease_columns(rest))
-            busy = {(row["tenant_id"], row["task_id"]) for row in rows}
-        return [_outcome((a.lease.tenant_id, a.lease.task_id), stored, busy) for a in batch]
+            rest = [append.lease for append in batch if key_of(append) not in stored]
+            busy = keys_of(await connection.fetch(_STILL_HELD, *_lease_columns(rest)))
+        return [_outcome(key_of(append), stored, busy) for append in batch]
 
     async def settle(self, lease: Lease, move: Move) -> Task:
         async with self._database.begin() as connection:
@@ -222,9 +223,14 @@ def _lost(lease: Lease) -> LostOwnership:
     return LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
 
 
-def _outcome(
-    key: tuple[str, str], stored: set[tuple[str, str]], busy: set[tuple[str, str]]
-) -> Appended:
+async def _append(connection: Connection, batch: Sequence[Append]) -> set[Key]:
+    """The tasks whose events were stored."""
+    opens = [any(event.opens_effect for event in append.events) for append in batch]
+    rows = await connection.fetch(_APPEND, *_task_columns(batch), *_event_columns(batch), opens)
+    return keys_of(rows)
+
+
+def _outcome(key: Key, stored: set[Key], busy: set[Key]) -> Appended:
     if key in stored:
         return Appended.STORED
     return Appended.BUSY if key in busy else Appended.LOST

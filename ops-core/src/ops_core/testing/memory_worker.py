@@ -112,6 +112,8 @@ class MemoryWorkerStore(MemoryState):
         opens = any(event.opens_effect for event in append.events)
         if opens and self._rows[key].task.cancel_requested:
             return Appended.BUSY
+        if append.is_repeated and self._stored_before(key, append.events[0]):
+            return Appended.STORED
         for event in append.events:
             self._add(key, event)
         row = self._rows[key]
@@ -123,6 +125,16 @@ class MemoryWorkerStore(MemoryState):
             updated_at=self._clock(),
         )
         return Appended.STORED
+
+    def _stored_before(self, key: TaskKey, event: NewEvent) -> bool:
+        """Whether the event stands in the log of this run, which began with the last claim."""
+        for earlier in reversed(self._log[key]):
+            if earlier.type == EventType.TASK_CLAIMED:
+                return False
+            same = (earlier.type, earlier.data, earlier.journal)
+            if same == (event.type, event.data, event.journal):
+                return True
+        return False
 
     def _own(self, worker_id: str, key: TaskKey, row: StoredTask) -> None:
         now = self._clock()
