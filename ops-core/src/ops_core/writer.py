@@ -87,7 +87,8 @@ class StepWriter:
             outcomes = await self._store.append([waiting.append for waiting in batch])
         except StoreUnavailable as error:
             await self._wait_for_store(batch, error)
-            return True  # One value that the store refuses must not take the others' steps with it.
+            return True
+        # One value that the store refuses must not take the others' steps with it.
         except Exception as error:  # noqa: BLE001
             return await self._bisect(batch, error)
         self._away_rest_s = AWAY_REST_S[0]
