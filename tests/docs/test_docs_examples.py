@@ -1,5 +1,6 @@
 """Examples of the documents that need no server are run as they are written."""
 
+import asyncio
 import json
 import shlex
 import subprocess
@@ -10,11 +11,13 @@ from typing import Any
 import grpc
 import pytest
 
+from ops_core.answers import answer
 from ops_core.api.views import TaskView
 from ops_core.execute import Executor
+from ops_core.ports import TaskHandler
 from ops_core.request import parse_request_json
-from ops_core.task import NewTask, Status
-from ops_core.testing import MemoryStore
+from ops_core.task import NewTask, Reason, Status, Task
+from ops_core.testing import FrozenClock, MemoryStore
 from ops_core.writer import StepWriter
 from support.documents import ROOT, blocks, read
 
@@ -48,18 +51,49 @@ def test_the_example_of_grpc_fits_the_stubs() -> None:
 
 
 async def test_the_example_of_a_handler_completes_a_task() -> None:
-    [example] = blocks(read("ops-core/README.md"), "python")
+    example, _ = blocks(read("ops-core/README.md"), "python")
+    done = await _run_once(MemoryStore(), _class(example, "Shout"), {"text": "hello"})
+    assert (Status.COMPLETED, {"said": "HELLO"}) == (done.status, done.result)
+
+
+async def test_the_example_of_a_durable_handler_pays_sleeps_asks_and_ends() -> None:
+    _, example = blocks(read("ops-core/README.md"), "python")
+    clock = FrozenClock()
+    store, handler = MemoryStore(clock), _class(example, "Order")
+    sleeping = await _run_once(store, handler, {"article": "A-17"})
+    assert (Status.WAITING, Reason.TIMER) == (sleeping.status, sleeping.reason)
+    clock.advance(14 * 86_400 + 1)
+    await store.wake(1)
+    asking = await _run_once(store, handler)
+    assert (Status.WAITING, Reason.INPUT) == (asking.status, asking.reason)
+    await store.signal("d", "t", answer(None, "yes"))
+    done = await _run_once(store, handler)
+    assert {"receipt": "receipt for A-17", "shipped": True} == done.result
+
+
+def _class(example: str, name: str) -> TaskHandler:
     names: dict[str, Any] = {}
     exec(example, names)  # noqa: S102  # our own page
-    store = MemoryStore()
+    handler: TaskHandler = names[name]()
+    return handler
+
+
+async def _run_once(
+    store: MemoryStore, handler: TaskHandler, input_data: dict[str, Any] | None = None
+) -> Task:
+    """Submits the task if it gets an input, and runs it to wherever it comes."""
     await store.beat("worker", ["default"], slots=1, running=0)
-    new = NewTask(task_id="t", tenant_id="d", task_type="shout", input_data={"text": "hello"})
-    await store.submit(new)
+    if input_data is not None:
+        await store.submit(
+            NewTask(task_id="t", tenant_id="d", task_type="x", input_data=input_data)
+        )
     [task] = await store.claim("worker", ["default"], 1)
-    executor = Executor(store, StepWriter(store), {"shout": names["Shout"]()})
+    writer = StepWriter(store)
+    writing = asyncio.create_task(writer.run())
+    executor = Executor(store, writer, {"x": handler})
     await executor.execute(executor.open(task))
-    done = await store.get("d", "t")
-    assert (Status.COMPLETED, {"said": "HELLO"}) == (done.status, done.result)
+    writing.cancel()
+    return await store.get("d", "t")
 
 
 def test_the_first_request_of_the_readme_is_accepted() -> None:
