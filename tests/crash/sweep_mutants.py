@@ -23,7 +23,18 @@ from ops_core.moves import Move, cancel, release
 from ops_core.ports import Append, Appended, Lease, PutOff, TaskKey, WorkerStore
 from ops_core.request import TaskRequest
 from ops_core.step import Step, idempotency_key
-from ops_core.store import claim, client, ends, history, moves, reopen, submit, upkeep, worker
+from ops_core.store import (
+    claim,
+    client,
+    ends,
+    history,
+    moves,
+    reopen,
+    repeated,
+    submit,
+    upkeep,
+    worker,
+)
 from ops_core.store.database import SESSION_LIMITS
 from ops_core.store.rows import task_of
 from ops_core.task import Task, Usage
@@ -290,7 +301,7 @@ def _session(**limits: str) -> Callable[[], None]:
 
 
 _LEASE_HOLDS: Final = (
-    "t.epoch = a.epoch AND t.owner = a.owner AND t.status = 'running'\n        ORDER"
+    "t.epoch = a.epoch AND t.owner = a.owner AND t.status = 'running'\n          AND NOT"
 )
 _IS_LEASE: Final = "(:any_owner OR (owner = :owner AND epoch = :epoch))"
 _LOCKED: Final = "LIMIT share.size\n            FOR NO KEY UPDATE SKIP LOCKED"
@@ -302,7 +313,7 @@ MUTANTS: Final = (
     # Who may write.
     Mutant(
         "an append is not fenced",
-        edit(worker, "_APPEND", _LEASE_HOLDS, "t.status = 'running'\n        ORDER"),
+        edit(worker, "_APPEND", _LEASE_HOLDS, "t.status = 'running'\n          AND NOT"),
         ZOMBIE,
         says="was committed under epoch",
     ),
@@ -421,6 +432,12 @@ MUTANTS: Final = (
     Mutant(
         "an append is repeated when its reply is lost",
         replace(writer.StepWriter, "__init__", _insist),
+        Encounter("a lost reply"),
+        says="was committed before",
+    ),
+    Mutant(
+        "a repeated append does not look whether it was stored",
+        edit(repeated, "_STORED", "e.type = a.type", "false"),
         Encounter("a lost reply"),
         says="was committed before",
     ),
