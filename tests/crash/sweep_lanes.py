@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import traceback
 from collections import Counter
@@ -10,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
-from sweep_trials import Lane, Tally
+from sweep_trials import Lane, Tally, die_with_parent
 
 #: As many as there are processors to keep busy; PostgreSQL wants some of that as well.
 LANES: Final = 2
@@ -26,16 +27,26 @@ class Forked:
         self._answer = folder / f"{name}.json"
         self._answer.unlink(missing_ok=True)
         self._pid = os.fork() or self._live(work)
+        self._is_running = True
 
     def result(self) -> Any:
         """Waits for it. Raises `AssertionError` with what it printed when it failed."""
         os.waitpid(self._pid, 0)
+        self._is_running = False
         if not self._answer.exists():
             raise AssertionError(f"a forked process failed:\n{self._output.read_text()}")
         return json.loads(self._answer.read_text())
 
+    def end(self) -> None:
+        """Nothing of it is left."""
+        if self._is_running:
+            self._is_running = False
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+
     def _live(self, work: Callable[[], Any]) -> NoReturn:
         try:
+            die_with_parent()
             with self._output.open("w") as output:
                 os.dup2(output.fileno(), 1)
                 os.dup2(output.fileno(), 2)
@@ -47,6 +58,15 @@ class Forked:
             traceback.print_exc()
         finally:
             os._exit(0)
+
+
+def results(running: Sequence[Forked]) -> list[Any]:
+    """What each of them returns; when one fails, the others are ended."""
+    try:
+        return [forked.result() for forked in running]
+    finally:
+        for forked in running:
+            forked.end()
 
 
 def in_lanes(
@@ -62,7 +82,7 @@ def in_lanes(
         for number, url in enumerate(urls)
     ]
     sums: dict[str, Tally] = {}
-    for part in [part for lane in lanes for part in lane.result()]:
+    for part in [part for parts in results(lanes) for part in parts]:
         part["ends"] = Counter(part["ends"])
         sums.setdefault(part["kind"], Tally(part["kind"])).add(Tally(**part))
     return list(sums.values())

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import TextClause
@@ -17,10 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sweep_trials import FREEZE_HALF_WAY, KILL, Strike
 
 from ops_core import children, journal, replay, service, writer
-from ops_core.errors import StoreUnavailable
 from ops_core.log import NewEvent
 from ops_core.moves import Move, cancel, release
-from ops_core.ports import Append, Appended, Lease, PutOff, TaskKey, WorkerStore
+from ops_core.ports import Append, Appended, Lease, PutOff, TaskKey
 from ops_core.request import TaskRequest
 from ops_core.step import Step, idempotency_key
 from ops_core.store import (
@@ -175,24 +174,9 @@ def _answer_stored(self: writer.StepWriter, waiting: Any, outcome: Appended) -> 
     return False
 
 
-class _Insisting:
-    """A store that appends again when it is not known whether the first time was stored."""
-
-    def __init__(self, store: WorkerStore) -> None:
-        self._store = store
-
-    async def append(self, batch: Sequence[Append]) -> list[Appended]:
-        try:
-            return await self._store.append(batch)
-        except StoreUnavailable:
-            return await self._store.append(batch)
-
-
-_NEW_WRITER = writer.StepWriter.__init__
-
-
-def _insist(self: writer.StepWriter, store: WorkerStore) -> None:
-    _NEW_WRITER(self, cast(WorkerStore, _Insisting(store)))
+async def _repeat_all(connection: object, batch: Sequence[Append]) -> tuple[set[Any], Any]:
+    """An append whose reply was lost is made again, whatever became of it."""
+    return set(), batch
 
 
 # Submit, moves, upkeep.
@@ -394,7 +378,7 @@ MUTANTS: Final = (
         "an unsafe step is retried",
         replace(journal, "read", _read_no_intents),
         RUN,
-        says="unsafe step 3/tool/1 ran 2 times",
+        says="unsafe step 3/tool/1 ran 2 times|announced again",
     ),
     Mutant(
         "an intent is never written",
@@ -430,8 +414,14 @@ MUTANTS: Final = (
         says="without its intent on disk|not what its steps brought",
     ),
     Mutant(
+        "an effect begins after a cancellation was promised",
+        edit(worker, "_APPEND", "AND NOT (a.opens AND t.cancel_requested)", ""),
+        Encounter("a cancelled step before an effect"),
+        says="an unsafe effect began",
+    ),
+    Mutant(
         "an append is repeated when its reply is lost",
-        replace(writer.StepWriter, "__init__", _insist),
+        replace(worker, "sort_repeated", _repeat_all),
         Encounter("a lost reply"),
         says="was committed before",
     ),
@@ -518,7 +508,7 @@ MUTANTS: Final = (
         "a task that is given back keeps its owner",
         edit(moves, "_APPLY", "owner        = NULL", "owner        = owner"),
         Sweep(KILL, "bury"),
-        says="task_running_has_owner",
+        says="never came to rest|task_running_has_owner",
     ),
     Mutant(
         "an end can be overwritten",

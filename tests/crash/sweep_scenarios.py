@@ -6,17 +6,18 @@ where nothing may break, and against the mutants that it is there to catch.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from sqlalchemy import text
 from sweep_acts import KEY, Act
 from sweep_checker import violations
-from sweep_program import ANSWER, ASKING
+from sweep_program import ANSWER, ASKING, path_of
 from sweep_site import TTL_S, Site, Trial
 
 from ops_core.answers import answer
 from ops_core.errors import IdempotencyConflict, LostOwnership, OpsError, StoreUnavailable
+from ops_core.execute import Run, Stop
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import Move, complete, release
 from ops_core.ports import Append, Appended, Lease
@@ -26,6 +27,9 @@ from ops_core.task import NOTHING_USED, Task
 
 STEP: Final = NewEvent(type=EventType.AGENT_LIMIT, data={})
 
+
+#: How late an owner hears that it should stop; a heartbeat is as long. Seconds.
+HEARS_S: Final = 0.3
 
 #: How long two parties may take to meet. Seconds.
 PATIENCE_S: Final = 10.0
@@ -305,6 +309,33 @@ class _AnsweredFirst(SqlWorkerStore):
         return await super().settle(lease, move)
 
 
+async def a_cancelled_step_before_an_effect(site: Site, trial: Trial) -> None:
+    """The owner has not heard yet that a client cancelled: what it does next is no unsafe effect."""
+    await site.submit(trial)
+    begun = asyncio.Event()
+    runs: list[Run] = []
+
+    async def gate(path: str, task: Task) -> None:
+        if path == path_of(2):
+            await site.cancel(trial)
+        elif path == path_of(3):
+            begun.set()
+
+    async def hear_late() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEARS_S):
+                await begun.wait()
+        runs[0].stop(Stop.CANCELLED)
+
+    async with site.workbench(gate) as executor:
+        [task] = await site.claim(trial, site.new_worker_id(trial))
+        runs.append(executor.open(task))
+        await asyncio.gather(executor.execute(runs[0]), hear_late())
+    if begun.is_set():
+        raise Broken("an unsafe effect began after a cancellation was promised")
+    await _settle_down(site, trial, _CANCELLED)
+
+
 async def a_durable_session(site: Site, trial: Trial) -> None:
     """What is promised is on disk, and nobody waits for ever for a lock that a frozen process holds."""
     async with site.database.begin() as connection:
@@ -336,6 +367,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         attempts_run_out,
         a_lost_reply,
         an_answer_before_the_wait,
+        a_cancelled_step_before_an_effect,
         a_durable_session,
     )
 }

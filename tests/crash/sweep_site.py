@@ -17,7 +17,7 @@ from sweep_program import ANSWER, ASKING, Gate, Program, brought, open_gate
 
 from ops_core.answers import answer, resolution
 from ops_core.errors import BrokerUnavailable, CallerError, StoreUnavailable
-from ops_core.execute import Executor, Run
+from ops_core.execute import Executor, Run, Stop
 from ops_core.ports import Decide, TaskType
 from ops_core.request import TaskRequest, parse_request
 from ops_core.service import TaskService
@@ -28,6 +28,9 @@ from ops_core.upkeep.dispatcher import Dispatcher
 from ops_core.writer import StepWriter
 
 TASK_TYPE: Final = "trial"
+
+#: How often a worker beats while it runs a task. Seconds, and the only ones that really pass.
+HEARTBEAT_S: Final = 0.3
 
 #: What production has, in seconds; the clock is moved past them, so nobody waits.
 TTL_S: Final = 10.0
@@ -207,9 +210,26 @@ class Site:
         async with self.workbench(gate) as executor:
             for task in await self.claim(trial, worker_id):
                 run = executor.open(task)
-                await executor.execute(run)
+                beating = asyncio.create_task(self._beat(trial, run))
+                try:
+                    await executor.execute(run)
+                finally:
+                    beating.cancel()
                 return run
         return None
+
+    async def _beat(self, trial: Trial, run: Run) -> None:
+        """The worker's heartbeat, which brings its orders."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            with suppress(StoreUnavailable):
+                orders = await self.workers.beat(
+                    run.lease.owner, [queue(trial)], slots=1, running=1
+                )
+                if run.lease not in orders.owned:
+                    run.stop(Stop.LOST)
+                elif run.task.task_id in orders.cancelled:
+                    run.stop(Stop.CANCELLED)
 
     async def heal(self, trial: Trial, gate: Gate = open_gate) -> bool:
         """What happens in production when nobody does anything: upkeep, rings, another worker.

@@ -5,8 +5,10 @@ process makes its own connection before it is traced.
 """
 
 import asyncio
+import ctypes
 import gc
 import logging
+import math
 import os
 import random
 import signal
@@ -32,6 +34,9 @@ from ops_core.errors import CallerError, StoreUnavailable
 from ops_core.task import Task
 
 T = TypeVar("T")
+
+#: Linux: the signal that this process gets when its parent has died. From <linux/prctl.h>.
+PR_SET_PDEATHSIG: Final = 1
 
 #: An acting process that is still there after this time hangs. Seconds.
 PATIENCE_S: Final = 30.0
@@ -65,10 +70,10 @@ class Points:
         """Some of the places; all when there are no more."""
         return chance.sample(range(1, self.count + 1), min(at_most, self.count))
 
-    def every_moment(self, chance: random.Random, besides: int) -> list[int]:
-        """The first and the last place of every moment and one between, and some more from anywhere."""
+    def every_moment(self, chance: random.Random) -> list[int]:
+        """The first and the last place of every moment and one between."""
         ends = [*self.moments[1:], self.count + 1]
-        found = set(self.sample(chance, besides))
+        found: set[int] = set()
         for first, end in zip(self.moments, ends, strict=True):
             found |= {first, end - 1, chance.randrange(first, end)} if first < end else set()
         return chance.sample(sorted(found), len(found))
@@ -135,9 +140,16 @@ class Lane:
         return Points(counted[0]["points"], counted[0]["moments"])
 
     def sweep(
-        self, act: Act, strike: Strike, at: Iterable[int], tally: Tally, *, fail_fast: bool = False
+        self,
+        act: Act,
+        strike: Strike,
+        at: Iterable[int],
+        tally: Tally,
+        *,
+        fail_fast: bool = False,
+        until: float = math.inf,
     ) -> Tally:
-        """Strikes at each of the places."""
+        """Strikes at each of the places, until one is enough or the time (of `time.monotonic`) is up."""
         started = time.monotonic()
         for point in at:
             trial = self.new_trial()
@@ -145,7 +157,7 @@ class Lane:
             tally.faults += trial.struck
             tally.ends.update(_end(task) for task in trial.tasks)
             tally.violations += [f"{act.name}, {strike.kind} at {point}: {what}" for what in found]
-            if found and fail_fast:
+            if (found and fail_fast) or time.monotonic() > until:
                 break
         tally.seconds += time.monotonic() - started
         sys.stderr.write(f"{strike.kind}: {tally.kind}: {tally.faults} in {tally.seconds:.0f} s\n")
@@ -222,6 +234,7 @@ def _act(site: Site, act: Act, strike: Strike, point: int, trial: Trial) -> None
     """The life of the acting process. Never returns."""
     code = 0
     try:
+        die_with_parent()
         site.forked(will_freeze=strike.fire is freeze and point > 0)
         with asyncio.Runner() as runner:
             runner.run(_traced(site, act, strike, point, trial))
@@ -234,6 +247,11 @@ def _act(site: Site, act: Act, strike: Strike, point: int, trial: Trial) -> None
         site.ledger.write(tenant=trial.name, broken=f"the acting process raised {error!r}")
     finally:
         os._exit(code)
+
+
+def die_with_parent() -> None:
+    """A process that is frozen, or that strikes on, does not outlive the one that forked it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def _traced(site: Site, act: Act, strike: Strike, point: int, trial: Trial) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from results import record
 from sweep_acts import ACTS
-from sweep_lanes import LANES, Forked, share
+from sweep_lanes import LANES, Forked, results, share
 from sweep_mutants import MUTANTS, Encounter, Mutant, Sweep
 from sweep_scenarios import SCENARIOS
 from sweep_trials import Lane, Tally, Unharmed
@@ -34,7 +34,8 @@ def finding(mutant: Mutant, lane: Lane) -> str | None:
                 points = lane.points(act, strike)
             except Unharmed as error:
                 return str(error)
-            at = points.every_moment(random.Random(mutant.name), BESIDES)
+            chance = random.Random(mutant.name)
+            at = [*points.every_moment(chance), *points.sample(chance, BESIDES)]
             tally = lane.sweep(act, strike, at, Tally(mutant.name), fail_fast=True)
             return "; ".join(tally.violations) or None
 
@@ -52,7 +53,7 @@ def test_no_mutant_lives(new_database: NewDatabase, tmp_path: Path) -> None:
         Forked(f"lane{number}", tmp_path, partial(work, number, url))
         for number, url in enumerate(urls)
     ]
-    found = {name: (by, what) for lane in lanes for name, by, what in lane.result()}
+    found = {name: (by, what) for part in results(lanes) for name, by, what in part}
     table = [f"{name} | {by} | {what}" for name, (by, what) in found.items()]
     (tmp_path / "mutants.txt").write_text("\n".join(table))
     survivors = [
@@ -77,7 +78,8 @@ def _caught(number: int, url: str, folder: Path) -> Iterator[tuple[str, str, str
             lane.empty()
             return finding(mutant, lane)
 
-        yield mutant.name, str(mutant.caught_by), Forked(name, folder, work).result()
+        [what] = results([Forked(name, folder, work)])
+        yield mutant.name, str(mutant.caught_by), what
 
 
 @pytest.fixture(scope="module")
@@ -92,4 +94,4 @@ def test_an_encounter_breaks_nothing(name: str, database: str, tmp_path: Path) -
     def work() -> str | None:
         return Lane(name, database, tmp_path).encounter(SCENARIOS[name])
 
-    assert Forked("encounter", tmp_path, work).result() is None
+    assert [None] == results([Forked("encounter", tmp_path, work)])

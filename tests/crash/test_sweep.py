@@ -1,8 +1,10 @@
 """A process is killed at every instruction, or frozen at every line; every promise is kept."""
 
+import math
 import os
 import random
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,18 +25,58 @@ EVERY = os.environ.get("OPSPAWN_CRASH_SWEEP") == "every"
 #: How many places of each act are struck in the short matrix.
 SHORT = {KILL.kind: 12, FREEZE.kind: 4, FREEZE_HALF_WAY.kind: 4}
 
-#: In the full one: every moment, and so many places besides.
-BESIDES = {KILL.kind: 300, FREEZE.kind: 30, FREEZE_HALF_WAY.kind: 30}
+#: The full one strikes at every moment, and at places from anywhere until so many seconds have passed.
+FULL_S = {KILL.kind: 480.0, FREEZE.kind: 90.0, FREEZE_HALF_WAY.kind: 90.0}
+
+#: Places of one act that are struck before it is the next one's turn.
+TURN = 40
 
 
-def places(points: Points, strike: Strike, act: Act) -> list[int]:
-    """Which of an act's places are struck, in an order that the seed decides."""
-    chance = random.Random(f"{SEED} {strike.kind} {act.name}")
-    if EVERY:
-        return points.sample(chance, points.count)
-    if FULL:
-        return points.every_moment(chance, BESIDES[strike.kind])
-    return points.every_moment(chance, SHORT[strike.kind])[: SHORT[strike.kind]]
+class Matrix:
+    """What one lane does of the matrix for one kind of strike."""
+
+    def __init__(self, lane: Lane, number: int, strike: Strike) -> None:
+        self._lane = lane
+        self._number = number
+        self._strike = strike
+        self._chance = random.Random(f"{SEED} {strike.kind}")
+        self._tallies: dict[str, Tally] = {}
+
+    def short(self) -> list[Tally]:
+        """A sample of each act; the lanes share the acts."""
+        for act in share(list(ACTS.values()), self._number):
+            places = self._points(act).every_moment(self._chance)
+            self._sweep(act, places[: SHORT[self._strike.kind]])
+        return list(self._tallies.values())
+
+    def full(self) -> list[Tally]:
+        """Every moment of every act, then more places of each in turn; the lanes share the places."""
+        end = time.monotonic() + FULL_S[self._strike.kind]
+        rest: dict[str, Sequence[int]] = {}
+        for act in ACTS.values():
+            points = self._points(act)
+            self._sweep(act, share(points.every_moment(self._chance), self._number))
+            rest[act.name] = share(points.sample(self._chance, points.count), self._number)
+        for turn in range(0, max(map(len, rest.values())), TURN):
+            for name, places in rest.items():
+                if time.monotonic() < end:
+                    self._sweep(ACTS[name], places[turn : turn + TURN], until=end)
+        return list(self._tallies.values())
+
+    def every(self) -> list[Tally]:
+        """Every place of every act; the lanes share the places."""
+        for act in ACTS.values():
+            points = self._points(act)
+            self._sweep(act, share(points.sample(self._chance, points.count), self._number))
+        return list(self._tallies.values())
+
+    def _points(self, act: Act) -> Points:
+        points = self._lane.points(act, self._strike)
+        self._tallies[act.name] = Tally(act.name, points.count)
+        return points
+
+    def _sweep(self, act: Act, places: Sequence[int], until: float = math.inf) -> None:
+        self._lane.sweep(act, self._strike, places, self._tallies[act.name], until=until)
 
 
 def families(strike: Strike, tallies: Iterable[Tally]) -> dict[str, Tally]:
@@ -58,16 +100,10 @@ def test_whatever_is_struck_heals_and_keeps_its_promises(
     """Nothing accepted is lost, nothing committed runs again, nothing unsafe runs twice, everything ends."""
 
     def work(lane: Lane, number: int) -> list[Tally]:
-        acts = list(ACTS.values())
-        tallies = []
-        for act in acts if FULL or EVERY else share(acts, number):
-            points = lane.points(act, strike)
-            at = places(points, strike, act)
-            tally = Tally(act.name, points.count)
-            tallies.append(
-                lane.sweep(act, strike, share(at, number) if FULL or EVERY else at, tally)
-            )
-        return tallies
+        matrix = Matrix(lane, number, strike)
+        if EVERY:
+            return matrix.every()
+        return matrix.full() if FULL else matrix.short()
 
     found = in_lanes([new_database() for _ in range(LANES)], tmp_path, work)
     for kind, tally in families(strike, found).items():
