@@ -7,10 +7,11 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from reckoning import key_of
-from store_machine import StoreMachine, some
+from store_machine import StoreMachine, some, workers
 from twin_stores import ALL, seconds
 
 from ops_core.errors import InvalidRequest, NotADeadLetter, TaskFinished
+from ops_core.family import DEFAULT_FAMILY_LIMITS
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.moves import wait
 from ops_core.ports import TaskKey
@@ -21,6 +22,11 @@ class FamilyMachine(StoreMachine):
     """Tasks that wait, and that belong together."""
 
     signalled = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depths: dict[TaskKey, int] = {}
+        """How many tasks stand above one."""
 
     # ---- waits and signals
 
@@ -56,6 +62,16 @@ class FamilyMachine(StoreMachine):
             Status.PENDING if was.status is Status.WAITING else was.status
         )  # no lost wake-up
 
+    @rule(worker=workers)
+    def answer_early(self, worker: str) -> None:
+        """An answer comes while the run that will ask for it is still under way."""
+        given = len(self.leases)
+        self.work(worker, 1, None)
+        if len(self.leases) > given:
+            key = key_of(self.leases[-1])
+            self.signal(len(self.before.tasks) - 1 - sorted(self.before.tasks).index(key))
+            self.suspend(0, Reason.INPUT)
+
     @rule()
     def wake(self) -> None:
         due = {key for key in self.traces if self._is_over(key)}
@@ -77,10 +93,12 @@ class FamilyMachine(StoreMachine):
         new = self.new(
             parent.tenant_id, queue="q1", parent_task_id=parent.task_id, deadline_s=deadline_s
         )
-        if self.traces[parent].status in TERMINAL:
+        depth = self.depths.get(parent, 0) + 1
+        if self.traces[parent].status in TERMINAL or depth > DEFAULT_FAMILY_LIMITS.max_depth:
             self.refused(self.ask(lambda side: side.tasks.submit(new)), InvalidRequest)
             return
         task = self.stores_new(new)
+        self.depths[TaskKey(new.tenant_id, new.task_id)] = depth
         ends = self.before.tasks[parent].deadline_at
         assert ends is None or (task.deadline_at is not None and task.deadline_at <= ends)
 

@@ -14,7 +14,7 @@ from twin_stores import ALL, TTL_S, Refused, Seen, Twins, seconds
 
 from ops_core.log import Event
 from ops_core.moves import SUSPECT_DEATHS
-from ops_core.ports import Lease, PutOff, TakenRings, TaskKey
+from ops_core.ports import Append, Lease, PutOff, TakenRings, TaskKey
 from ops_core.task import REOPENED, TERMINAL, Status, Task, Usage
 
 #: Each worker with the queues that it serves; the last one runs alone, for suspects.
@@ -43,6 +43,9 @@ class Reckoning(RuleBasedStateMachine):
 
         self.read: dict[Lease, int] = {}
         """How many steps the run under a lease knows: what it found in the log, and its own."""
+
+        self.sent: dict[Lease, Append] = {}
+        """The last append that was stored under a lease."""
 
         self.heard: dict[Lease, int] = {}
         """How many signals it knew."""

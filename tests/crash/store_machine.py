@@ -9,7 +9,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from reckoning import ALONE, NEVER, QUEUES, Reckoning, key_of, lease_of
-from twin_stores import ALL, TENANTS, TTL_S, seconds
+from twin_stores import ALL, GRACE_S, TENANTS, TTL_S, seconds
 
 from ops_core.errors import (
     IdempotencyConflict,
@@ -188,7 +188,8 @@ class StoreMachine(Reckoning):
         assert orders.cancelled == {
             key.task_id for key, told in owned.items() if told.cancel_requested
         }
-        assert orders.suspects or not any(self.is_suspect(key) for key in self.due(ALONE))
+        mine = [key for key in self.due(ALONE) if self.before.tasks[key].queue in QUEUES[worker]]
+        assert orders.suspects or not mine
 
     @rule(worker=workers, count=st.integers(1, SLOTS), beats=st.sampled_from([True, True, False]))
     def claim(self, worker: str, count: int, beats: bool) -> None:
@@ -219,6 +220,61 @@ class StoreMachine(Reckoning):
             if move is not None:
                 self.settle(0, MOVES[move])
 
+    # Stories that chance alone tells too seldom: each begins wherever the example has come to.
+
+    @rule(first=workers, then=workers, move=st.sampled_from([None, *MOVES]))
+    def thaw(self, first: str, then: str, move: str | None) -> None:
+        """A worker freezes, another one (or the same) gets its task, and the first one goes on."""
+        given = len(self.leases)
+        self.work(first, 1, None)
+        if len(self.leases) == given:
+            return
+        old = self.leases[-1]
+        self.advance(TTL_S + 1)
+        self.bury()
+        self.claim(then, SLOTS, beats=True)
+        place = len(self.leases) - 1 - self.leases.index(old)
+        self.append([place], 2, SMALL)
+        if move is not None:
+            self.settle(place, MOVES[move])
+
+    @rule(worker=workers, move=st.sampled_from([None, *MOVES]))
+    def interrupt(self, worker: str, move: str | None) -> None:
+        """A client cancels a run, which then ends as it ends, or dies."""
+        given = len(self.leases)
+        self.work(worker, 1, None)
+        if len(self.leases) == given:
+            return
+        key = key_of(self.leases[-1])
+        self.cancel(len(self.before.tasks) - 1 - sorted(self.before.tasks).index(key), False)
+        self.append_again(0)
+        if move is not None:
+            self.settle(0, MOVES[move])
+        else:
+            self.advance(TTL_S + 1)
+            self.bury()
+
+    @rule(times=st.integers(2, 6))
+    def kill(self, times: int) -> None:
+        """Whoever runs what is due first dies; from some death on only a worker that runs alone gets it."""
+        for _ in range(times):
+            self.beat(ALONE, 0)
+            self.work(ALONE if self.due(ALONE) else "w2", 0, None)
+            self.advance(TTL_S + 1)
+            self.bury()
+
+    @rule(worker=workers, move=st.sampled_from(["rest", "release"]))
+    def return_late(self, worker: str, move: str) -> None:
+        """Rings come back when their tasks have been run meanwhile."""
+        self.advance(GRACE_S)
+        self.beat(worker, 0)
+        given = len(self.rings)
+        self.take_rings()
+        if len(self.rings) > given:
+            self.work(worker, 0, move)
+            self.return_rings([*range(len(self.rings) - given)])
+            self.take_rings()
+
     @precondition(lambda self: self.leases)
     @rule(
         which=st.lists(some, min_size=1, max_size=3),
@@ -228,18 +284,38 @@ class StoreMachine(Reckoning):
     def append(self, which: list[int], events: int, value: str) -> None:
         """A step of each of these runs, whether it still owns its task or not; or only its beginning."""
         leases = {key_of(lease): lease for lease in map(self.lease, which)}.values()
-        good = {lease for lease in leases if self.is_good(lease)}
-        self.may_change = {key_of(lease) for lease in good}
         batch = [Append(lease, self._step(lease, events, value), USED) for lease in leases]
-        for lease in good:
-            self.used[key_of(lease)] += USED
-            if events > 0:
-                self.read[lease] += 1
-                self.deaths[key_of(lease)] = 0
-        outcomes = self.ask(lambda side: side.workers.append(batch))
-        assert outcomes == [
-            Appended.STORED if lease in good else Appended.LOST for lease in leases
-        ]  # I7
+        expected = [self._outcome(append) for append in batch]
+        stored = [a for a, how in zip(batch, expected, strict=True) if how is Appended.STORED]
+        self.may_change = {key_of(append.lease) for append in stored}
+        for append in stored:
+            self._stored(append, finished=events > 0)
+        assert expected == self.ask(lambda side: side.workers.append(batch))
+
+    @precondition(lambda self: self.sent)
+    @rule(which=some)
+    def append_again(self, which: int) -> None:
+        """The answer to an append was lost: asked again, it is told of, and nothing is added."""
+        lease, append = [*self.sent.items()][-1 - which % len(self.sent)]
+        expected = Appended.STORED if self.is_good(lease) else Appended.LOST
+        again = [replace(append, is_repeated=True)]
+        assert [expected] == self.ask(lambda side: side.workers.append(again))
+
+    def _outcome(self, append: Append) -> Appended:
+        """Only the holder writes (I7), and begins no effect in a task that is to be cancelled (I8)."""
+        if not self.is_good(append.lease):
+            return Appended.LOST
+        opens = append.events[0].opens_effect
+        asked = self.traces[key_of(append.lease)].cancel_requested
+        return Appended.BUSY if opens and asked else Appended.STORED
+
+    def _stored(self, append: Append, *, finished: bool) -> None:
+        key = key_of(append.lease)
+        self.sent[append.lease] = append
+        self.used[key] += append.usage
+        if finished:
+            self.read[append.lease] += 1
+            self.deaths[key] = 0
 
     def _step(self, lease: Lease, events: int, value: str) -> list[NewEvent]:
         path = f"{self.read[lease] + 1}/tool"
@@ -353,6 +429,7 @@ class StoreMachine(Reckoning):
             for taken in self.ask_for_rings():
                 for _ in taken.rows:
                     self.work("w2", 1, "complete")
+            self.beat(ALONE, 0)
             while any(self.is_suspect(key) for key in self.due(ALONE)):
                 self.work(ALONE, 1, "complete")
         raise AssertionError(f"never ended: {self.before.tasks}")

@@ -104,6 +104,19 @@ async def test_a_repeated_append_of_a_later_run_is_another_one(world: World) -> 
     assert 2 == [e.type for e in await world.workers.history(later)].count(STEP.type)
 
 
+async def test_an_intent_that_was_stored_before_a_cancel_is_told_of_when_asked_again(
+    world: World,
+) -> None:
+    """Only its reply was lost: the call may be under way."""
+    await world.submit()
+    _, lease = await world.claim_one()
+    intent = NewEvent(type=EventType.TOOL_DISPATCHED, journal={"path": "1/tool"})
+    await world.workers.append([Append(lease, [intent], Usage())])
+    await world.tasks.cancel("default", lease.task_id)
+    again = Append(lease, [intent], Usage(), is_repeated=True)
+    assert [Appended.STORED] == await world.workers.append([again])
+
+
 async def test_no_effect_begins_once_a_cancel_was_acknowledged(world: World) -> None:
     """Its intent is not stored; what was under way may still be told."""
     await world.submit()
