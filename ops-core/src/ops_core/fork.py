@@ -34,6 +34,9 @@ _APPROVALS: Final = frozenset({EventType.APPROVAL_REQUESTED, EventType.APPROVAL_
 
 _KNOWN: Final = frozenset(EventType)
 
+#: How many of a log's calls an error names: it does so for each wrong path, and a client may send many.
+_SHOWN: Final = 10
+
 
 def shared(
     log: Sequence[Event], after_seq: int, results: Mapping[str, Any], *, same_input: bool
@@ -69,12 +72,13 @@ def _refuse_strangers(part: Sequence[Event], results: Mapping[str, Any]) -> None
     calls = {_path(event) for event in part if event.type in _CALLS}
     strangers = [path for path in results if path not in calls]
     if strangers:
-        known = ", ".join(sorted(calls)) or "none"
+        known = ", ".join(sorted(calls)[:_SHOWN]) or "none"
+        more = f" and {len(calls) - _SHOWN} more" if len(calls) > _SHOWN else ""
         raise InvalidRequest(
             [
                 FieldError(
                     f"overrides.tool_results.{path}",
-                    f"is no tool call up to this seq; those are: {known}",
+                    f"is no tool call up to this seq; those are: {known}{more}",
                 )
                 for path in strangers
             ]

@@ -65,7 +65,7 @@ async def test_a_task_is_not_opened_again_beside_a_dependency_that_failed(world:
     await world.tasks.cancel("default", needed.task_id)
     assert 1 == await world.upkeep.tell_ends(10)
     assert Status.FAILED is await _status(world, dependent)
-    with pytest.raises(InvalidRequest, match=f"{needed.task_id} is cancelled: retry it first"):
+    with pytest.raises(InvalidRequest, match=f"{needed.task_id}: is cancelled: retry it first"):
         await world.tasks.retry("default", dependent.task_id)
     await world.tasks.retry("default", needed.task_id)
     await world.tasks.retry("default", dependent.task_id)

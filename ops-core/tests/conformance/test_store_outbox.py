@@ -5,7 +5,9 @@ from sqlalchemy import text
 from store_world import World
 
 from ops_core.moves import complete
+from ops_core.ports import TaskFilter
 from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
+from ops_core.store.ends import AT_ONCE
 from ops_core.task import Status
 
 pytestmark = pytest.mark.conformance
@@ -51,4 +53,65 @@ async def test_an_end_that_cannot_be_told_is_set_aside(database_url: str) -> Non
     async with database.begin() as connection:
         assert 1 == await connection.scalar(text("SELECT count(*) FROM outbox"))
     assert Status.PENDING is (await world.tasks.get("default", free.task_id)).status
+    await database.close()
+
+
+async def test_an_end_of_which_many_must_hear_is_told_a_part_at_a_time(database_url: str) -> None:
+    """Nobody waits for all of them: not the next end, whose turn comes first, nor the rest of upkeep."""
+    database = Database(database_url)
+    upkeep = SqlUpkeepStore(database)
+    world = World(
+        SqlTaskStore(database),
+        SqlWorkerStore(database),
+        upkeep,
+        advance=lambda _: None,
+        bury_killed=lambda: upkeep.bury_workers(10),
+    )
+    needed = [await world.submit() for _ in range(2)]
+    many = AT_ONCE + 5
+    for _ in range(many):
+        await world.submit(depends_on=(needed[0].task_id,))
+    last = await world.submit(depends_on=(needed[1].task_id,))
+    for _ in needed:
+        _, lease = await world.claim_one()
+        await world.workers.settle(lease, complete({}))
+
+    async def waiting() -> int:
+        async with database.begin() as connection:
+            found = await connection.scalar(
+                text("SELECT count(*) FROM task WHERE dependencies_left > 0")
+            )
+        assert isinstance(found, int)
+        return found
+
+    assert 1 == await upkeep.tell_ends(10)
+    assert many + 1 - AT_ONCE == await waiting()
+    assert 1 == (await world.tasks.get("default", last.task_id)).dependencies_left
+    assert 2 == await upkeep.tell_ends(10)
+    assert 0 == await waiting()
+    assert 0 == await upkeep.tell_ends(10)
+    await database.close()
+
+
+async def test_a_failure_reaches_every_dependent_and_the_parent_once(database_url: str) -> None:
+    """Dependents that were told are not found again, though a later retry may still need them."""
+    database = Database(database_url)
+    upkeep = SqlUpkeepStore(database)
+    world = World(
+        SqlTaskStore(database),
+        SqlWorkerStore(database),
+        upkeep,
+        advance=lambda _: None,
+        bury_killed=lambda: upkeep.bury_workers(10),
+    )
+    parent = await world.submit()
+    needed = await world.submit(parent_task_id=parent.task_id)
+    for _ in range(AT_ONCE + 5):
+        await world.submit(depends_on=(needed.task_id,))
+    await world.tasks.cancel("default", needed.task_id)
+    while await upkeep.tell_ends(10):
+        pass
+    failed = TaskFilter(status=Status.FAILED)
+    assert AT_ONCE + 5 == (await world.tasks.page("default", failed, limit=1, cursor=None)).total
+    assert 1 == (await world.tasks.get("default", parent.task_id)).signals
     await database.close()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ops_core.errors import BrokerUnavailable, StoreUnavailable
+from ops_core.errors import BrokerUnavailable, StoreUnavailable, TaskNotFound
 from ops_core.ports import TakenRings
 from ops_core.task import NewTask, Status, new_task_id
 from ops_core.testing import FrozenClock, MemoryStore, RecordingBell
@@ -201,3 +201,37 @@ async def test_a_part_that_fails_does_not_stop_the_others() -> None:
 
 def _fault() -> None:
     raise ValueError("a row that nobody foresaw")
+
+
+class LongLogs(MemoryStore):
+    """Cannot delete more than a few tasks before the statement's time is over."""
+
+    async def prune(self, older_than_s: float, limit: int) -> int:
+        if limit > 125:
+            raise StoreUnavailable("canceling statement due to statement timeout")
+        return await super().prune(older_than_s, limit)
+
+
+async def test_a_batch_that_is_too_large_to_delete_does_not_stop_the_rings() -> None:
+    """It costs one pass; then what is due is rung for, and fewer are deleted at once until it works."""
+    clock, bell, monotonic = FrozenClock(), RecordingBell(), [0.0]
+    store = LongLogs(clock)
+    upkeep = Dispatcher(store, bell, retention_s=10.0, clock=lambda: monotonic[0])
+    office = Office()
+    office.store = store  # type: ignore[assignment]
+    cancelled = await office.submit()
+    await store.cancel("default", cancelled)
+    await office.submit()
+    clock.advance(60)
+    await office.listen()
+    with pytest.raises(StoreUnavailable):
+        await upkeep.tick()
+    await upkeep.tick()
+    assert ["default"] == bell.rung
+    monotonic[0] += 61
+    with pytest.raises(StoreUnavailable):
+        await upkeep.tick()
+    monotonic[0] += 61
+    await upkeep.tick()
+    with pytest.raises(TaskNotFound):
+        await store.get("default", cancelled)

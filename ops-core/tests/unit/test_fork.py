@@ -1,5 +1,6 @@
 """What a fork's log begins with."""
 
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -176,3 +177,17 @@ def recorded(copies: list[NewEvent]) -> Any:
         for seq, copy in enumerate(copies, start=2)
     ]
     return read(events)
+
+
+def test_many_wrong_paths_in_a_long_log_take_no_more_memory_than_they_are_worth() -> None:
+    """Each error names a few of the log's calls: all of them for each would be gigabytes for one request."""
+    calls = [(EventType.TOOL_COMPLETED, f"{n}/tool/1", {"value": n}) for n in range(1, 1001)]
+    wrong = {f"wrong/{n}": None for n in range(2000)}
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidRequest, match="and 990 more"):
+            fork(log(*calls), 1001, wrong)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000

@@ -25,7 +25,9 @@ _NEXT: Final = text(
 _TOLD: Final = text("DELETE FROM outbox WHERE outbox_id = :outbox_id")
 
 # Who must hear of an end (its parent, what depends on it, its children that are still under way) and the
-# ended task itself, locked in the order that everybody keeps.
+# ended task itself, locked in the order that everybody keeps. Of dependents and children at most so many at
+# once: any number of tasks may depend on one, and all their rows would be locked until the last was told.
+# Who was told is not found again: the dependency is gone, or the task has ended or was asked to.
 # Indexes: primary keys of task and dependency, task_for_parent.
 _CONCERNED: Final = text(
     """
@@ -34,11 +36,30 @@ _CONCERNED: Final = text(
         SELECT CAST(:task_id AS text)
         UNION ALL SELECT parent_task_id FROM task
                   WHERE tenant_id = :tenant_id AND task_id = :task_id
-        UNION ALL SELECT task_id FROM dependency
-                  WHERE tenant_id = :tenant_id AND needs = :task_id
-        UNION ALL SELECT task_id FROM task
-                  WHERE tenant_id = :tenant_id AND parent_task_id = :task_id AND completed_at IS NULL)
+        UNION ALL (SELECT d.task_id FROM dependency d
+                   JOIN task t ON t.tenant_id = d.tenant_id AND t.task_id = d.task_id
+                   JOIN task e ON e.tenant_id = d.tenant_id AND e.task_id = d.needs
+                   WHERE d.tenant_id = :tenant_id AND d.needs = :task_id
+                     AND (t.completed_at IS NULL OR e.status = 'completed')
+                   LIMIT :limit)
+        UNION ALL (SELECT task_id FROM task
+                   WHERE tenant_id = :tenant_id AND parent_task_id = :task_id
+                     AND completed_at IS NULL AND NOT cancel_requested
+                   LIMIT :limit))
     ORDER BY task_id FOR NO KEY UPDATE
+    """
+)
+
+#: How many dependents, and how many children, are told in one transaction. Some 1.5 ms each.
+AT_ONCE: Final = 200
+
+# An end with more to tell goes behind the others, which must not wait for it. Index: primary key.
+_AGAIN: Final = text(
+    """
+    WITH begun AS (
+        DELETE FROM outbox WHERE outbox_id = :outbox_id RETURNING tenant_id, task_id
+    )
+    INSERT INTO outbox (tenant_id, task_id) SELECT tenant_id, task_id FROM begun
     """
 )
 
@@ -102,17 +123,26 @@ async def next_end(connection: AsyncConnection, set_aside: Sequence[int]) -> End
     return None if row is None else End(row.outbox_id, TaskKey(row.tenant_id, row.task_id))
 
 
-async def tell(connection: AsyncConnection, end: End) -> None:
-    """Tells those who must hear of it, and takes it out of the outbox."""
+async def tell(connection: AsyncConnection, end: End) -> bool:
+    """Tells those who must hear of it, and takes it out of the outbox.
+
+    False when there are too many for once: it stays in the outbox for the rest of them, behind the others.
+    """
     key = end.key
-    concerned = (await connection.execute(_CONCERNED, key._asdict())).all()
+    asked = key._asdict() | {"limit": AT_ONCE}
+    concerned = (await connection.execute(_CONCERNED, asked)).all()
     ended = next((one for one in concerned if one.task_id == key.task_id), None)
+    is_whole = True
     # A task that was retried meanwhile tells of its next end.
     if ended is not None and ended.completed_at is not None:
-        for one in concerned:
-            if one.task_id != ended.task_id:
+        others = [one for one in concerned if one.task_id != ended.task_id]
+        is_whole = len(others) < AT_ONCE
+        for one in others:
+            # The parent counts ends, so it hears of this one once.
+            if is_whole or one.task_id != ended.parent_task_id:
                 await _tell(connection, ended, one)
-    await connection.execute(_TOLD, {"outbox_id": end.outbox_id})
+    await connection.execute(_TOLD if is_whole else _AGAIN, {"outbox_id": end.outbox_id})
+    return is_whole
 
 
 async def _tell(connection: AsyncConnection, ended: Row, concerned: Row) -> None:

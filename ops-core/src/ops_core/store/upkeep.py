@@ -211,17 +211,24 @@ class SqlUpkeepStore:
 
     async def tell_ends(self, limit: int) -> int:
         for told in range(limit):
-            if not await self._tell_one():
+            is_whole = await self._tell_one()
+            if is_whole is None:
                 return told
+            if (
+                not is_whole
+            ):  # the rest of it comes with a later pass: deadlines and deaths are due too
+                return told + 1
         return limit
 
-    async def _tell_one(self) -> bool:
+    async def _tell_one(self) -> bool | None:
+        """Whether an end was told to everybody; None when there is none to tell."""
         end: End | None = None
+        is_whole = True
         try:
             async with self._database.begin() as connection:
                 end = await next_end(connection, self._set_aside)
                 if end is not None:
-                    await tell(connection, end)
+                    is_whole = await tell(connection, end)
         except StoreUnavailable:
             raise
         # One end that cannot be told must not keep all others from being heard of.
@@ -232,7 +239,7 @@ class SqlUpkeepStore:
             if end is None:
                 raise
             self._set_aside.append(end.outbox_id)
-        return end is not None
+        return None if end is None else is_whole
 
     async def prune(self, older_than_s: float, limit: int) -> int:
         async with self._database.begin() as connection:

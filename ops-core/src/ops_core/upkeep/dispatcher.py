@@ -53,6 +53,7 @@ class Dispatcher:
         self._clock = clock
         self._judges_at = clock()
         self._prunes_at = clock()
+        self._prunes = BATCH
         self._unheard = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -105,11 +106,20 @@ class Dispatcher:
         return expired
 
     async def _prune(self) -> int:
-        """Deletes what is older than the retention, a batch at a time, and looks again after a while."""
+        """Deletes what is older than the retention, a batch at a time, and looks again after a while.
+
+        A batch that the store did not get through (a few hundred long logs may take longer than it gives a
+        statement) would fail again, and end every pass before its rings: the next one is later, and smaller.
+        """
         if self._retention_s is None or self._clock() < self._prunes_at:
             return 0
-        pruned = await self._store.prune(self._retention_s, BATCH)
-        if pruned < BATCH:
+        try:
+            pruned = await self._store.prune(self._retention_s, self._prunes)
+        except StoreUnavailable:
+            self._prunes = max(1, self._prunes // 2)
+            self._prunes_at = self._clock() + PRUNE_S
+            raise
+        if pruned < self._prunes:
             self._prunes_at = self._clock() + PRUNE_S
         return pruned
 
