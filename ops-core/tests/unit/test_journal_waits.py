@@ -29,6 +29,8 @@ async def test_a_sleep_counts_from_when_it_was_first_made(program: Program) -> N
 
     start = program.kept.clock
     [first] = await program.waits(body)
+    assert "2026-01-01T00:01:00.000000Z" == first.public()["until"]
+    assert "2026-01-01T00:01:00.000000Z" == program.kept.events[0].data["until"]
     program.later(59)
     [second] = await program.waits(body)
     assert [(Reason.TIMER, start + timedelta(seconds=60))] * 2 == [
