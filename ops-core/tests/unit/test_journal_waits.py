@@ -135,6 +135,8 @@ async def test_nothing_can_be_brought_that_was_not_asked_for(program: Program) -
             program.kept.bring(decide)
     with pytest.raises(NothingAsked):
         program.kept.bring(resolution("1", "happened", None))
+    with pytest.raises(NothingAsked, match=r"No question of the task .* is open"):
+        program.kept.bring(answer(None, 1))
 
     async def body(journal: Journal, _: Children) -> object:
         return await together(*(journal.ask(path, {}) for path in ("1/a", "1/b")))
