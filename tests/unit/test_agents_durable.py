@@ -352,6 +352,19 @@ async def test_a_call_that_needs_leave_waits_for_a_decision(
     assert ("not today" in str(output(done))) == (verdict == "reject")
 
 
+async def test_leave_for_a_tool_that_the_task_does_not_have_fails_it(office: Office) -> None:
+    """A misspelt name must not let the call that was meant be made without anybody's leave."""
+    recording = RecordingTool()
+    office.tools["record"] = recording.tool
+    office.think(call(("record", {"text": "x"})), repeat)
+    task_id = await office.submit("record", approve=["recrod"])
+    await office.work()
+    error = (await office.task(task_id)).error
+    assert error is not None
+    assert ("unknown_tool", [], 0) == (error.type, recording.calls, len(office.llm.requests))
+    assert "recrod" in error.message
+
+
 async def test_a_task_that_asks_for_a_tool_that_is_not_here_fails(office: Office) -> None:
     """Before the model is paid; the error names what there is."""
     task_id = await office.submit("record")

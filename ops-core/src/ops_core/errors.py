@@ -107,10 +107,14 @@ class NothingAsked(CallerError):
     type = "nothing_asked"
 
     def __init__(self, task_id: str, step: str) -> None:
-        super().__init__(
-            f"Step {step[:100]!r} of the task {task_id} does not wait for this: it was answered before, or "
-            "asked for nothing; the task's waiting_for says what is open."
-        )
+        if step:
+            what = (
+                f"Step {step[:100]!r} of the task {task_id} does not wait for this: it was answered before, "
+                "or asked for nothing; the task's waiting_for says what is open."
+            )
+        else:
+            what = f"No question of the task {task_id} is open; its waiting_for says what it waits for."
+        super().__init__(what)
 
 
 class NotADeadLetter(CallerError):

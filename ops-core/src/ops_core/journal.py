@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 from ops_core.effects import unknown
 from ops_core.errors import FailedBeforeEffect, TaskFailed, TaskWaits, UnknownOutcome
-from ops_core.log import EventType, NewEvent
+from ops_core.log import EventType, NewEvent, rfc3339
 from ops_core.ports import TaskLog
 from ops_core.replay import check_same, read
 from ops_core.step import Step, idempotency_key
@@ -140,7 +140,7 @@ class Journal:
         opened = self._opened(step)
         if opened is None:
             until = self._log.now() + timedelta(seconds=seconds)
-            await self._open(step, EventType.TIMER_SET, {"until": until.isoformat()})
+            await self._open(step, EventType.TIMER_SET, {"until": rfc3339(until)})
         else:
             until = datetime.fromisoformat(opened["until"])
         if self._log.now() < until:

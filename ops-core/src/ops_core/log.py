@@ -7,9 +7,14 @@ reads, what clients follow and what an auditor keeps.
 import math
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar, cast
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC with `Z` and always six digits, so that times of one kind compare as strings."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class EventType(StrEnum):

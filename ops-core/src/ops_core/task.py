@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import uuid4
 
-from ops_core.log import NewEvent
+from ops_core.log import NewEvent, rfc3339
 
 JsonObject = dict[str, Any]
 
@@ -176,7 +176,7 @@ class Wait:
 
     def public(self) -> JsonObject:
         """What clients see of it."""
-        until = {"until": self.until.isoformat()} if self.until else {}
+        until = {"until": rfc3339(self.until)} if self.until else {}
         # What was recorded of a call says `step` for its number: who resolves it needs the path.
         return {**self.detail, "reason": self.reason, "step": self.step, **until}
 

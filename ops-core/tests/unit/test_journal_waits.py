@@ -29,6 +29,8 @@ async def test_a_sleep_counts_from_when_it_was_first_made(program: Program) -> N
 
     start = program.kept.clock
     [first] = await program.waits(body)
+    assert "2026-01-01T00:01:00.000000Z" == first.public()["until"]
+    assert "2026-01-01T00:01:00.000000Z" == program.kept.events[0].data["until"]
     program.later(59)
     [second] = await program.waits(body)
     assert [(Reason.TIMER, start + timedelta(seconds=60))] * 2 == [
@@ -133,6 +135,8 @@ async def test_nothing_can_be_brought_that_was_not_asked_for(program: Program) -
             program.kept.bring(decide)
     with pytest.raises(NothingAsked):
         program.kept.bring(resolution("1", "happened", None))
+    with pytest.raises(NothingAsked, match=r"No question of the task .* is open"):
+        program.kept.bring(answer(None, 1))
 
     async def body(journal: Journal, _: Children) -> object:
         return await together(*(journal.ask(path, {}) for path in ("1/a", "1/b")))

@@ -139,7 +139,10 @@ class AgentHandler:
             tools=tools,
             profile=profile,
             planner=_planner(config.get("planner_type", settings.planner_type), task.pins),
-            security=AllowList((tool.name for tool in tools), approve=config.get("approve", ())),
+            security=AllowList(
+                (tool.name for tool in tools),
+                approve=toolbox.approved(tools, config.get("approve", ())),
+            ),
             limits=Limits(
                 steps=config.get("max_steps", settings.agent_max_steps),
                 seconds=settings.agent_timeout_s,

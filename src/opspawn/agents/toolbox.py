@@ -44,6 +44,20 @@ def chosen(tools: Mapping[str, Tool], names: Iterable[str]) -> tuple[Tool, ...]:
     return tuple(tools[name] for name in names)
 
 
+def approved(tools: Iterable[Tool], names: Sequence[str]) -> Sequence[str]:
+    """Those names again. Raises `TaskFailed` for one that is not among the task's tools: misspelt, it would
+    let the call that was meant be made without leave."""
+    given = sorted(tool.name for tool in tools)
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise TaskFailed(
+            "unknown_tool",
+            f"agent_config.approve names {missing[0]!r}, which is not a tool of this task; "
+            f"it has {', '.join(given) or 'none'}.",
+        )
+    return names
+
+
 def _named(name: str) -> tuple[Tool, ...]:
     module, _, attribute = name.partition(":")
     try:

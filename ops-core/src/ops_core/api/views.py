@@ -1,21 +1,16 @@
 """What clients see: the JSON of a task, of a page of tasks and of a page of events."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
-from ops_core.log import Event
+from ops_core.log import Event, rfc3339
 from ops_core.ports import TaskPage
 from ops_core.task import Reason, Status, Task, TaskError
 from ops_core.task import Usage as TaskUsage
-
-
-def rfc3339(moment: datetime) -> str:
-    """UTC with `Z` and always six digits, so that times of one kind compare as strings."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def plain_decimal(amount: Decimal) -> str:
