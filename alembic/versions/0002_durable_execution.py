@@ -1,8 +1,8 @@
 """Waits, families of tasks, poison, dead letters, pinned versions, and large values stored once.
 
 Only adds: the statements of 0001 go on working beside it. But that code writes no outbox and knows neither
-pins nor suspects: what it ends is told to no parent and to no dependent, so it should be gone before tasks have
-any.
+pins nor suspects: what it ends is told to no parent and to no dependent, so it should be gone before tasks
+have any.
 """
 
 from alembic import op
