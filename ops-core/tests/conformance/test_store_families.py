@@ -70,3 +70,22 @@ async def test_a_task_is_not_opened_again_beside_a_dependency_that_failed(world:
     await world.tasks.retry("default", needed.task_id)
     await world.tasks.retry("default", dependent.task_id)
     assert [needed.task_id] == [task.task_id for task in await world.claim(count=5)]
+
+
+async def test_a_child_that_is_retried_still_ends_no_later_than_its_parent(world: World) -> None:
+    """Its deadline begins anew, but for that of a parent which is still under way."""
+    parent = await world.submit(deadline_s=100.0)
+    plain = await world.submit(parent_task_id=parent.task_id)
+    longer = await world.submit(parent_task_id=parent.task_id, deadline_s=1000.0)
+    shorter = await world.submit(parent_task_id=parent.task_id, deadline_s=10.0)
+    for child in (plain, longer, shorter):
+        await world.tasks.cancel("default", child.task_id)
+    again = [await world.tasks.retry("default", child.task_id) for child in (plain, longer)]
+    assert [parent.deadline_at] * 2 == [child.deadline_at for child in again]
+    ends_at = (await world.tasks.retry("default", shorter.task_id)).deadline_at
+    assert parent.deadline_at is not None
+    assert ends_at is not None
+    assert ends_at < parent.deadline_at
+    await world.tasks.cancel("default", parent.task_id)
+    await world.tasks.cancel("default", plain.task_id)
+    assert (await world.tasks.retry("default", plain.task_id)).deadline_at is None

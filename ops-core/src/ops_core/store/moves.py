@@ -46,10 +46,17 @@ _APPLY: Final = statement(
             dead_letter_at = CASE WHEN :dead_letter THEN ops_now() END,
             generation   = generation + CAST(:opens_generation AS boolean)::int,
             attempt      = CASE WHEN :opens_generation THEN 0 ELSE attempt END,
-            deadline_at  = CASE WHEN :opens_generation THEN ops_now() + (
-                               SELECT (data ->> 'deadline_s')::float8 FROM event
-                               WHERE tenant_id = :tenant_id AND task_id = :task_id AND seq = 1
-                           ) * interval '1 second' ELSE deadline_at END,
+            -- Its own begins anew; that of a parent which is still under way holds. LEAST ignores NULL.
+            deadline_at  = CASE WHEN :opens_generation THEN LEAST(
+                               ops_now() + (
+                                   SELECT (data ->> 'deadline_s')::float8 FROM event
+                                   WHERE tenant_id = :tenant_id AND task_id = :task_id AND seq = 1
+                               ) * interval '1 second',
+                               (SELECT parent.deadline_at FROM task parent
+                                WHERE parent.tenant_id = task.tenant_id
+                                  AND parent.task_id = task.parent_task_id
+                                  AND parent.completed_at IS NULL)
+                           ) ELSE deadline_at END,
             runnable_at  = CASE WHEN :pending AND dependencies_left > 0 THEN 'infinity'
                                 WHEN :pending THEN ops_now() + :delay * interval '1 second'
                                 ELSE runnable_at END,

@@ -109,7 +109,8 @@ class MemoryState:
         )
         if move.opens_generation:
             deadline_s = self._log[key][0].data.get("deadline_s")
-            row.task = _next_generation(row.task, now, deadline_s)
+            parent = self._rows.get(TaskKey(key.tenant_id, row.task.parent_task_id or ""))
+            row.task = _next_generation(row.task, now, deadline_s, parent.task if parent else None)
         row.ring_at, row.rings = None, 0
         if move.to is Status.PENDING and row.needs:
             row.runnable_at = NEVER
@@ -146,6 +147,11 @@ class MemoryState:
             self._workers.pop(worker_id, None)
 
 
-def _next_generation(task: Task, now: datetime, deadline_s: float | None) -> Task:
-    deadline_at = now + timedelta(seconds=deadline_s) if deadline_s else None
+def _next_generation(
+    task: Task, now: datetime, deadline_s: float | None, parent: Task | None
+) -> Task:
+    """Its own deadline begins anew; that of a parent which is still under way holds."""
+    own = now + timedelta(seconds=deadline_s) if deadline_s else None
+    inherited = parent.deadline_at if parent and not parent.is_terminal else None
+    deadline_at = min((end for end in (own, inherited) if end), default=None)
     return replace(task, generation=task.generation + 1, attempt=0, deadline_at=deadline_at)
