@@ -13,7 +13,7 @@ from jsonschema.exceptions import ValidationError as SchemaError
 
 from ops_core import answers
 from ops_core.answers import Decision, EffectOutcome
-from ops_core.errors import FieldError, InvalidRequest
+from ops_core.errors import FieldError, InvalidRequest, NotADeadLetter
 from ops_core.fork import shared
 from ops_core.log import Event
 from ops_core.overrides import ForkRequest, input_of, results_of
@@ -141,6 +141,13 @@ class TaskService:
         task = await self._store.retry(tenant_id, _checked_id(task_id))
         self._ring_soon(task.queue, task.task_id)
         return task
+
+    async def retry_dead_letter(self, task_id: str, *, tenant_id: str) -> Task:
+        """As `retry`, of a task on the list of dead letters. Raises `NotADeadLetter` as well."""
+        task = await self.get(task_id, tenant_id=tenant_id)
+        if task.dead_letter_at is None:
+            raise NotADeadLetter(task_id)
+        return await self.retry(task_id, tenant_id=tenant_id)
 
     async def discard(self, task_id: str, *, tenant_id: str) -> Task:
         """Takes a task off the list of dead letters. Raises `TaskNotFound`, `NotADeadLetter`."""

@@ -32,7 +32,7 @@ async def list_dead_letters(
 )
 async def retry_dead_letter(task_id: str, service: Service, tenant_id: TenantId) -> TaskView:
     """Opens the next generation of the task, which is no dead letter any more."""
-    return TaskView.of(await service.retry(task_id, tenant_id=tenant_id))
+    return TaskView.of(await service.retry_dead_letter(task_id, tenant_id=tenant_id))
 
 
 @router.post(
