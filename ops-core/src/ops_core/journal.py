@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn, Protocol, TypeVar
 
+import structlog
+
 from ops_core.effects import unknown
 from ops_core.errors import FailedBeforeEffect, TaskFailed, TaskWaits, UnknownOutcome
 from ops_core.log import EventType, NewEvent, rfc3339
@@ -24,6 +26,8 @@ from ops_core.step import Step, idempotency_key
 from ops_core.task import NOTHING_USED, JsonObject, Reason, Task, Usage, Wait
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 class Telling(Protocol):
@@ -208,8 +212,12 @@ class Journal:
         except UnknownOutcome as error:
             await self._doubt(step, str(error)[:500])
         # Nothing of an unsafe call can be known from an error that it did not foresee.
-        except Exception as error:  # noqa: BLE001
-            await self._doubt(step, f"it raised {type(error).__name__}: {error}"[:500])
+        except Exception as error:
+            # Its words stay here: foreign errors repeat URLs and keys, and clients read a task's log.
+            log.exception("an unsafe step raised", task_id=self._task.task_id, step=step.path)
+            await self._doubt(
+                step, f"it raised {type(error).__name__}; the worker's log has the rest"
+            )
 
     async def _doubt(self, step: Step, why: str) -> NoReturn:
         event = unknown(self._dispatched(step), why)

@@ -269,3 +269,13 @@ async def test_a_foreign_cursor_is_named_where_it_was_sent(client: httpx2.AsyncC
     """In the query."""
     answer = await client.get(f"{DEAD}?cursor=elsewhere")
     assert (422, "invalid_request", ["query.cursor"]) == problem(answer)
+
+
+async def test_only_a_dead_letter_is_retried_as_one(
+    client: httpx2.AsyncClient, store: MemoryStore
+) -> None:
+    """A cancelled task is none: its own `/retry` opens it again."""
+    await store.submit(NewTask(task_id="t", tenant_id="default", task_type="x", input_data={}))
+    await store.cancel("default", "t")
+    assert (409, "not_a_dead_letter", []) == problem(await client.post(f"{DEAD}/t/retry"))
+    assert 202 == (await client.post(f"{TASK}/retry")).status_code
