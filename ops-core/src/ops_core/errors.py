@@ -16,6 +16,7 @@ OpsError
 ├── TaskFailed                  a handler's verdict on its own task
 ├── FailedBeforeEffect          a call's own word that nothing happened
 ├── UnknownOutcome              nobody knows whether an unsafe call took effect
+├── CancelRequested             an effect that would begin in a task that is to be cancelled: stop
 ├── LostOwnership               this worker is a zombie for that task: another owns it now, stop
 └── IllegalMove                 us: the state machine was asked for a move that it does not have
 """
@@ -192,6 +193,12 @@ class LostOwnership(OpsError):
     """The task is owned under a later epoch, or is no longer running: this worker must stop working on it."""
 
     type = "lost_ownership"
+
+
+class CancelRequested(OpsError):
+    """A client was told that the task will be cancelled: no effect may begin in it any more."""
+
+    type = "cancel_requested"
 
 
 class IllegalMove(OpsError):

@@ -17,7 +17,14 @@ from typing import Final, NoReturn, TypeVar
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
-from ops_core.errors import InvalidRequest, LostOwnership, StoreUnavailable, TaskFailed, TaskWaits
+from ops_core.errors import (
+    CancelRequested,
+    InvalidRequest,
+    LostOwnership,
+    StoreUnavailable,
+    TaskFailed,
+    TaskWaits,
+)
 from ops_core.log import Event, EventType, NewEvent, storable
 from ops_core.moves import Move, cancel, complete, deadline_exceeded, fail, release, retry, wait
 from ops_core.ports import ChildEnd, Lease, TaskHandler, WorkerStore
@@ -91,7 +98,11 @@ class Run:
         opened = {_path(event) for event in events if event.type is EventType.TOOL_DISPATCHED}
         if opened:  # an intent without its effect would be a question to a person
             await self._stop_if_asked()
-        await self._writer.append(self.lease, [_storable(event) for event in events], usage)
+        try:
+            await self._writer.append(self.lease, [_storable(event) for event in events], usage)
+        except CancelRequested:  # sooner than the heartbeat would tell
+            self.stop(Stop.CANCELLED)
+            await asyncio.Event().wait()  # the cancellation arrives here
         self._under_way |= opened
         if not opened:
             self._under_way -= {_path(event) for event in events}

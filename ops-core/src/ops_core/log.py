@@ -75,11 +75,6 @@ class NewEvent(_Content):
         """Whether its step is done with: the value is on disk, and no replay makes it again."""
         return self.journal is not None and "value" in self.journal
 
-    @property
-    def opens_effect(self) -> bool:
-        """Whether it is the intent of a call that must not be made twice."""
-        return self.type is EventType.TOOL_DISPATCHED
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event(_Content):

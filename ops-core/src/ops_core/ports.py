@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
-from ops_core.log import Event, NewEvent
+from ops_core.log import Event, EventType, NewEvent
 from ops_core.moves import Move
 from ops_core.task import NOTHING_USED, JsonObject, NewTask, Status, Task, TaskError, Usage, Wait
 
@@ -128,6 +128,11 @@ class Append:
     is_repeated: bool = False
     """Asked for before, and nobody knows whether it was stored: the store looks, and stores it once."""
 
+    @property
+    def opens_effect(self) -> bool:
+        """Whether it holds the intent of a call that must not be made twice."""
+        return any(event.type is EventType.TOOL_DISPATCHED for event in self.events)
+
 
 @dataclass(frozen=True, slots=True)
 class Orders:
@@ -168,8 +173,10 @@ class Appended(StrEnum):
     """The lease is no longer good: the worker must stop that task."""
 
     BUSY = "busy"
-    """Not now: ask again with the next batch. Somebody else holds the row this moment, or an unsafe effect
-    would begin in a task that is to be cancelled, of which the worker is about to hear."""
+    """Somebody else holds the row this moment: ask again with the next batch."""
+
+    CANCELLED = "cancelled"
+    """An unsafe effect would begin in a task of which a client was told that it will be cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

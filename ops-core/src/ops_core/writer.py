@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from ops_core.errors import LostOwnership, OpsError, StoreUnavailable
+from ops_core.errors import CancelRequested, LostOwnership, OpsError, StoreUnavailable
 from ops_core.log import NewEvent
 from ops_core.ports import Append, Appended, Lease, WorkerStore
 from ops_core.task import Usage
@@ -47,7 +47,8 @@ class StepWriter:
         """Returns when the events are on disk.
 
         A store that is away is waited for: what the step cost is spent, and an effect that nobody can tell of
-        would be a question to a person. Raises `LostOwnership` when the lease is no longer good.
+        would be a question to a person. Raises `LostOwnership` when the lease is no longer good, and
+        `CancelRequested` for an effect that would begin in a task that is to be cancelled.
         """
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(Append(lease, events, usage), committed))
@@ -126,12 +127,16 @@ class StepWriter:
         if outcome is Appended.BUSY:
             return True
         if not waiting.committed.done():
-            if outcome is Appended.STORED:
-                waiting.committed.set_result(None)
-            else:
-                lease = waiting.append.lease
-                lost = LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
-                waiting.committed.set_exception(lost)
+            lease = waiting.append.lease
+            match outcome:
+                case Appended.STORED:
+                    waiting.committed.set_result(None)
+                case Appended.CANCELLED:
+                    cancelled = CancelRequested(f"{lease.task_id} is to be cancelled")
+                    waiting.committed.set_exception(cancelled)
+                case Appended.LOST:
+                    lost = f"{lease.task_id} is no longer held under epoch {lease.epoch}"
+                    waiting.committed.set_exception(LostOwnership(lost))
         return False
 
 

@@ -127,7 +127,7 @@ async def test_no_effect_begins_once_a_cancel_was_acknowledged(world: World) -> 
         await world.workers.append([Append(lease, events, Usage())])
         for events in ([intent], [STEP, intent], [STEP])
     ]
-    assert [[Appended.BUSY], [Appended.BUSY], [Appended.STORED]] == outcomes
+    assert [[Appended.CANCELLED], [Appended.CANCELLED], [Appended.STORED]] == outcomes
     types = [event.type for event in await world.workers.history(lease)]
     assert EventType.TOOL_DISPATCHED not in types
 

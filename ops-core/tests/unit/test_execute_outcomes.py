@@ -426,6 +426,23 @@ async def test_an_unknown_append_gives_the_task_back(bench: Bench) -> None:
     assert (Status.PENDING, Reason.RECOVERED) == (stored.status, stored.reason)
 
 
+async def test_no_effect_begins_after_a_cancel_that_the_worker_has_not_heard_of(
+    bench: Bench,
+) -> None:
+    """The intent of an unsafe call is refused, the call is not made, and the task ends cancelled."""
+    made = []
+
+    async def body(task: Task, log: TaskLog) -> JsonObject:
+        await bench.store.cancel("default", task.task_id)
+        await log.append(NewEvent(type=EventType.TOOL_DISPATCHED, journal={"path": "1/tool/0"}))
+        made.append(task.task_id)
+        return {}
+
+    async with asyncio.timeout(5):
+        assert Status.CANCELLED == (await bench.run(body)).status
+    assert [] == made
+
+
 async def test_a_settlement_waits_for_the_store(bench: Bench) -> None:
     """A store that is away when the work is done does not cost the result."""
     plain, failures = bench.store.settle, 2

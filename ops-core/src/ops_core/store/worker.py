@@ -23,8 +23,8 @@ from ops_core.task import TERMINAL, Task
 
 # Appends the events of many tasks in one commit. First the rows are locked, in order (two batches cannot
 # deadlock) and only where the lease still holds: that lock is what makes the epoch a fence. Then the
-# events are numbered from the locked rows. Only unindexed columns change. An effect that is still to begin
-# waits here once a client was told that its task will be cancelled. Index: primary keys.
+# events are numbered from the locked rows. Only unindexed columns change. No effect begins here once a client
+# was told that its task will be cancelled. Index: primary keys.
 _APPEND: Final = """
     WITH asked AS (
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[],
@@ -70,7 +70,7 @@ _APPEND: Final = """
 
 # Of the rows that a batch did not get: those whose lease still holds were only locked by somebody else.
 _STILL_HELD: Final = """
-    SELECT t.tenant_id, t.task_id
+    SELECT t.tenant_id, t.task_id, t.cancel_requested
     FROM task t
     JOIN unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
       AS a (tenant_id, task_id, owner, epoch)
@@ -151,17 +151,20 @@ class SqlWorkerStore:
 
     async def append(self, batch: Sequence[Append]) -> list[Appended]:
         async with self._database.driver() as connection:
+            stored, tried = set[Key](), batch
             if any(append.is_repeated for append in batch):
                 async with connection.transaction():
-                    before, batch_now = await sort_repeated(connection, batch)
-                    stored = before | await _append(connection, batch_now)
+                    stored, tried = await sort_repeated(connection, batch)
+                    stored |= await _append(connection, tried)
             else:
                 stored = await _append(connection, batch)
             if len(stored) == len(batch):
                 return [Appended.STORED] * len(batch)
             rest = [append.lease for append in batch if key_of(append) not in stored]
-            busy = keys_of(await connection.fetch(_STILL_HELD, *_lease_columns(rest)))
-        return [_outcome(key_of(append), stored, busy) for append in batch]
+            held = await connection.fetch(_STILL_HELD, *_lease_columns(rest))
+        cancelled = keys_of([row for row in held if row["cancel_requested"]])
+        refused = {key_of(append) for append in tried if append.opens_effect} & cancelled
+        return [_outcome(key_of(append), stored, refused, keys_of(held)) for append in batch]
 
     async def settle(self, lease: Lease, move: Move) -> Task:
         async with self._database.begin() as connection:
@@ -225,15 +228,17 @@ def _lost(lease: Lease) -> LostOwnership:
 
 async def _append(connection: Connection, batch: Sequence[Append]) -> set[Key]:
     """The tasks whose events were stored."""
-    opens = [any(event.opens_effect for event in append.events) for append in batch]
+    opens = [append.opens_effect for append in batch]
     rows = await connection.fetch(_APPEND, *_task_columns(batch), *_event_columns(batch), opens)
     return keys_of(rows)
 
 
-def _outcome(key: Key, stored: set[Key], busy: set[Key]) -> Appended:
+def _outcome(key: Key, stored: set[Key], refused: set[Key], held: set[Key]) -> Appended:
     if key in stored:
         return Appended.STORED
-    return Appended.BUSY if key in busy else Appended.LOST
+    if key in refused:
+        return Appended.CANCELLED
+    return Appended.BUSY if key in held else Appended.LOST
 
 
 def _lease_columns(leases: Sequence[Lease]) -> list[list[Any]]:

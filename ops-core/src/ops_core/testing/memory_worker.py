@@ -111,9 +111,8 @@ class MemoryWorkerStore(MemoryState):
         key = TaskKey(append.lease.tenant_id, append.lease.task_id)
         if append.is_repeated and self._stored_before(key, append.events[0]):
             return Appended.STORED
-        opens = any(event.opens_effect for event in append.events)
-        if opens and self._rows[key].task.cancel_requested:
-            return Appended.BUSY
+        if append.opens_effect and self._rows[key].task.cancel_requested:
+            return Appended.CANCELLED
         for event in append.events:
             self._add(key, event)
         row = self._rows[key]
