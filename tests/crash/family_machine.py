@@ -72,6 +72,39 @@ class FamilyMachine(StoreMachine):
             self.signal(len(self.before.tasks) - 1 - sorted(self.before.tasks).index(key))
             self.suspend(0, Reason.INPUT)
 
+    @rule(worker=workers)
+    def sleep(self, worker: str) -> None:
+        """A run ends until its time has come."""
+        given = len(self.leases)
+        self.work(worker, 1, None)
+        if len(self.leases) > given:
+            self.suspend(0, Reason.TIMER)
+            self.advance(5.0)
+            self.wake()
+            self.advance(1.0)
+            self.wake()
+
+    @rule(worker=workers, is_early=st.booleans())
+    def await_child(self, worker: str, is_early: bool) -> None:
+        """A run starts a child and waits for its end, which comes before that or after."""
+        given = len(self.leases)
+        self.work(worker, 1, None)
+        if len(self.leases) == given or self.depths.get(key_of(self.leases[-1]), 0) > 0:
+            return
+        parent = key_of(self.leases[-1])
+        self.submit_child(
+            len(self.before.tasks) - 1 - sorted(self.before.tasks).index(parent), None
+        )
+        child = TaskKey(parent.tenant_id, f"task_{self.submitted:04}")
+        if not is_early:
+            self.suspend(0, Reason.CHILD)
+        self.may_change = {child}
+        self.ask(lambda side: side.tasks.cancel(*child))
+        self.tell_ends()
+        if is_early:
+            self.suspend(0, Reason.CHILD)
+        assert self.traces[parent].status is Status.PENDING  # no lost wake-up
+
     @rule()
     def wake(self) -> None:
         due = {key for key in self.traces if self._is_over(key)}

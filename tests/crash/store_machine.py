@@ -222,9 +222,30 @@ class StoreMachine(Reckoning):
 
     # Stories that chance alone tells too seldom: each begins wherever the example has come to.
 
-    @rule(first=workers, then=workers, move=st.sampled_from([None, *MOVES]))
-    def thaw(self, first: str, then: str, move: str | None) -> None:
-        """A worker freezes, another one (or the same) gets its task, and the first one goes on."""
+    @precondition(lambda self: self.keys)
+    @rule(which=some, body=st.sampled_from(["1", "2"]))
+    def submit_again(self, which: int, body: str) -> None:
+        """A client repeats a request whose answer it did not get, or uses its key for another one."""
+        tenant, key = [*self.keys][-1 - which % len(self.keys)]
+        self.submit(tenant, "q1", key, body, 0, None, None)
+
+    @rule(worker=workers)
+    def overrun(self, worker: str) -> None:
+        """A run passes its deadline, which is its owner's to see first."""
+        self.submit("default", QUEUES[worker][0], None, "1", 5, None, 4.0)
+        self.work(worker, 0, None)
+        self.advance(5.0)
+        self.expire()
+        self.advance(TTL_S)
+        self.expire()
+
+    @rule(
+        first=workers,
+        other=st.one_of(st.none(), workers),
+        move=st.sampled_from([None, "complete", "complete", *MOVES]),
+    )
+    def thaw(self, first: str, other: str | None, move: str | None) -> None:
+        """A worker freezes, another one (or itself) gets its task, and the old run goes on."""
         given = len(self.leases)
         self.work(first, 1, None)
         if len(self.leases) == given:
@@ -232,7 +253,7 @@ class StoreMachine(Reckoning):
         old = self.leases[-1]
         self.advance(TTL_S + 1)
         self.bury()
-        self.claim(then, SLOTS, beats=True)
+        self.claim(other or first, SLOTS, beats=True)
         place = len(self.leases) - 1 - self.leases.index(old)
         self.append([place], 2, SMALL)
         if move is not None:
