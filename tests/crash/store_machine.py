@@ -326,9 +326,8 @@ class StoreMachine(Reckoning):
         """Only the holder writes (I7), and begins no effect in a task that is to be cancelled (I8)."""
         if not self.is_good(append.lease):
             return Appended.LOST
-        opens = append.events[0].opens_effect
         asked = self.traces[key_of(append.lease)].cancel_requested
-        return Appended.BUSY if opens and asked else Appended.STORED
+        return Appended.CANCELLED if append.opens_effect and asked else Appended.STORED
 
     def _stored(self, append: Append, *, finished: bool) -> None:
         key = key_of(append.lease)
