@@ -275,6 +275,18 @@ class StoreMachine(Reckoning):
             self.advance(TTL_S + 1)
             self.bury()
 
+    @rule(worker=workers)
+    def desert(self, worker: str) -> None:
+        """A worker leaves with a run under way, which has a large step in its log."""
+        given = len(self.leases)
+        self.work(worker, 0, None)
+        if len(self.leases) > given:
+            self.append([0], 2, LARGE)
+            self.replay(0)
+            self.leave(worker)
+            self.advance(TTL_S + 1)
+            self.bury()
+
     @rule(times=st.integers(2, 6))
     def kill(self, times: int) -> None:
         """Whoever runs what is due first dies; from some death on only a worker that runs alone gets it."""
@@ -291,10 +303,17 @@ class StoreMachine(Reckoning):
         self.beat(worker, 0)
         given = len(self.rings)
         self.take_rings()
-        if len(self.rings) > given:
-            self.work(worker, 0, move)
-            self.return_rings([*range(len(self.rings) - given)])
-            self.take_rings()
+        old = self.rings[given:]
+        if not old:
+            return
+        self.work(worker, 0, move)
+        self.ask(lambda side: side.upkeep.return_rings(old))
+        self.take_rings()
+        self.advance(TTL_S)
+        self.beat(worker, 0)
+        self.take_rings()
+        self.ask(lambda side: side.upkeep.return_rings(old))  # rung as often, under another epoch
+        self.take_rings()
 
     @precondition(lambda self: self.leases)
     @rule(

@@ -42,7 +42,7 @@ def test_the_memory_store_keeps_every_promise_in_any_order() -> None:
         return Twins(clock, [memory_side(clock)])
 
     with asyncio.Runner() as runner:
-        search(twins, runner.run, profile(150, 5000))
+        search(twins, runner.run, profile(150, 1000))
 
 
 @pytest.mark.timeout(1800 if FULL else 120)
@@ -59,6 +59,6 @@ def test_postgresql_keeps_every_promise_and_answers_as_the_memory_store_does(
             return Twins(clock, [memory_side(clock), runner.run(postgres.empty(clock))])
 
         try:
-            search(twins, runner.run, profile(15, 400))
+            search(twins, runner.run, profile(15, 80))
         finally:
             runner.run(opened.__aexit__(None, None, None))
