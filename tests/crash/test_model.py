@@ -16,7 +16,7 @@ from support.local_servers import provide
 from support.server_process import ServerUnavailable
 from support.servers import Say
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 MODEL = Path(__file__).parent / "model" / "claim.pml"
 
