@@ -151,7 +151,10 @@ class ModelServer:
     def _keeps_waiting(self, held: threading.Event, caller: socket.socket) -> bool:
         """Whether the caller is still there when the call is released."""
         until = time.monotonic() + 60
-        while not held.wait(0.01) and time.monotonic() < until:
+        is_released = False
+        while not is_released and time.monotonic() < until:
+            is_released = held.wait(0.01)
+            # Looked at once more after the release: who was killed just before it pays for nothing.
             readable, _, _ = select.select([caller], [], [], 0)
             if readable and not _peek(caller):
                 self.hung_up.set()
