@@ -7,6 +7,7 @@ was paid for.
 """
 
 import json
+import os
 import select
 import socket
 import threading
@@ -63,7 +64,7 @@ class ModelServer:
         """Set when somebody hangs up in a held call."""
 
         self._counting = threading.Lock()
-        self._held: dict[int, threading.Event] = {}
+        self._held: dict[int, _Gate] = {}
         self._arrived: dict[int, threading.Event] = {}
         self._http = _Server(("127.0.0.1", 0), self._handler())
 
@@ -104,7 +105,7 @@ class ModelServer:
 
     def hold(self, step: int) -> None:
         """Calls of this step wait until `release`."""
-        self._held[step] = threading.Event()
+        self._held[step] = _Gate()
         self._arrived[step] = threading.Event()
 
     def wait_for(self, step: int, within_s: float = 30.0) -> None:
@@ -112,7 +113,7 @@ class ModelServer:
         assert self._arrived[step].wait(within_s), f"no model call of step {step} came"
 
     def release(self, step: int) -> None:
-        self._held.pop(step).set()
+        self._held.pop(step).open()
 
     def answer(
         self, request: dict[str, Any], key: str, caller: socket.socket
@@ -123,9 +124,10 @@ class ModelServer:
         with self._counting:
             self.asked[goal, step] += 1
         time.sleep(self._delay_s)  # what a model takes to think
-        if step in self._held:
+        if (gate := self._held.get(step)) is not None:
             self._arrived[step].set()
-            if not self._keeps_waiting(self._held[step], caller):
+            if not gate.holds(caller):
+                self.hung_up.set()
                 return 499, {}, {"error": {"message": "the caller hung up"}}
         if self.fail_with is not None:
             status, headers = self.fail_with
@@ -147,19 +149,6 @@ class ModelServer:
         words = "I shall calculate." if wanted is None else f"I shall {wanted.tool}."
         call = script[step].wire(goal, step + 1)
         return {"role": "assistant", "content": words, "tool_calls": [call]}
-
-    def _keeps_waiting(self, held: threading.Event, caller: socket.socket) -> bool:
-        """Whether the caller is still there when the call is released."""
-        until = time.monotonic() + 60
-        is_released = False
-        while not is_released and time.monotonic() < until:
-            is_released = held.wait(0.01)
-            # Looked at once more after the release: who was killed just before it pays for nothing.
-            readable, _, _ = select.select([caller], [], [], 0)
-            if readable and not _peek(caller):
-                self.hung_up.set()
-                return False
-        return True
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         model = self
@@ -193,6 +182,33 @@ class ModelServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024  # a whole storm of agents may ask at one moment
+
+
+class _Gate:
+    """Holds any number of callers; a pipe that is closed opens it, so that a thousand wait without a rest."""
+
+    def __init__(self) -> None:
+        self._shut, self._closing = os.pipe()
+
+    def open(self) -> None:
+        os.close(self._closing)
+
+    def holds(self, caller: socket.socket) -> bool:
+        """Whether the caller is still there when the gate opens, or has waited a minute."""
+        poll = select.poll()
+        poll.register(self._shut, 0)  # its hanging up is told always
+        poll.register(caller, select.POLLIN)
+        while events := dict(poll.poll(60_000)):
+            # Looked at even when the gate is open: who was killed just before it pays for nothing.
+            if caller.fileno() in events and not _peek(caller):
+                return False
+            if self._shut in events:
+                return True
+            poll.unregister(caller)  # it says more, which nobody asked for
+        return True
+
+    def __del__(self) -> None:
+        os.close(self._shut)
 
 
 def _peek(caller: socket.socket) -> bytes:
