@@ -21,7 +21,7 @@ from support.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.e2e
 
-TASKS = 1000
+TASKS = 1000 if FULL else 300
 WORKERS = 2
 
 #: How long the tasks are in their model call after each restart: past the rest in which nobody is judged

@@ -22,7 +22,7 @@ from support.server_process import free_port
 pytestmark = pytest.mark.e2e
 
 #: In each one every process is restarted once.
-RESTARTS = 20 if FULL else 3
+RESTARTS = 20 if FULL else 1
 
 CLIENTS = 2
 
