@@ -133,7 +133,7 @@ def cancels(rest: Rest, model: HeldModel, trials: int, pause_s: Callable[[], flo
 
 
 def submits(rest: Rest, count: int) -> list[float]:
-    """Seconds of each submit, one after another; the tasks are delayed, so that nothing else runs."""
+    """Seconds of each submit, one after another, while workers take what they can."""
     found = []
     for _ in range(count):
         began = time.monotonic()

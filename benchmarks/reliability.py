@@ -12,6 +12,7 @@ import tempfile
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # Last, so that an installed package is never hidden by a folder of its name.
@@ -34,15 +35,7 @@ EMBEDDED = "embedded"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="benchmarks/reliability.py", description=__doc__)
-    parser.add_argument("--kills", type=int, default=50, help="workers killed")
-    parser.add_argument("--freezes", type=int, default=5, help="workers frozen (11 s each)")
-    parser.add_argument("--cancels", type=int, default=150, help="tasks cancelled, in each system")
-    parser.add_argument(
-        "--submits", type=int, default=300, help="submits in each state of the broker"
-    )
-    parser.add_argument("--steps", type=int, default=500, help="durable steps of a lone agent")
-    options = parser.parse_args()
+    options = _options()
     began, results, machine = datetime.now(UTC), Results(), machine_facts()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ops-bench-")))
@@ -51,30 +44,41 @@ def main() -> int:
         migrate.upgrade(postgres.url)
         _steps(postgres.url, options.steps, results)
         with recovery.site(folder, postgres, rabbitmq, workers=3) as stage:
-            _say(f"{options.kills} workers killed")
-            _add(
-                results,
-                "kill -9 of a worker → next step on another",
-                SERVERS,
-                recovery.after_kill(stage, options.kills),
-            )
-            _say(f"{options.freezes} workers frozen (time-to-live 10 s)")
-            _add(
-                results,
-                "a worker freezes → next step on another",
-                SERVERS,
-                recovery.after_freeze(stage, options.freezes),
-            )
-            _say(f"{options.cancels} cancels")
-            _add(
-                results,
-                "cancel → model call closed",
-                SERVERS,
-                recovery.cancels(stage.rest, stage.model, options.cancels, _anywhere),
-            )
+            _faults(stage, options, results)
             _broker(stage, options.submits, results)
         _embedded(folder / "embedded", options.cancels, results)
     show(sys.stdout, machine, results.rows(), [])
+    _write(began, machine, options, results)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks/reliability.py", description=__doc__)
+    parser.add_argument("--kills", type=int, default=50, help="workers killed")
+    parser.add_argument("--freezes", type=int, default=5, help="workers frozen (11 s each)")
+    parser.add_argument("--cancels", type=int, default=150, help="tasks cancelled, in each system")
+    parser.add_argument(
+        "--submits", type=int, default=300, help="submits in each state of the broker"
+    )
+    parser.add_argument("--steps", type=int, default=500, help="durable steps of a lone agent")
+    return parser.parse_args()
+
+
+def _faults(stage: recovery.Site, options: argparse.Namespace, results: Results) -> None:
+    _say(f"{options.kills} workers killed")
+    killed = recovery.after_kill(stage, options.kills)
+    _add(results, "kill -9 of a worker → next step on another", SERVERS, killed)
+    _say(f"{options.freezes} workers frozen (time-to-live 10 s)")
+    frozen = recovery.after_freeze(stage, options.freezes)
+    _add(results, "a worker freezes → next step on another", SERVERS, frozen)
+    _say(f"{options.cancels} cancels")
+    cancelled = recovery.cancels(stage.rest, stage.model, options.cancels, _anywhere)
+    _add(results, "cancel → model call closed", SERVERS, cancelled)
+
+
+def _write(
+    began: datetime, machine: dict[str, Any], options: argparse.Namespace, results: Results
+) -> None:
     report = {
         "date": began.isoformat(timespec="seconds"),
         "machine": machine,
@@ -85,7 +89,6 @@ def main() -> int:
     file = REPORTS / f"reliability-{began:%Y-%m-%dT%H%M%SZ}.json"
     file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     _say(f"written: {file}")
-    return 0
 
 
 def _steps(url: str, count: int, results: Results) -> None:

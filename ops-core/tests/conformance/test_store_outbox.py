@@ -1,5 +1,7 @@
 """The outbox of PostgreSQL: one end that cannot be told must not keep the others from being heard of."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from sqlalchemy import text
 from store_world import World
@@ -26,17 +28,27 @@ BREAK = (
 )
 
 
-async def test_an_end_that_cannot_be_told_is_set_aside(database_url: str) -> None:
-    """It stays in the outbox, and those behind it are told."""
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url)
+    yield database
+    await database.close()
+
+
+def world_of(database: Database) -> World:
     upkeep = SqlUpkeepStore(database)
-    world = World(
+    return World(
         SqlTaskStore(database),
         SqlWorkerStore(database),
         upkeep,
         advance=lambda _: None,
         bury_killed=lambda: upkeep.bury_workers(10),
     )
+
+
+async def test_an_end_that_cannot_be_told_is_set_aside(database: Database) -> None:
+    """It stays in the outbox, and those behind it are told."""
+    world = world_of(database)
     needed = [await world.submit() for _ in range(2)]
     broken = await world.submit(name="broken", depends_on=(needed[0].task_id,))
     free = await world.submit(depends_on=(needed[1].task_id,))
@@ -53,20 +65,11 @@ async def test_an_end_that_cannot_be_told_is_set_aside(database_url: str) -> Non
     async with database.begin() as connection:
         assert 1 == await connection.scalar(text("SELECT count(*) FROM outbox"))
     assert Status.PENDING is (await world.tasks.get("default", free.task_id)).status
-    await database.close()
 
 
-async def test_an_end_of_which_many_must_hear_is_told_a_part_at_a_time(database_url: str) -> None:
+async def test_an_end_of_which_many_must_hear_is_told_a_part_at_a_time(database: Database) -> None:
     """Nobody waits for all of them: not the next end, whose turn comes first, nor the rest of upkeep."""
-    database = Database(database_url)
-    upkeep = SqlUpkeepStore(database)
-    world = World(
-        SqlTaskStore(database),
-        SqlWorkerStore(database),
-        upkeep,
-        advance=lambda _: None,
-        bury_killed=lambda: upkeep.bury_workers(10),
-    )
+    world = world_of(database)
     needed = [await world.submit() for _ in range(2)]
     many = AT_ONCE + 5
     for _ in range(many):
@@ -84,34 +87,24 @@ async def test_an_end_of_which_many_must_hear_is_told_a_part_at_a_time(database_
         assert isinstance(found, int)
         return found
 
-    assert 1 == await upkeep.tell_ends(10)
+    assert 1 == await world.upkeep.tell_ends(10)
     assert many + 1 - AT_ONCE == await waiting()
     assert 1 == (await world.tasks.get("default", last.task_id)).dependencies_left
-    assert 2 == await upkeep.tell_ends(10)
+    assert 2 == await world.upkeep.tell_ends(10)
     assert 0 == await waiting()
-    assert 0 == await upkeep.tell_ends(10)
-    await database.close()
+    assert 0 == await world.upkeep.tell_ends(10)
 
 
-async def test_a_failure_reaches_every_dependent_and_the_parent_once(database_url: str) -> None:
+async def test_a_failure_reaches_every_dependent_and_the_parent_once(database: Database) -> None:
     """Dependents that were told are not found again, though a later retry may still need them."""
-    database = Database(database_url)
-    upkeep = SqlUpkeepStore(database)
-    world = World(
-        SqlTaskStore(database),
-        SqlWorkerStore(database),
-        upkeep,
-        advance=lambda _: None,
-        bury_killed=lambda: upkeep.bury_workers(10),
-    )
+    world = world_of(database)
     parent = await world.submit()
     needed = await world.submit(parent_task_id=parent.task_id)
     for _ in range(AT_ONCE + 5):
         await world.submit(depends_on=(needed.task_id,))
     await world.tasks.cancel("default", needed.task_id)
-    while await upkeep.tell_ends(10):
+    while await world.upkeep.tell_ends(10):
         pass
     failed = TaskFilter(status=Status.FAILED)
     assert AT_ONCE + 5 == (await world.tasks.page("default", failed, limit=1, cursor=None)).total
     assert 1 == (await world.tasks.get("default", parent.task_id)).signals
-    await database.close()
