@@ -8,7 +8,7 @@ import pytest
 
 from ops_core.moves import complete, fail
 from ops_core.task import Status, TaskError, Usage
-from support.command import Command, Start
+from support.command import Command, Start, output
 from support.rest_door import RestDoor, rest_door
 
 
@@ -30,13 +30,6 @@ def start(tmp_path: Path, door: RestDoor) -> Iterator[Start]:
     yield start
     for command in commands:
         command.close()
-
-
-def output(start: Start, *arguments: str) -> str:
-    """What a command prints when it succeeds."""
-    command = start(*arguments)
-    assert 0 == command.end(), command.err
-    return command.out
 
 
 def submit(start: Start, goal: str) -> str:

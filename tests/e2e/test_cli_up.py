@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.command import Command, Start
+from support.command import Command, Start, output
 from support.embedded_folder import postmaster_of
 from support.model_server import ModelServer
 from support.server_process import free_port
@@ -18,13 +18,6 @@ def up(start: Start) -> Command:
     command.wait_for("Opspawn is up.")
     command.wait_for("Try it:")
     return command
-
-
-def output(start: Start, *arguments: str) -> str:
-    """What a command prints when it succeeds."""
-    command = start(*arguments)
-    assert 0 == command.end(), command.err
-    return command.out
 
 
 def test_up_says_where_it_is_and_runs_goals(start: Start, environment: dict[str, str]) -> None:

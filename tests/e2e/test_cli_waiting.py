@@ -10,7 +10,7 @@ from ops_core.log import EventType, NewEvent
 from ops_core.moves import fail, wait
 from ops_core.step import Step
 from ops_core.task import JsonObject, Reason, Status, Task, TaskError, Wait
-from support.command import Command, Start
+from support.command import Command, Start, output
 from support.rest_door import RestDoor, rest_door
 
 STEP = "1/tool/1"
@@ -34,13 +34,6 @@ def start(tmp_path: Path, door: RestDoor) -> Iterator[Start]:
     yield start
     for command in commands:
         command.close()
-
-
-def output(start: Start, *arguments: str) -> str:
-    """What a command prints when it succeeds."""
-    command = start(*arguments)
-    assert 0 == command.end(), command.err
-    return command.out
 
 
 def hold(door: RestDoor, kind: EventType, reason: Reason, detail: JsonObject) -> Task:

@@ -4,7 +4,7 @@ import json
 
 import httpx2
 
-from support.command import Command, Start
+from support.command import Command, Start, output
 from support.model_server import ModelServer
 
 
@@ -14,13 +14,6 @@ def up(start: Start) -> Command:
     command.wait_for("Opspawn is up.")
     command.wait_for("Try it:")
     return command
-
-
-def output(start: Start, *arguments: str) -> str:
-    """What a command prints when it succeeds."""
-    command = start(*arguments)
-    assert 0 == command.end(), command.err
-    return command.out
 
 
 def submit(environment: dict[str, str], **config: object) -> str:

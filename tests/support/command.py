@@ -79,3 +79,10 @@ class Command:
 
 #: Starts `opspawn` with these arguments, and these changes to its environment.
 Start = Callable[..., Command]
+
+
+def output(start: Start, *arguments: str) -> str:
+    """What a command prints when it succeeds."""
+    command = start(*arguments)
+    assert 0 == command.end(), command.err
+    return command.out
