@@ -1,7 +1,7 @@
 """Collects what each part of the crash matrix did: a file of JSON lines, and a table at the end of the run.
 
-`OPSPAWN_CRASH_RESULTS` names the file; without it the rows go to a temporary one. `OPSPAWN_CRASH` says how
-much is done: `short` (the default) or `full`.
+`CRASH_RESULTS` names the file; without it the rows go to a temporary one. `CRASH_MATRIX` says how much is
+done: `short` (the default) or `full`. Neither begins with `OPSPAWN_`: there every name is the product's.
 """
 
 import json
@@ -9,12 +9,11 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
-FILE = "OPSPAWN_CRASH_RESULTS"
-
 #: Whether the full matrix was asked for.
-FULL = os.environ.get("OPSPAWN_CRASH", "short") == "full"
+FULL = os.environ.get("CRASH_MATRIX", "short") == "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +33,16 @@ def record(kind: str, faults: int, violations: int, seconds: float) -> None:
         file.write(json.dumps(asdict(row)) + "\n")
 
 
+@cache
 def results_file() -> Path:
     """Where the rows are. The same for all of this process."""
-    if FILE not in os.environ:
-        os.environ[FILE] = str(Path(tempfile.mkdtemp(prefix="opspawn-crash-")) / "results.jsonl")
-    return Path(os.environ[FILE])
+    named = os.environ.get("CRASH_RESULTS")
+    return Path(named or tempfile.mkdtemp(prefix="opspawn-crash-") + "/results.jsonl")
 
 
 def rows() -> list[Row]:
     """The rows so far, of this run and of those before it that named the same file."""
-    if FILE not in os.environ or not results_file().exists():
+    if not results_file().exists():
         return []
     lines = results_file().read_text(encoding="utf-8").splitlines()
     return [Row(**json.loads(line)) for line in lines]

@@ -1,6 +1,5 @@
 """The design itself, searched exhaustively by Spin; and its table of moves against the code's."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import log_trace
 import pytest
+from results import FULL
 
 from ops_core.log import EventType
 from ops_core.task import Status
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 MODEL = Path(__file__).parent / "model" / "claim.pml"
 
 #: Four make the search some seventy seconds long, and want 3 GB.
-UPSETS = 4 if os.environ.get("OPSPAWN_CRASH") == "full" else 3
+UPSETS = 4 if FULL else 3
 
 #: The rules that can be left out of the model.
 SWITCHES = sorted(re.findall(r"^#ifndef (\w+)\n#define \w+ 1 ", MODEL.read_text(), re.MULTILINE))

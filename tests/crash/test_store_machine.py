@@ -1,7 +1,6 @@
 """The stores against a state machine that tries whatever clients, workers and upkeep may do, in any order."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +8,10 @@ import pytest
 from family_machine import FamilyMachine
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
+from results import FULL
 from twin_stores import START, Twins, memory_side, postgres_side
 
 from ops_core.testing import FrozenClock
-
-FULL = os.environ.get("OPSPAWN_CRASH") == "full"
 
 
 def profile(short: int, full: int) -> settings:

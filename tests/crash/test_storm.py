@@ -28,8 +28,8 @@ from support.rabbitmq_server import RabbitmqServer
 
 pytestmark = pytest.mark.e2e
 
-SEED = int(os.environ.get("OPSPAWN_STORM_SEED", random.SystemRandom().randrange(10**6)))
-STORM_S = float(os.environ.get("OPSPAWN_STORM_S", "200" if FULL else "20"))
+SEED = int(os.environ.get("STORM_SEED", random.SystemRandom().randrange(10**6)))
+STORM_S = float(os.environ.get("STORM_S", "200" if FULL else "20"))
 HEAL_S = 90.0
 
 #: After this long nothing that was frozen in a call can still act: the ledger can be believed. Seconds.

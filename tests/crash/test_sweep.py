@@ -17,10 +17,10 @@ from support.servers import NewDatabase
 
 pytestmark = pytest.mark.e2e
 
-SEED = int(os.environ.get("OPSPAWN_CRASH_SEED", random.SystemRandom().randrange(10**6)))
+SEED = int(os.environ.get("CRASH_SEED", random.SystemRandom().randrange(10**6)))
 
 #: All places of all acts: an hour and a half on two processors that have nothing else to do.
-EVERY = os.environ.get("OPSPAWN_CRASH_SWEEP") == "every"
+EVERY = os.environ.get("CRASH_SWEEP") == "every"
 
 #: How many places of each act are struck in the short matrix.
 SHORT = {KILL.kind: 12, FREEZE.kind: 4, FREEZE_HALF_WAY.kind: 4}

@@ -1,6 +1,6 @@
 """Tools with an effect outside of Opspawn: a line in a file, on disk before the call returns.
 
-`environment` gives them to a worker under test. The file is named by `OPSPAWN_TEST_LEDGER`; what is in it was
+`environment` gives them to a worker under test. The file is named by `TEST_LEDGER`; what is in it was
 done, whatever any database says.
 """
 
@@ -17,7 +17,7 @@ from agentkit.tools import tool
 from support.model_server import Call
 
 #: The environment variable that names the file.
-LEDGER = "OPSPAWN_TEST_LEDGER"
+LEDGER = "TEST_LEDGER"
 
 #: The longest rest before and after the effect, so that a kill hits in the middle of a call. Seconds.
 REST_S = 0.02
