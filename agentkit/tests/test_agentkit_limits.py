@@ -11,9 +11,9 @@ import pytest
 from agentkit import Agent, AllowList, InMemoryJournal, Limits, Step, tool
 from agentkit.errors import LimitExceeded, UsageError
 from agentkit.events import Event, LimitReached, ModelReplied
+from agentkit.llm import ModelRequest
 from agentkit.messages import Reply, Usage
 from agentkit.testing import FrozenClock, RecordingTool, ScriptedLlm, answer, call
-from agentkit.testing.scripted_llm import Request
 
 USAGE = Usage(60, 40, Decimal("0.01"))
 
@@ -66,7 +66,7 @@ async def test_seconds_between_steps() -> None:
     """Time that passed during a step counts before the next one."""
     clock = FrozenClock()
 
-    def slowly(_: Request) -> Reply:
+    def slowly(_: ModelRequest) -> Reply:
         clock.advance(11)
         return looking("a")
 

@@ -37,12 +37,12 @@ async def test_a_run_from_goal_to_answer(llm: LocalLlm) -> None:
 
 async def test_an_answer_starts_with_the_observation(llm: LocalLlm) -> None:
     """The grammar makes the model repeat what the tool found before it says anything else."""
-    reply = await llm.complete([UserMessage(GOAL)], [calculator.spec], ModelSettings())
+    reply = await llm.complete([UserMessage(GOAL)], [calculator.spec], settings=ModelSettings())
     observed = ToolMessage(
         "call_1", "calculator", 'an observation of 12.5 {braces} "quotes"\nand a second line'
     )
     messages: list[Message] = [UserMessage(GOAL), reply.message, observed]
-    answer = await llm.complete(messages, [calculator.spec], ModelSettings())
+    answer = await llm.complete(messages, [calculator.spec], settings=ModelSettings())
     expected = 'an observation of 12.5 {braces} "quotes" and a second line'
     assert answer.message.text.startswith(expected)
     assert "end" == answer.stop
@@ -51,42 +51,48 @@ async def test_an_answer_starts_with_the_observation(llm: LocalLlm) -> None:
 async def test_the_same_question_gets_the_same_reply(llm: LocalLlm) -> None:
     """Whatever the process was asked in between."""
     asked = [UserMessage(GOAL)]
-    first = await llm.complete(asked, [calculator.spec, current_time.spec], ModelSettings())
-    await llm.complete([UserMessage("Say hello.")], [], ModelSettings(max_tokens=8))
-    assert first == await llm.complete(asked, [calculator.spec, current_time.spec], ModelSettings())
+    first = await llm.complete(
+        asked, [calculator.spec, current_time.spec], settings=ModelSettings()
+    )
+    await llm.complete([UserMessage("Say hello.")], [], settings=ModelSettings(max_tokens=8))
+    assert first == await llm.complete(
+        asked, [calculator.spec, current_time.spec], settings=ModelSettings()
+    )
 
 
 async def test_max_tokens_cuts_and_says_so(llm: LocalLlm) -> None:
     """A reply of three tokens is a reply that was cut."""
-    reply = await llm.complete([UserMessage("Tell a story.")], [], ModelSettings(max_tokens=3))
+    reply = await llm.complete(
+        [UserMessage("Tell a story.")], [], settings=ModelSettings(max_tokens=3)
+    )
     assert ("length", 3) == (reply.stop, reply.usage.output_tokens)
 
 
 async def test_arguments_cut_by_max_tokens_are_malformed_not_an_error(llm: LocalLlm) -> None:
     """Half a JSON object is an observation for the model, like any provider's."""
     settings = ModelSettings(max_tokens=4)
-    reply = await llm.complete([UserMessage(GOAL)], [calculator.spec], settings)
+    reply = await llm.complete([UserMessage(GOAL)], [calculator.spec], settings=settings)
     assert [True] == [call.malformed is not None for call in reply.message.tool_calls]
 
 
 async def test_a_goal_that_does_not_fit(llm: LocalLlm) -> None:
     """More than the context window holds is an error that says so."""
     with pytest.raises(ContextTooLong, match="4096 tokens"):
-        await llm.complete([UserMessage("word " * 9000)], [], ModelSettings())
+        await llm.complete([UserMessage("word " * 9000)], [], settings=ModelSettings())
 
 
 async def test_a_timeout(llm: LocalLlm) -> None:
     """The caller is not kept waiting; the model is free again when its tokens are written."""
     settings = ModelSettings(timeout_s=0.001, max_tokens=2)
     with pytest.raises(ProviderUnavailable, match="did not answer within"):
-        await llm.complete([UserMessage(GOAL)], [], settings)
+        await llm.complete([UserMessage(GOAL)], [], settings=settings)
 
 
 async def test_a_missing_file_is_named() -> None:
     """A wrong path is the caller's mistake, found on first use."""
     llm = LocalLlm(Path("/nowhere/model.gguf"))
     with pytest.raises(UsageError, match=r"no GGUF file at /nowhere/model\.gguf"):
-        await llm.complete([UserMessage(GOAL)], [], ModelSettings())
+        await llm.complete([UserMessage(GOAL)], [], settings=ModelSettings())
 
 
 async def test_a_broken_file_is_named(tmp_path: Path) -> None:
@@ -94,7 +100,7 @@ async def test_a_broken_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "broken.gguf"
     path.write_bytes(b"not a model")
     with pytest.raises(UsageError, match=r"broken\.gguf cannot be loaded"):
-        await LocalLlm(path).complete([UserMessage(GOAL)], [], ModelSettings())
+        await LocalLlm(path).complete([UserMessage(GOAL)], [], settings=ModelSettings())
 
 
 def test_the_weights_are_found_without_importing_their_package() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
+from pydantic import JsonValue
 
 from agentkit.errors import UsageError
 from agentkit.memory import ShortTermMemory
@@ -15,6 +18,12 @@ from agentkit.messages import (
     UserMessage,
 )
 
+
+async def unrecorded(name: str, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+    """What a memory that records nothing needs no journal for."""
+    raise AssertionError(name)
+
+
 HEAD: tuple[Message, ...] = (SystemMessage("be brief"), UserMessage("goal"))
 
 
@@ -25,31 +34,35 @@ def turn(number: int, size: int = 400) -> list[Message]:
     return [AssistantMessage("", calls), *results]
 
 
-def test_a_short_conversation_is_whole() -> None:
+async def test_a_short_conversation_is_whole() -> None:
     """What fits is shown as it is."""
     conversation = (*HEAD, *turn(1), *turn(2))
-    assert conversation == ShortTermMemory().window(conversation)
+    assert conversation == await ShortTermMemory().window(conversation, unrecorded)
 
 
-def test_the_oldest_turns_go_first() -> None:
+async def test_the_oldest_turns_go_first() -> None:
     """System message, goal and the newest turns stay; the order does."""
     conversation = (*HEAD, *turn(1), *turn(2), *turn(3))
     expected = (*HEAD, *turn(2), *turn(3))
-    assert expected == ShortTermMemory(max_tokens=300).window(conversation)
+    assert expected == await ShortTermMemory(max_tokens=300).window(conversation, unrecorded)
 
 
 @pytest.mark.parametrize("max_tokens", range(1, 600, 7))
-def test_no_call_is_ever_separated_from_its_result(max_tokens: int) -> None:
+async def test_no_call_is_ever_separated_from_its_result(max_tokens: int) -> None:
     """Whatever the budget, every result has its call and every call its result."""
-    window = ShortTermMemory(max_tokens).window((*HEAD, *turn(1), *turn(2), *turn(3)))
+    window = await ShortTermMemory(max_tokens).window(
+        (*HEAD, *turn(1), *turn(2), *turn(3)), unrecorded
+    )
     asked = [c.id for m in window if isinstance(m, AssistantMessage) for c in m.tool_calls]
     assert asked == [m.call_id for m in window if isinstance(m, ToolMessage)]
 
 
-def test_the_newest_turn_stays_even_when_it_is_too_long() -> None:
+async def test_the_newest_turn_stays_even_when_it_is_too_long() -> None:
     """Without its last observation the model would ask for the same again."""
     conversation = (*HEAD, *turn(1), *turn(2, size=90_000))
-    assert (*HEAD, *turn(2, size=90_000)) == ShortTermMemory(1000).window(conversation)
+    assert (*HEAD, *turn(2, size=90_000)) == await ShortTermMemory(1000).window(
+        conversation, unrecorded
+    )
 
 
 def test_a_budget_of_nothing_is_refused() -> None:

@@ -46,7 +46,7 @@ async def talking(
 
 async def ask(*script: Scripted, retry: RetryPolicy = ONCE, name: str = "openai") -> Reply:
     async with talking(*script, retry=retry, name=name) as (client, _):
-        return await client.complete(GOAL, [calculator.spec], SETTINGS)
+        return await client.complete(GOAL, [calculator.spec], settings=SETTINGS)
 
 
 async def test_text() -> None:
@@ -114,7 +114,7 @@ async def test_a_call_without_an_id_gets_one() -> None:
 async def test_cancelling_closes_the_socket() -> None:
     """A cancelled call hangs up, so that the provider stops writing, and is not retried."""
     async with talking(Stall(), retry=RetryPolicy()) as (client, server):
-        call = asyncio.create_task(client.complete(GOAL, [], SETTINGS))
+        call = asyncio.create_task(client.complete(GOAL, [], settings=SETTINGS))
         await server.asked.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -127,7 +127,7 @@ async def test_connections_are_reused() -> None:
     """Ten calls in a row use one connection."""
     async with talking(completion("391")) as (client, server):
         for _ in range(10):
-            await client.complete(GOAL, [], SETTINGS)
+            await client.complete(GOAL, [], settings=SETTINGS)
         assert (10, 1) == (len(server.requests), server.connections)
 
 
@@ -142,7 +142,7 @@ async def test_a_whole_conversation_on_the_wire() -> None:
         AssistantMessage("391"),
     )
     async with talking(completion("ok")) as (client, server):
-        await client.complete(conversation, [], SETTINGS)
+        await client.complete(conversation, [], settings=SETTINGS)
     function = {"name": "calculator", "arguments": '{"expression": "17*23"}'}
     assert [
         {"role": "system", "content": "Be brief."},
@@ -161,7 +161,7 @@ async def test_tools_and_settings_on_the_wire() -> None:
     """Tools are offered with their schema; settings that are None are not sent."""
     settings = ModelSettings(temperature=0.0, max_tokens=99, timeout_s=5)
     async with talking(completion("ok")) as (client, server):
-        await client.complete(GOAL, [calculator.spec], settings)
+        await client.complete(GOAL, [calculator.spec], settings=settings)
     sent = server.requests[0]
     function = sent["tools"][0]["function"]
     assert ("calculator", calculator.spec.parameters) == (function["name"], function["parameters"])
@@ -171,7 +171,7 @@ async def test_tools_and_settings_on_the_wire() -> None:
 async def test_the_key_travels_in_its_header() -> None:
     """The key is sent as a bearer token, and nowhere else."""
     async with talking(completion("ok")) as (client, server):
-        await client.complete(GOAL, [], SETTINGS)
+        await client.complete(GOAL, [], settings=SETTINGS)
     assert f"Bearer {KEY}" == server.headers[0]["authorization"]
     assert KEY not in str(server.requests[0])
 

@@ -31,7 +31,7 @@ SEEN = ToolMessage("id", "add", "2")
 @PLANNERS
 def test_a_conversation_opens_with_instructions_and_goal(planner: Planner) -> None:
     """The operator's instructions come first, the user's goal as it was given."""
-    system, goal = planner.open("Be brief.", "What is 1 + 1?")
+    system, goal = planner.open("Be brief.", "What is 1 + 1?", ())
     assert isinstance(system, SystemMessage)
     assert system.text.startswith("Be brief.")
     assert UserMessage("What is 1 + 1?") == goal
@@ -43,37 +43,37 @@ def test_a_conversation_opens_with_instructions_and_goal(planner: Planner) -> No
 )
 def test_the_last_word_ends_the_run(planner: Planner, stop: Stop, reason: FinishReason) -> None:
     """Only a message the model ended by itself counts as an answer."""
-    transcript = (*planner.open("", "goal"), AssistantMessage("2"))
+    transcript = (*planner.open("", "goal", ()), AssistantMessage("2"))
     assert Finish("2", reason) == planner.next(transcript, stop)
 
 
 def test_the_simple_planner_offers_no_tools() -> None:
     """One question without tools."""
-    transcript = SimplePlanner().open("", "goal")
+    transcript = SimplePlanner().open("", "goal", ())
     assert Ask(transcript, offer_tools=False) == SimplePlanner().next(transcript, None)
 
 
 def test_calls_are_made() -> None:
     """A reply with calls leads to those calls."""
-    transcript = (*ReActPlanner().open("", "goal"), wanting(a=1))
+    transcript = (*ReActPlanner().open("", "goal", ()), wanting(a=1))
     assert Act(wanting(a=1).tool_calls) == ReActPlanner().next(transcript, "tool_calls")
 
 
 def test_observations_are_shown() -> None:
     """After an observation, the model is asked again with all of it."""
-    transcript = (*ReActPlanner().open("", "goal"), wanting(a=1), SEEN)
+    transcript = (*ReActPlanner().open("", "goal", ()), wanting(a=1), SEEN)
     assert Ask(transcript) == ReActPlanner().next(transcript, "tool_calls")
 
 
 def test_a_call_cut_by_length_is_not_made() -> None:
     """Half a call may be a wrong call."""
-    transcript = (*ReActPlanner().open("", "goal"), wanting(a=1))
+    transcript = (*ReActPlanner().open("", "goal", ()), wanting(a=1))
     assert Finish("", "length") == ReActPlanner().next(transcript, "length")
 
 
 def test_the_same_call_thrice_ends_the_run() -> None:
     """The third identical call is not made, and the output says why."""
-    transcript: list[Message] = [*ReActPlanner().open("", "goal")]
+    transcript: list[Message] = [*ReActPlanner().open("", "goal", ())]
     for _ in range(2):
         transcript += [wanting(a=1, b=2), SEEN]
     transcript.append(wanting(b=2, a=1))
@@ -85,7 +85,7 @@ def test_the_same_call_thrice_ends_the_run() -> None:
 
 def test_the_same_tool_with_other_arguments_is_no_loop() -> None:
     """Ten different calls of one tool are work, not a loop."""
-    transcript: list[Message] = [*ReActPlanner().open("", "goal")]
+    transcript: list[Message] = [*ReActPlanner().open("", "goal", ())]
     for number in range(10):
         transcript += [wanting(a=number), SEEN]
     transcript.append(wanting(a=10))
@@ -114,5 +114,5 @@ def test_an_unknown_prompt_is_refused() -> None:
 
 def test_the_prompt_is_that_of_the_version() -> None:
     """What the model is told is the file of that version."""
-    system, _ = ReActPlanner(prompt_version=1).open("Be brief.", "goal")
+    system, _ = ReActPlanner(prompt_version=1).open("Be brief.", "goal", ())
     assert SystemMessage(f"Be brief.\n\n{read_prompt('react', 1)}") == system

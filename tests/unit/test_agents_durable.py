@@ -13,10 +13,9 @@ import pytest
 
 from agentkit.context import RunContext
 from agentkit.errors import FailedBeforeEffect
-from agentkit.llm import LlmClient
+from agentkit.llm import LlmClient, ModelRequest
 from agentkit.messages import Reply, ToolMessage, UserMessage
 from agentkit.testing import RecordingTool, ScriptedLlm, answer, call
-from agentkit.testing.scripted_llm import Request
 from agentkit.tools import Tool, tool
 from ops_core import answers
 from ops_core.execute import Executor
@@ -34,7 +33,7 @@ from opspawn.settings import Settings
 
 pytestmark = pytest.mark.unit
 
-Think = Callable[[Request], Reply]
+Think = Callable[[ModelRequest], Reply]
 
 
 class OneModel:
@@ -105,7 +104,7 @@ async def office() -> AsyncIterator[Office]:
     await asyncio.gather(writing, return_exceptions=True)
 
 
-def repeat(request: Request) -> Reply:
+def repeat(request: ModelRequest) -> Reply:
     """Answers with what the tools said."""
     seen = [m.text for m in request.messages if isinstance(m, ToolMessage)]
     return answer(" | ".join(seen))
@@ -153,7 +152,7 @@ async def test_a_sleeping_agent_goes_on_when_its_time_has_come(office: Office) -
     assert 2 == len(office.llm.requests)
 
 
-def parent_and_children(request: Request) -> Reply:
+def parent_and_children(request: ModelRequest) -> Reply:
     """The parent runs three tasks; a child answers with its goal, and one of them fails."""
     goal = next(m.text for m in request.messages if isinstance(m, UserMessage))
     if "boss" not in goal:
@@ -185,7 +184,7 @@ async def test_an_agent_gives_goals_to_children_and_reads_what_came_of_them(
 async def test_a_child_that_fails_is_a_result_that_its_parent_reads(office: Office) -> None:
     """The parent is told how it ended and goes on."""
 
-    def think(request: Request) -> Reply:
+    def think(request: ModelRequest) -> Reply:
         goal = next(m.text for m in request.messages if isinstance(m, UserMessage))
         if "two" in goal:
             return Reply(answer("").message, answer("").usage, "refused", "scripted")
@@ -202,7 +201,7 @@ async def test_a_child_that_fails_is_a_result_that_its_parent_reads(office: Offi
 async def test_a_child_that_is_refused_fails_the_agents_task(office: Office) -> None:
     """Too deep a family ends; it does not go on without the child."""
 
-    def think(request: Request) -> Reply:
+    def think(request: ModelRequest) -> Reply:
         if any(isinstance(m, ToolMessage) for m in request.messages):
             return answer("done")
         return call(("run_tasks", {"goals": ["Do what I do."]}))

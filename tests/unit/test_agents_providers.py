@@ -46,7 +46,7 @@ async def test_each_run_asks_for_its_own_model() -> None:
         providers = made(openai_api_key=KEY, openai_base_url=server.url)
         first, second = providers.client("openai", "one"), providers.client("openai", "two")
         replies = [
-            await client.complete([UserMessage("What is 17 * 23?")], [], ModelSettings())
+            await client.complete([UserMessage("What is 17 * 23?")], [], settings=ModelSettings())
             for client in (first, second)
         ]
         await providers.close()

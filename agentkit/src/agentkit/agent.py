@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentkit.boundary import ToolBoundary
 from agentkit.clock import Clock, SystemClock
@@ -20,8 +20,9 @@ from agentkit.events import (
 from agentkit.journal import InMemoryJournal, Journal, Step
 from agentkit.limits import Limits, Meter
 from agentkit.llm import LlmClient, ModelSettings
-from agentkit.memory import Memory, ShortTermMemory
+from agentkit.memory import Memory, Recorder, ShortTermMemory
 from agentkit.messages import Message, Reply, Stop, Usage
+from agentkit.output import Output, output_spec
 from agentkit.planning import Act, Ask, Finish, Planner, ReActPlanner
 from agentkit.security import AllowList, SecurityManager
 from agentkit.tools import Tool, ToolRegistry
@@ -42,13 +43,17 @@ class AgentProfile:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run came to. `output` is an answer only when `reason` is `answered`."""
+    """What a run came to. `output` is an answer only when `reason` is `answered`.
+
+    `structured` is that answer as JSON when the agent was made with an `output`.
+    """
 
     output: str
     usage: Usage
     steps: int
     events: tuple[Event, ...]
     reason: FinishReason
+    structured: Any = None
 
 
 class Agent:
@@ -70,6 +75,7 @@ class Agent:
         limits: Limits | None = None,
         journal: Journal | None = None,
         clock: Clock | None = None,
+        output: Output | None = None,
     ) -> None:
         self.llm = llm
         self.tools = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
@@ -81,6 +87,7 @@ class Agent:
         self.limits = Limits() if limits is None else limits
         self.journal = journal
         self.clock = SystemClock() if clock is None else clock
+        self.output = None if output is None else output_spec(output)
 
     async def run(self, goal: str) -> RunResult:
         """Run to the end and return what it came to.
@@ -90,8 +97,8 @@ class Agent:
         """
         events = [event async for event in self.stream(goal)]
         match events[-1]:
-            case Finished(output, steps, usage, reason):
-                return RunResult(output, usage, steps, tuple(events), reason)
+            case Finished(output, steps, usage, reason, structured):
+                return RunResult(output, usage, steps, tuple(events), reason, structured)
             case last:
                 raise AssertionError(f"a run that does not raise ends with Finished, not {last}")
 
@@ -114,7 +121,7 @@ class Agent:
                             run.transcript.append(done.observation)
                             yield done
                     case Finish(output, reason):
-                        yield Finished(output, run.meter.steps, run.meter.usage, reason)
+                        yield run.finished(output, reason)
                         return
         except LimitExceeded as exceeded:
             yield LimitReached(run.meter.steps, exceeded.limit, exceeded.detail)
@@ -129,8 +136,11 @@ class _Run:
             raise UsageError("The goal is empty: say what the agent should do.")
         self._agent = agent
         self._journal = InMemoryJournal() if agent.journal is None else agent.journal
-        self.transcript: list[Message] = [*agent.planner.open(agent.profile.instructions, goal)]
+        self.transcript: list[Message] = [
+            *agent.planner.open(agent.profile.instructions, goal, agent.tools.specs)
+        ]
         self.stop: Stop | None = None
+        self._structured: Any = None
         self.meter = Meter(agent.limits, agent.clock)
         self.boundary = ToolBoundary(
             agent.tools,
@@ -146,12 +156,15 @@ class _Run:
         """One model call, through the journal; its reply joins the transcript."""
         agent = self._agent
         tools = agent.tools.specs if ask.offer_tools else ()
+        output = agent.output if ask.output is None else ask.output
+        messages = await agent.memory.window(ask.messages, self._recorder(step))
 
         async def run() -> JsonValue:
-            messages = agent.memory.window(ask.messages)
             # The limit on seconds may cut the call, never a journal that is writing its record.
             async with self.meter.deadline():
-                return to_json(await agent.llm.complete(messages, tools, agent.profile.settings))
+                return to_json(
+                    await agent.llm.complete(messages, tools, output, agent.profile.settings)
+                )
 
         # A model call is pure but paid: run again only when it is not recorded. Its arguments stay
         # out of the hash, so that a re-rendered prompt does not break a running task.
@@ -162,4 +175,18 @@ class _Run:
         self.meter.count(reply)
         self.transcript.append(reply.message)
         self.stop = reply.stop
+        self._structured = reply.structured
         return reply
+
+    def finished(self, output: str, reason: FinishReason) -> Finished:
+        """The event that ends the run."""
+        structured = self._structured if reason == "answered" else None
+        return Finished(output, self.meter.steps, self.meter.usage, reason, structured)
+
+    def _recorder(self, step: int) -> Recorder:
+        async def record(name: str, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+            return await self._journal.record(
+                Step(f"{step}/memory/{name}", "memory", name, None, "pure"), run
+            )
+
+        return record

@@ -4,6 +4,7 @@
     ├── UsageError             the caller: the program that uses agentkit must change
     │   └── Nondeterministic   … between a recorded run and its replay
     ├── ModelMisbehaved        the model: it broke the protocol (no finish reason, nothing said)
+    │   └── OutputInvalid      … its answer does not fit the schema, also not when asked again
     ├── ProviderError          the provider, or the way to it
     │   ├── ProviderUnavailable    down, overloaded, unreachable or too slow
     │   ├── RateLimited            too many requests, or no credit left
@@ -63,6 +64,13 @@ class ModelMisbehaved(AgentError):
 
     type = "model_misbehaved"
     retryable = True
+
+
+class OutputInvalid(ModelMisbehaved):
+    """The answer does not fit the schema that was asked for, and neither did its repair."""
+
+    type = "output_invalid"
+    retryable = False
 
 
 class ProviderError(AgentError):

@@ -8,7 +8,7 @@ Tracing, cost, persistence and consoles listen to these; none of them is a line 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentkit.decisions import Decision
 from agentkit.messages import Effect, Reply, ToolCall, ToolMessage, Usage
@@ -80,6 +80,7 @@ class Finished:
     steps: int
     usage: Usage
     reason: FinishReason
+    structured: Any = None
     kind: Literal["finished"] = "finished"
 
 

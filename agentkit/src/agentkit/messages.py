@@ -1,8 +1,8 @@
 """What a conversation is made of, in no provider's dialect.
 
-`Message` is a closed union: every place that translates one ends in `assert_never`, so a new kind
-of message breaks the type check in each provider that must learn it. All classes are frozen and
-turn into plain JSON and back (`to_json`, `from_json`), because a journal stores them.
+`Message`, `Attachment` and `Delta` are closed unions: every place that translates one ends in
+`assert_never`, so a new kind breaks the type check in each provider that must learn it. All classes
+are frozen and turn into plain JSON and back (`to_json`, `from_json`), because a journal stores them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AssistantMessage",
+    "Attachment",
+    "Delta",
     "Effect",
+    "FilePart",
+    "ImagePart",
+    "Label",
     "Message",
+    "Reasoning",
+    "ReasoningDelta",
     "Reply",
     "Stop",
     "SystemMessage",
+    "TextDelta",
     "ToolCall",
+    "ToolCallDelta",
     "ToolMessage",
     "ToolSpec",
     "Usage",
@@ -38,6 +47,61 @@ Stop: TypeAlias = Literal["end", "tool_calls", "length", "refused"]
 
 Effect: TypeAlias = Literal["pure", "idempotent", "unsafe"]
 """What calling a tool twice would do: nothing new, nothing new under one key, or harm."""
+
+
+Source: TypeAlias = Literal["operator", "user", "model", "agent", "tool", "memory"]
+"""Who wrote a part of a conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Where a part of a conversation comes from; `name` says which tool, server or memory."""
+
+    source: Source
+    name: str = ""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether its words carry authority: what a model, a tool or a memory says has none."""
+        return self.source in ("operator", "user")
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture, as base64 `data` or by its `url`; `media_type` as in `image/png`."""
+
+    media_type: str
+    data: str | None = None
+    url: str | None = None
+    label: Label = Label("user")
+    kind: Literal["image"] = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A document, as base64 `data`; `media_type` as in `application/pdf`."""
+
+    media_type: str
+    data: str
+    name: str = "document"
+    label: Label = Label("user")
+    kind: Literal["file"] = "file"
+
+
+Attachment: TypeAlias = ImagePart | FilePart
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What a model thought before it spoke. `text` is what it lets us read, perhaps nothing.
+
+    `data` is the provider's own form of it, signed or encrypted: it goes back, as it came, to the
+    provider of that name and to no other.
+    """
+
+    text: str
+    provider: str
+    data: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +128,11 @@ class SystemMessage:
 
 @dataclass(frozen=True, slots=True)
 class UserMessage:
-    """What the user wants; trusted."""
+    """What the user wants, with pictures and documents; trusted unless labelled otherwise."""
 
     text: str
+    attachments: tuple[Attachment, ...] = ()
+    label: Label = Label("user")
     kind: Literal["user"] = "user"
 
 
@@ -76,6 +142,7 @@ class AssistantMessage:
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: tuple[Reasoning, ...] = ()
     kind: Literal["assistant"] = "assistant"
 
 
@@ -87,6 +154,7 @@ class ToolMessage:
     tool: str
     text: str
     is_error: bool = False
+    label: Label = Label("tool")
     kind: Literal["tool"] = "tool"
 
 
@@ -107,12 +175,15 @@ class Usage:
     """Tokens and money of one call, or of many added up.
 
     `cost_usd` is None when the price is not known: a sum with an unknown part is unknown, never
-    silently too small. A model that runs on the caller's machine costs `Decimal(0)`.
+    silently too small. A model that runs on the caller's machine costs `Decimal(0)`. Cached tokens
+    are among the input, reasoning tokens among the output.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal | None = None
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @classmethod
     def none(cls) -> Usage:
@@ -130,17 +201,58 @@ class Usage:
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             (self.cost_usd or Decimal(0)) + (other.cost_usd or Decimal(0)) if known else None,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One finished answer of a model; `model` is the name the provider answered with."""
+    """One finished answer of a model; `model` is the name the provider answered with.
+
+    `structured` is the answer as JSON when an `OutputSpec` was asked for, valid under its schema;
+    None when none was, or when the model called tools instead.
+    """
 
     message: AssistantMessage
     usage: Usage
     stop: Stop
     model: str
+    structured: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer."""
+
+    text: str
+    kind: Literal["text"] = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of what the model thinks."""
+
+    text: str
+    kind: Literal["reasoning"] = "reasoning"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call: `index` says which of the reply's, `arguments` is JSON in the making.
+
+    `id` and `tool` are empty when the piece does not repeat them.
+    """
+
+    index: int
+    id: str = ""
+    tool: str = ""
+    arguments: str = ""
+    kind: Literal["tool_call"] = "tool_call"
+
+
+Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+"""What `stream` gives before the Reply; adding it up is the Reply's work, never the listener's."""
 
 
 def message_from_json(data: JsonValue) -> Message:

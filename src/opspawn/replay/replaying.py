@@ -1,14 +1,13 @@
 """Replays a recording with the real agent handler."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from agentkit import LlmClient
-from agentkit.llm import ModelSettings
-from agentkit.messages import Message, Reply, ToolSpec
+from agentkit.messages import Delta, Reply
 from agentkit.tools import Tool
 from ops_core.errors import TaskFailed
 from ops_core.log import Event, EventType
@@ -112,9 +111,10 @@ class _NoModel:
     def __init__(self, model: str) -> None:
         self.model = model
 
-    async def complete(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec], settings: ModelSettings
-    ) -> Reply:
+    async def complete(self, *_: object, **__: object) -> Reply:
+        raise AssertionError("a replay asks no model")
+
+    def stream(self, *_: object, **__: object) -> AsyncGenerator[Delta | Reply, None]:
         raise AssertionError("a replay asks no model")
 
 

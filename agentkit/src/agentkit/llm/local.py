@@ -5,28 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
-from agentkit.errors import ProviderUnavailable
 from agentkit.llm import local_prompts
 from agentkit.llm.llama import Generated, Llama, weights_path
-from agentkit.llm.port import ModelSettings
+from agentkit.llm.port import ModelRequest
+from agentkit.llm.provider import ProviderClient
+from agentkit.llm.retry import RetryPolicy
 from agentkit.messages import (
     AssistantMessage,
+    Delta,
     Message,
     Reply,
     Stop,
     SystemMessage,
+    TextDelta,
     ToolCall,
     ToolMessage,
     ToolSpec,
     Usage,
     UserMessage,
 )
+from agentkit.output import OutputSpec
 
 DEFAULT_MAX_TOKENS = 256
 
@@ -40,7 +44,7 @@ def half_the_cores() -> int:
     return max(1, (os.cpu_count() or 1) // 2)
 
 
-class LocalLlm:
+class LocalLlm(ProviderClient):
     """A GGUF model run by llama.cpp; SmolLM2-135M when no `model_path` is given.
 
     Such models know nothing of tool calling, so they are driven by few-shot examples and grammars:
@@ -53,36 +57,41 @@ class LocalLlm:
 
     def __init__(self, model_path: Path | None = None, threads: int | None = None) -> None:
         path = model_path or weights_path()
-        self.model = path.stem
+        # What a model in this process fails at, it fails at again: it is asked once.
+        super().__init__(path.stem, "local", RetryPolicy(attempts=1))
         self._llama = Llama(path, threads or half_the_cores())
 
-    async def complete(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec], settings: ModelSettings
-    ) -> Reply:
-        """Ask once. A cancelled call ends at once, its thread when its tokens are written."""
-        try:
-            async with asyncio.timeout(settings.timeout_s):
-                return await asyncio.to_thread(self._complete, messages, tools, settings)
-        except TimeoutError:
-            raise ProviderUnavailable(
-                f"{self.model} did not answer within {settings.timeout_s:g} s: raise timeout_s, or "
-                "give it more threads."
-            ) from None
+    async def aclose(self) -> None:
+        """Nothing to close: the model stays loaded for as long as the process runs."""
 
-    def _complete(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec], settings: ModelSettings
-    ) -> Reply:
-        exchange = _Exchange(self._llama, self.model, settings.max_tokens or DEFAULT_MAX_TOKENS)
-        request = next(
+    async def _complete(self, request: ModelRequest) -> Reply:
+        """A cancelled call ends at once, its thread when its tokens are written."""
+        return await asyncio.to_thread(self._answered, request)
+
+    async def _stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Reply, None]:
+        """The runtime gives a text when it is whole, so there is one delta."""
+        reply = await self._complete(request)
+        if reply.message.text:
+            yield TextDelta(reply.message.text)
+        yield reply
+
+    def _answered(self, request: ModelRequest) -> Reply:
+        messages, tools = request.messages, request.tools
+        exchange = _Exchange(
+            self._llama, self.model, request.settings.max_tokens or DEFAULT_MAX_TOKENS
+        )
+        asked = next(
             (message.text for message in reversed(messages) if isinstance(message, UserMessage)), ""
         )
         last = messages[-1]
+        if request.output is not None and not tools:
+            return exchange.fill_in(messages, request.output)
         if isinstance(last, ToolMessage):
-            return exchange.answer(last, request)
-        chosen = exchange.choose(tools, request) if tools else None
+            return exchange.answer(last, asked)
+        chosen = exchange.choose(tools, asked) if tools else None
         if chosen is None:
             return exchange.talk(messages)
-        return exchange.call(chosen, request)
+        return exchange.call(chosen, asked)
 
 
 class _Exchange:
@@ -115,6 +124,12 @@ class _Exchange:
         """What the model makes of the observation, repeating it first."""
         prompt, grammar = local_prompts.answer(observation.tool, request, observation.text)
         return self._reply(self._complete(prompt, grammar=grammar))
+
+    def fill_in(self, messages: Sequence[Message], output: OutputSpec) -> Reply:
+        """An answer that a grammar keeps within the schema."""
+        chat = [_chat_message(message) for message in messages]
+        ask = partial(self._llama.chat, chat, json_schema=output.schema)
+        return self._reply(self._counted(ask))
 
     def talk(self, messages: Sequence[Message]) -> Reply:
         """An answer in words, in the model's own chat template."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from agentkit.errors import UsageError
 from agentkit.llm import openai_wire
 from agentkit.llm.openai_errors import translate
-from agentkit.llm.port import ModelSettings
-from agentkit.llm.pricing import cost_usd
+from agentkit.llm.openai_stream import Accumulated
+from agentkit.llm.port import ModelRequest
+from agentkit.llm.pricing import priced
+from agentkit.llm.provider import ProviderClient
 from agentkit.llm.retry import RetryPolicy
-from agentkit.messages import Message, Reply, ToolSpec
+from agentkit.messages import Delta, Reply
 
 _OFFICIAL_URL = "https://api.openai.com/v1"
 
@@ -22,7 +23,7 @@ _PRICED_PROVIDERS = frozenset({"openai", "openrouter"})
 """Names whose prices are looked up by name; others by the address of their server."""
 
 
-class OpenAiClient:
+class OpenAiClient(ProviderClient):
     """A model by its name and key; `base_url` is the root of another server, ending in /v1.
 
     `name` is what errors call the provider. Connections are reused between calls and closed by
@@ -48,44 +49,51 @@ class OpenAiClient:
             raise UsageError(
                 f"No API key for {name}: give one (any text for a server that needs none)."
             )
-        self.model = model
-        self._name = name
+        super().__init__(model, name, retry)
         self._secret = api_key
         self._base_url = _without_password(base_url or _OFFICIAL_URL)
         # OpenAI's newer models refuse `max_tokens`; most other servers know nothing else.
         self._max_tokens_name = "max_tokens" if base_url else "max_completion_tokens"
-        self._retry = retry or RetryPolicy()
         # base_url is always given: without it the SDK would read the environment.
         self._sdk = openai.AsyncOpenAI(
             api_key=api_key, base_url=base_url or _OFFICIAL_URL, max_retries=0
         )
 
-    async def complete(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec], settings: ModelSettings
-    ) -> Reply:
-        """Ask once, with native tool calling, trying again within the retry budget."""
-        request = openai_wire.request(self.model, messages, tools, settings, self._max_tokens_name)
-        return await self._retry.call(lambda: self._attempt(request, settings.timeout_s))
-
     async def aclose(self) -> None:
-        """Close the connections; the client cannot be used afterwards."""
+        """See `ProviderClient`."""
         await self._sdk.close()
 
-    async def _attempt(self, request: dict[str, Any], timeout_s: float) -> Reply:
+    async def _complete(self, request: ModelRequest) -> Reply:
+        arguments = openai_wire.request(self.model, request, self._max_tokens_name)
+        with self._translated():
+            completion = await self._sdk.chat.completions.create(**arguments)
+        return self._priced(openai_wire.from_wire(completion, self.model))
+
+    async def _stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Reply, None]:
+        arguments = openai_wire.request(self.model, request, self._max_tokens_name)
+        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+        whole = Accumulated()
+        with self._translated():
+            chunks: Any = await self._sdk.chat.completions.create(**arguments)
+            async with chunks:
+                async for chunk in chunks:
+                    for delta in whole.add(chunk):
+                        yield delta
+        yield self._priced(openai_wire.from_wire(whole.completion(), self.model))
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         import openai
 
         try:
-            # The SDK's timeout is for each read; ours is for all of them together.
-            async with asyncio.timeout(timeout_s):
-                completion = await self._sdk.chat.completions.create(**request, timeout=timeout_s)
-        except (openai.OpenAIError, TimeoutError, ValueError) as error:
-            # ValueError: a body that is not JSON leaves the SDK as a bare decoding error.
+            yield
+        # ValueError: a body or chunk that is not JSON leaves the SDK as a bare decoding error.
+        except (openai.OpenAIError, ValueError) as error:
             raise translate(error, self._name, self._base_url, self._secret) from None
-        reply = openai_wire.from_wire(completion, self.model)
+
+    def _priced(self, reply: Reply) -> Reply:
         provider = self._name if self._name in _PRICED_PROVIDERS else None
-        counts = openai_wire.token_counts(completion)
-        price = cost_usd(provider, self._base_url, reply.model, *counts)
-        return replace(reply, usage=replace(reply.usage, cost_usd=price))
+        return priced(reply, provider, self._base_url)
 
 
 def _without_password(url: str) -> str:

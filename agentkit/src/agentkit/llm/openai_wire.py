@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, assert_never
 
 from agentkit.errors import ModelMisbehaved
-from agentkit.llm.port import ModelSettings
+from agentkit.llm.port import ModelRequest
 from agentkit.messages import (
     AssistantMessage,
+    Attachment,
+    FilePart,
+    ImagePart,
     Message,
     Reply,
     Stop,
@@ -26,8 +28,10 @@ from agentkit.messages import (
     Usage,
     UserMessage,
 )
+from agentkit.output import OutputSpec
 
 if TYPE_CHECKING:
+    from openai.types import CompletionUsage
     from openai.types.chat import ChatCompletion
     from openai.types.chat.chat_completion import Choice
 
@@ -40,23 +44,25 @@ _STOPS: dict[str, Stop] = {
 }
 
 
-def request(
-    model: str,
-    messages: Sequence[Message],
-    tools: Sequence[ToolSpec],
-    settings: ModelSettings,
-    max_tokens_name: str,
-) -> dict[str, Any]:
+def request(model: str, asked: ModelRequest, max_tokens_name: str) -> dict[str, Any]:
     """The keyword arguments of `chat.completions.create`; what is None is left out."""
+    settings = asked.settings
     wanted = {
         "temperature": settings.temperature,
         "top_p": settings.top_p,
         "seed": settings.seed,
+        "stop": list(settings.stop) or None,
+        "reasoning_effort": settings.reasoning_effort,
         max_tokens_name: settings.max_tokens,
-        "tools": [_tool(tool) for tool in tools] or None,
+        "tools": [_tool(tool) for tool in asked.tools] or None,
+        "tool_choice": _tool_choice(settings.tool_choice) if asked.tools else None,
+        "parallel_tool_calls": settings.parallel_tool_calls if asked.tools else None,
+        "response_format": None if asked.output is None else _response_format(asked.output),
+        # Each read; the attempt as a whole is bounded by the caller.
+        "timeout": settings.timeout_s,
     }
     arguments = {name: value for name, value in wanted.items() if value is not None}
-    return {"model": model, "messages": [to_wire(message) for message in messages], **arguments}
+    return {"model": model, "messages": [to_wire(m) for m in asked.messages], **arguments}
 
 
 def to_wire(message: Message) -> dict[str, Any]:
@@ -64,6 +70,9 @@ def to_wire(message: Message) -> dict[str, Any]:
     match message:
         case SystemMessage(text):
             return {"role": "system", "content": text}
+        case UserMessage(text, attachments) if attachments:
+            parts = [{"type": "text", "text": text}, *map(_attachment, attachments)]
+            return {"role": "user", "content": parts}
         case UserMessage(text):
             return {"role": "user", "content": text}
         case AssistantMessage(text, calls) if calls:
@@ -78,6 +87,31 @@ def to_wire(message: Message) -> dict[str, Any]:
             return {"role": "tool", "tool_call_id": call_id, "content": text}
         case _:
             assert_never(message)
+
+
+def _attachment(part: Attachment) -> dict[str, Any]:
+    match part:
+        case ImagePart(media_type, data, url):
+            address = url or f"data:{media_type};base64,{data}"
+            return {"type": "image_url", "image_url": {"url": address}}
+        case FilePart(media_type, data, name):
+            inside = {"filename": name, "file_data": f"data:{media_type};base64,{data}"}
+            return {"type": "file", "file": inside}
+        case _:
+            assert_never(part)
+
+
+def _tool_choice(choice: str) -> str | dict[str, Any] | None:
+    if choice == "auto":
+        return None  # what a server does unless told otherwise; some know no other
+    if choice in ("none", "required"):
+        return choice
+    return {"type": "function", "function": {"name": choice}}
+
+
+def _response_format(output: OutputSpec) -> dict[str, Any]:
+    inside = {"name": output.name, "schema": output.schema}
+    return {"type": "json_schema", "json_schema": inside}
 
 
 def _tool(spec: ToolSpec) -> dict[str, Any]:
@@ -111,9 +145,8 @@ def from_wire(completion: ChatCompletion, asked_model: str) -> Reply:
     elif stop in ("end", "tool_calls"):
         # Some servers say "stop" beside tool calls; the calls are what counts.
         stop = "tool_calls" if calls else "end"
-    input_tokens, _, output_tokens = token_counts(completion)
     model = getattr(completion, "model", None) or asked_model
-    return Reply(message, Usage(input_tokens, output_tokens), stop, model)
+    return Reply(message, used(completion), stop, model)
 
 
 def _finished_choice(completion: ChatCompletion) -> tuple[Choice, Stop]:
@@ -154,11 +187,18 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def token_counts(completion: ChatCompletion) -> tuple[int, int, int]:
-    """Input, cached input and output tokens; zeros when the server does not count."""
+def used(completion: ChatCompletion) -> Usage:
+    """The tokens of a completion; zeros when the server does not count."""
     usage = getattr(completion, "usage", None)
     if usage is None:
-        return 0, 0, 0
-    details = getattr(usage, "prompt_tokens_details", None)
-    cached = (getattr(details, "cached_tokens", None) or 0) if details is not None else 0
-    return usage.prompt_tokens or 0, cached, usage.completion_tokens or 0
+        return Usage()
+    return Usage(
+        usage.prompt_tokens or 0,
+        usage.completion_tokens or 0,
+        cached_tokens=_detail(usage, "prompt_tokens_details", "cached_tokens"),
+        reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens"),
+    )
+
+
+def _detail(usage: CompletionUsage, details: str, name: str) -> int:
+    return getattr(getattr(usage, details, None), name, None) or 0

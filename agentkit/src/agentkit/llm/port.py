@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
-from agentkit.messages import Message, Reply, ToolSpec
+from agentkit.messages import Delta, Message, Reply, ToolSpec
+from agentkit.output import OutputSpec
+
+ReasoningEffort: TypeAlias = Literal["minimal", "low", "medium", "high"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +17,9 @@ class ModelSettings:
     """How a model is asked. None leaves the choice to the provider.
 
     `timeout_s` bounds one attempt from its start to the last byte, so that neither a stalled nor a
-    trickling server can hold a run. A setting the model does not take is a BadRequest, never
-    dropped in silence.
+    trickling server can hold a run; `total_timeout_s` bounds all attempts and the waits between
+    them. `tool_choice` is `auto`, `none`, `required`, or the name of the one tool to call. A setting
+    the model does not take is a BadRequest, never dropped in silence.
     """
 
     temperature: float | None = None
@@ -23,18 +27,55 @@ class ModelSettings:
     max_tokens: int | None = None
     seed: int | None = None
     timeout_s: float = 60.0
+    total_timeout_s: float | None = None
+    stop: tuple[str, ...] = ()
+    reasoning_effort: ReasoningEffort | None = None
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """What a model is asked, as one value: what wrappers and providers hand on."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    output: OutputSpec | None = None
+    settings: ModelSettings = ModelSettings()
 
 
 class LlmClient(Protocol):
-    """A model behind a provider, a server or in this process."""
+    """A model that can be asked. Calls may run at the same time.
+
+    Both methods take the same arguments and raise ProviderError and its kin, ModelMisbehaved, or
+    OutputInvalid when an answer does not fit `output`, also not when the model was told so.
+    """
 
     @property
     def model(self) -> str:
-        """The model's name, as events and journals show it."""
+        """The model's name, as the provider knows it."""
         ...
 
     async def complete(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec], settings: ModelSettings
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec] = (),
+        output: OutputSpec | None = None,
+        settings: ModelSettings = ...,
     ) -> Reply:
-        """Ask once, offering `tools`. Raises ProviderError or ModelMisbehaved."""
+        """Ask once and return the finished answer."""
+        ...
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec] = (),
+        output: OutputSpec | None = None,
+        settings: ModelSettings = ...,
+    ) -> AsyncGenerator[Delta | Reply, None]:
+        """Ask once; gives what is written as it is written, and last of all the Reply.
+
+        Nothing is asked twice once a delta has been given. Closing the generator closes the
+        connection.
+        """
         ...

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
+from agentkit.messages import Reply, Usage
 
-def cost_usd(
-    provider: str | None,
-    base_url: str,
-    model: str,
-    input_tokens: int,
-    cached_tokens: int,
-    output_tokens: int,
-) -> Decimal | None:
+
+def priced(reply: Reply, provider: str | None, base_url: str) -> Reply:
+    """The reply with its cost, which stays None when the price is not known."""
+    price = cost_usd(provider, base_url, reply.model, reply.usage)
+    return replace(reply, usage=replace(reply.usage, cost_usd=price))
+
+
+def cost_usd(provider: str | None, base_url: str, model: str, used: Usage) -> Decimal | None:
     """The price in US dollars, or None when the table does not know this provider and model.
 
     The model's name alone is not enough: a server of one's own may call its model `gpt-4o`. So the
     provider is found by its id or by the address that answered.
     """
     # Imported here: the table costs 300 ms to import, and only a paid reply needs it.
-    from genai_prices import Usage, calc_price
+    from genai_prices import Usage as Priced
+    from genai_prices import calc_price
 
-    usage = Usage(
-        input_tokens=input_tokens, cache_read_tokens=cached_tokens, output_tokens=output_tokens
+    usage = Priced(
+        input_tokens=used.input_tokens,
+        cache_read_tokens=used.cached_tokens,
+        output_tokens=used.output_tokens,
     )
     try:
         if provider is not None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentkit.errors import UsageError
+from agentkit.memory.port import Recorder
 from agentkit.messages import AssistantMessage, Message, SystemMessage, ToolMessage
 
 CHARACTERS_PER_TOKEN = 4
@@ -31,7 +32,7 @@ class ShortTermMemory:
         if self.max_tokens <= 0:
             raise UsageError(f"ShortTermMemory(max_tokens={self.max_tokens}): give more than 0.")
 
-    def window(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+    async def window(self, messages: Sequence[Message], record: Recorder) -> tuple[Message, ...]:
         """The head of the conversation, then as many of the newest turns as the budget holds."""
         head, turns = _split(messages)
         left = self.max_tokens - sum(map(estimate_tokens, head))

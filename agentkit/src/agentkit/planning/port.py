@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from agentkit.events import FinishReason
-from agentkit.messages import Message, Stop, ToolCall
+from agentkit.messages import Message, Stop, ToolCall, ToolSpec
+from agentkit.output import OutputSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask the model, showing it what the memory keeps of `messages`."""
+    """Ask the model, showing it what the memory keeps of `messages`.
+
+    `output` is what this answer must look like; None leaves that to what the agent was asked for.
+    """
 
     messages: tuple[Message, ...]
     offer_tools: bool = True
+    output: OutputSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Planner(Protocol):
         """What a replay must have to get the same moves, as in `prompt:react@1`."""
         ...
 
-    def open(self, instructions: str, goal: str) -> tuple[Message, ...]:
+    def open(self, instructions: str, goal: str, tools: Sequence[ToolSpec]) -> tuple[Message, ...]:
         """The conversation before the first move."""
         ...
 

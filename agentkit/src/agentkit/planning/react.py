@@ -12,6 +12,7 @@ from agentkit.messages import (
     Stop,
     SystemMessage,
     ToolCall,
+    ToolSpec,
     UserMessage,
 )
 from agentkit.planning.port import Act, Ask, Finish, Move
@@ -39,7 +40,7 @@ class ReActPlanner:
         """The version of its prompt."""
         return (f"prompt:react@{self.prompt_version}",)
 
-    def open(self, instructions: str, goal: str) -> tuple[Message, ...]:
+    def open(self, instructions: str, goal: str, tools: Sequence[ToolSpec]) -> tuple[Message, ...]:
         """The instructions followed by how to work with tools, then the goal."""
         return SystemMessage(f"{instructions}\n\n{self._prompt}"), UserMessage(goal)
 

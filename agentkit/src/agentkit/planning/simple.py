@@ -9,6 +9,7 @@ from agentkit.messages import (
     Message,
     Stop,
     SystemMessage,
+    ToolSpec,
     UserMessage,
 )
 from agentkit.planning.port import Ask, Move
@@ -20,7 +21,7 @@ class SimplePlanner:
 
     pins: tuple[str, ...] = ()
 
-    def open(self, instructions: str, goal: str) -> tuple[Message, ...]:
+    def open(self, instructions: str, goal: str, tools: Sequence[ToolSpec]) -> tuple[Message, ...]:
         """The instructions as they are, then the goal."""
         return SystemMessage(instructions), UserMessage(goal)
 

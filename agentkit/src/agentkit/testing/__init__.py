@@ -3,14 +3,13 @@
 from agentkit.testing.chat_server import ChatServer, HttpReply, Stall, Trickle, completion, failure
 from agentkit.testing.frozen_clock import FrozenClock
 from agentkit.testing.recording_tool import RecordingTool
-from agentkit.testing.scripted_llm import Request, ScriptedLlm, answer, call
+from agentkit.testing.scripted_llm import ScriptedLlm, answer, call
 
 __all__ = [
     "ChatServer",
     "FrozenClock",
     "HttpReply",
     "RecordingTool",
-    "Request",
     "ScriptedLlm",
     "Stall",
     "Trickle",

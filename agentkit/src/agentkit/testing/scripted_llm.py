@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from agentkit.llm import ModelSettings
-from agentkit.messages import AssistantMessage, Message, Reply, ToolCall, ToolSpec, Usage
+from agentkit.llm import ModelRequest, ModelSettings
+from agentkit.llm.structured import fitting
+from agentkit.messages import (
+    AssistantMessage,
+    Delta,
+    Message,
+    Reply,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    ToolSpec,
+    Usage,
+)
+from agentkit.output import OutputSpec
 
 _USAGE = Usage(10, 5, None)
 
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the model was asked."""
-
-    messages: tuple[Message, ...]
-    tools: tuple[ToolSpec, ...]
-    settings: ModelSettings
+_DEFAULTS = ModelSettings()
 
 
-Line: TypeAlias = Reply | str | BaseException | Callable[[Request], Reply]
+Line: TypeAlias = Reply | str | BaseException | Callable[[ModelRequest], Reply]
 
 
 class ScriptedLlm:
@@ -41,16 +47,38 @@ class ScriptedLlm:
         gate: asyncio.Event | None = None,
     ) -> None:
         self.model = model
-        self.requests: list[Request] = []
+        self.requests: list[ModelRequest] = []
         self.asked = asyncio.Event()
         self._gate = gate
         self._script = iter(script)
 
     async def complete(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec], settings: ModelSettings
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec] = (),
+        output: OutputSpec | None = None,
+        settings: ModelSettings = _DEFAULTS,
     ) -> Reply:
         """Play the next line. Raises AssertionError when the script is over."""
-        request = Request(tuple(messages), tuple(tools), settings)
+        request = ModelRequest(tuple(messages), tuple(tools), output, settings)
+        return await fitting(request, await self._play(request), self._play)
+
+    async def stream(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec] = (),
+        output: OutputSpec | None = None,
+        settings: ModelSettings = _DEFAULTS,
+    ) -> AsyncGenerator[Delta | Reply, None]:
+        """Play the next line, its text word by word, its calls one by one."""
+        reply = await self.complete(messages, tools, output, settings)
+        for word in re.findall(r"\s*\S+|\s+$", reply.message.text):
+            yield TextDelta(word)
+        for index, call in enumerate(reply.message.tool_calls):
+            yield ToolCallDelta(index, call.id, call.tool, json.dumps(call.arguments))
+        yield reply
+
+    async def _play(self, request: ModelRequest) -> Reply:
         self.requests.append(request)
         self.asked.set()
         if self._gate is not None:

@@ -1,0 +1,123 @@
+"""What the clients of all providers share: the port, one retry budget, timeouts, structured output."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+
+from agentkit.errors import ModelMisbehaved, ProviderUnavailable
+from agentkit.llm.port import ModelRequest, ModelSettings
+from agentkit.llm.retry import RetryPolicy
+from agentkit.llm.structured import fitting
+from agentkit.messages import Delta, Message, Reply, ToolSpec
+from agentkit.output import OutputSpec
+
+_DEFAULTS = ModelSettings()
+
+
+class ProviderClient(ABC):
+    """An `LlmClient` over one provider's SDK.
+
+    A provider says how one attempt is made, `_complete` and `_stream`; both raise our errors only,
+    and neither tries again.
+    """
+
+    model: str
+
+    def __init__(self, model: str, name: str, retry: RetryPolicy | None) -> None:
+        self.model = model
+        self._name = name
+        self._retry = retry or RetryPolicy()
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec] = (),
+        output: OutputSpec | None = None,
+        settings: ModelSettings = _DEFAULTS,
+    ) -> Reply:
+        """See `LlmClient`."""
+        request = ModelRequest(tuple(messages), tuple(tools), output, settings)
+        async with self._within(settings.total_timeout_s):
+            return await fitting(request, await self._ask(request), self._ask)
+
+    async def stream(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec] = (),
+        output: OutputSpec | None = None,
+        settings: ModelSettings = _DEFAULTS,
+    ) -> AsyncGenerator[Delta | Reply, None]:
+        """See `LlmClient`. A repair of structured output gives no deltas."""
+        request = ModelRequest(tuple(messages), tuple(tools), output, settings)
+        async with self._within(settings.total_timeout_s):
+            first, others = await self._retry.call(lambda: self._begun(request))
+        async with aclosing(others):
+            yield await self._fitting(request, first)
+            async for item in others:
+                yield await self._fitting(request, item)
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close the connections; the client cannot be used afterwards."""
+
+    @abstractmethod
+    async def _complete(self, request: ModelRequest) -> Reply:
+        """One attempt."""
+
+    @abstractmethod
+    def _stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Reply, None]:
+        """One attempt, whose last item is the Reply: a stream that ends otherwise raises."""
+
+    async def _ask(self, request: ModelRequest) -> Reply:
+        async def attempt() -> Reply:
+            async with self._within(request.settings.timeout_s):
+                return await self._complete(request)
+
+        return await self._retry.call(attempt)
+
+    async def _fitting(self, request: ModelRequest, item: Delta | Reply) -> Delta | Reply:
+        return await fitting(request, item, self._ask) if isinstance(item, Reply) else item
+
+    async def _begun(
+        self, request: ModelRequest
+    ) -> tuple[Delta | Reply, AsyncGenerator[Delta | Reply, None]]:
+        """A stream that has given its first item: up to there, another attempt repeats nothing."""
+        items = self._timed(request)
+        try:
+            return await anext(items), items
+        except BaseException:
+            await items.aclose()
+            raise
+
+    async def _timed(self, request: ModelRequest) -> AsyncGenerator[Delta | Reply, None]:
+        """The items of one attempt; the time its consumer takes does not count."""
+        left_s = request.settings.timeout_s
+        clock = asyncio.get_running_loop().time
+        async with aclosing(self._stream(request)) as items:
+            while True:
+                asked_s = clock()
+                async with self._within(left_s):
+                    item = await anext(items, None)
+                left_s -= clock() - asked_s
+                if item is None:
+                    raise ModelMisbehaved(f"{self._name}'s stream ended without a reply.")
+                yield item
+                if isinstance(item, Reply):
+                    return
+
+    @asynccontextmanager
+    async def _within(self, seconds: float | None) -> AsyncIterator[None]:
+        timeout = asyncio.timeout(seconds)
+        try:
+            async with timeout:
+                yield
+        except TimeoutError:
+            if timeout.expired():
+                raise ProviderUnavailable(
+                    f"{self._name} did not answer within {seconds:g} s: try again, or raise "
+                    "timeout_s (total_timeout_s for all attempts together)."
+                ) from None
+            raise

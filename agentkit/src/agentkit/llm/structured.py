@@ -1,0 +1,40 @@
+"""Structured output: an answer is held against its schema, and repaired once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from agentkit.errors import OutputInvalid
+from agentkit.llm.port import ModelRequest
+from agentkit.messages import Reply, UserMessage
+from agentkit.output import DoesNotFit
+
+
+async def fitting(
+    request: ModelRequest, reply: Reply, ask: Callable[[ModelRequest], Awaitable[Reply]]
+) -> Reply:
+    """The reply with its `structured` value; when it does not fit, that of one more request.
+
+    A reply that is no answer (tool calls, a refusal, a cut) passes as it is. What both requests
+    used is added up. Raises OutputInvalid.
+    """
+    if request.output is None or reply.stop != "end":
+        return reply
+    try:
+        return replace(reply, structured=request.output.parse(reply.message.text))
+    except DoesNotFit as error:
+        told = UserMessage(
+            f"Your answer does not fit the schema: {error}. Answer again, with the JSON only."
+        )
+    again = await ask(replace(request, messages=(*request.messages, reply.message, told)))
+    again = replace(again, usage=reply.usage + again.usage)
+    if again.stop != "end":
+        return again
+    try:
+        return replace(again, structured=request.output.parse(again.message.text))
+    except DoesNotFit as error:
+        raise OutputInvalid(
+            f"{again.model} was told what was wrong with its answer, and it still does not fit "
+            f"{request.output.name}: {error}. Simplify the schema, or choose a stronger model."
+        ) from None

@@ -1,0 +1,91 @@
+"""Structured output: what an answer must look like, and whether it does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from agentkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, JsonValue
+
+_LONGEST_QUOTE = 500
+
+
+class DoesNotFit(ValueError):
+    """An answer does not fit; the text is written for the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """The JSON Schema of an answer, under a name that providers are told.
+
+    With a `model`, its own validation decides, defaults and validators included.
+    """
+
+    name: str
+    schema: dict[str, Any]
+    model: type[BaseModel] | None = None
+
+    def parse(self, text: str) -> JsonValue:
+        """The answer as JSON. Raises DoesNotFit, naming each place that is wrong."""
+        try:
+            data: JsonValue = json.loads(text)
+        except ValueError as error:
+            raise DoesNotFit(f"it is not JSON ({error})") from None
+        return _by_schema(self.schema, data) if self.model is None else _by_model(self.model, data)
+
+
+Output: TypeAlias = "OutputSpec | type[BaseModel] | dict[str, Any]"
+"""How a caller may ask for structured output: a pydantic model or a JSON Schema will do."""
+
+
+def output_spec(output: Output) -> OutputSpec:
+    """The spec of a pydantic model or of a JSON Schema, whose `title` is its name.
+
+    Raises UsageError for a schema that is none.
+    """
+    if isinstance(output, OutputSpec):
+        return output
+    if isinstance(output, dict):
+        _check_schema(output)
+        return OutputSpec(str(output.get("title", "answer")), output)
+    return OutputSpec(output.__name__, output.model_json_schema(), output)
+
+
+def _by_model(model: type[BaseModel], data: JsonValue) -> JsonValue:
+    from pydantic import ValidationError
+
+    try:
+        valid: JsonValue = model.model_validate(data).model_dump(mode="json")
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, detail['loc'])) or 'the answer'}: {detail['msg']}"
+            for detail in error.errors()
+        ]
+        raise DoesNotFit("; ".join(problems)[:_LONGEST_QUOTE]) from None
+    return valid
+
+
+def _by_schema(schema: dict[str, Any], data: JsonValue) -> JsonValue:
+    # Imported here: only an answer with a schema of its own needs it.
+    import jsonschema
+
+    problems = [
+        f"{error.json_path}: {error.message}"
+        for error in jsonschema.validators.validator_for(schema)(schema).iter_errors(data)
+    ]
+    if problems:
+        raise DoesNotFit("; ".join(problems)[:_LONGEST_QUOTE])
+    return data
+
+
+def _check_schema(schema: dict[str, Any]) -> None:
+    import jsonschema
+
+    try:
+        jsonschema.validators.validator_for(schema).check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise UsageError(f"The output is not a JSON Schema: {error.message}") from None
