@@ -1,4 +1,4 @@
-"""Every script of the README runs as it is printed."""
+"""Every script of the README and of docs/ runs as it is printed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,21 @@ import pytest
 
 from agentkit.testing import ChatServer, completion
 
-README = Path(__file__).parents[1] / "README.md"
-SCRIPTS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+HOME = Path(__file__).parents[1]
+
+
+def scripts(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+SCRIPTS = scripts(HOME / "README.md")
+
+OTHERS = [
+    pytest.param(script, id=f"{page.stem}-{number}")
+    for page in (HOME / "README.md", *sorted((HOME / "docs").glob("*.md")))
+    for number, script in enumerate(scripts(page), start=1)
+    if script != SCRIPTS[0]
+]
 
 
 async def output_of(script: str, **environment: str) -> str:
@@ -45,7 +58,7 @@ def test_the_first_script_is_ten_lines() -> None:
     assert 10 >= len([line for line in SCRIPTS[0].splitlines() if line.strip()])
 
 
-@pytest.mark.parametrize("script", SCRIPTS[1:])
+@pytest.mark.parametrize("script", OTHERS)
 async def test_the_other_scripts(script: str) -> None:
     """They need no key and no server, and end without an error."""
     await output_of(script)
