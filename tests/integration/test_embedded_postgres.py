@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -221,7 +222,9 @@ def test_a_first_start_that_was_killed_is_repeated(new_dir: Path) -> None:
     assert not (new_dir / "postgres.new").exists()
 
 
-def test_interrupted_while_starting_no_server_stays_behind(data_dir: Path) -> None:
+def test_interrupted_while_starting_no_server_stays_behind(
+    data_dir: Path, ctrl_c_interrupts: None
+) -> None:
     """Ctrl-C while the server is not ready yet, here because it waits for a primary that never comes."""
     cluster = data_dir / "postgres"
     (cluster / "standby.signal").touch()
@@ -239,6 +242,14 @@ def test_interrupted_while_starting_no_server_stays_behind(data_dir: Path) -> No
     until_then.join()
     assert postmaster_of(cluster) is None
     assert not look(data_dir).is_held
+
+
+@pytest.fixture
+def ctrl_c_interrupts() -> Iterator[None]:
+    """Also where this process ignores SIGINT, as one does that a shell's script has put behind itself."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_looking_changes_nothing(new_dir: Path) -> None:
