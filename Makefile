@@ -46,6 +46,10 @@ bench: .venv/bench.stamp ## Measure submit latency and throughput; prints a tabl
 bench-reliability: .venv/bench.stamp ## Measure how soon faults are healed, and what durability costs
 	@.venv/bin/python benchmarks/reliability.py
 
+.PHONY: bench-agentkit
+bench-agentkit: .venv/bench.stamp ## Measure the agent loop beside its peers, and a thousand agents at once
+	@.venv/bin/python benchmarks/agent_loop.py
+
 .PHONY: lock
 lock: .tools/uv.stamp ## Write requirements.lock again (make lock UPGRADE=1: newest versions)
 	@PATH="$$PWD/.tools/bin:$$PATH" "$(pick_python)" tools/lock.py $(if $(UPGRADE),--upgrade)

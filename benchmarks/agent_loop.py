@@ -1,0 +1,148 @@
+"""`make bench-agentkit`: what the agent loop costs beside its peers, and a thousand agents in one process.
+
+All drive the same scripted model over HTTP. The peers have an environment of their own, made by uv from
+`loops/peers.txt`. Prints a table, writes JSON. `--help` shows the options.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+# Last, so that an installed package is never hidden by a folder of its name.
+sys.path += [str(ROOT), str(ROOT / "tests")]
+
+from benchmarks.machine import machine_facts  # noqa: E402  # needs the path
+from benchmarks.results import Results  # noqa: E402
+from benchmarks.table import show  # noqa: E402
+
+REPORTS = Path(__file__).resolve().parent / "reports"
+PEERS = ROOT / ".venv-peers"
+STEPS = 5
+SYSTEMS = ("bare", "ours", "openai_agents", "pydantic_ai")
+NAMES = {
+    "bare": "bare SDK",
+    "ours": "agentkit",
+    "openai_agents": "openai-agents",
+    "pydantic_ai": "pydantic-ai",
+}
+
+
+def main() -> int:
+    options = _options()
+    began, results, machine = datetime.now(UTC), Results(), machine_facts()
+    peers = _peers()
+    for number in range(1, options.rounds + 1):
+        _say(f"round {number} of {options.rounds}")
+        _import_time(results)
+        _one_at_a_time(peers, options.runs, results)
+        _all_at_once(peers, options.agents, options.model_s, results)
+    show(sys.stdout, machine, results.rows(), [])
+    _write(began, machine, options, results)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks/agent_loop.py", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=200, help="runs of five steps, one at a time")
+    parser.add_argument("--agents", type=int, default=1000, help="agents at once")
+    parser.add_argument("--model-s", type=float, default=1.0, help="seconds that the model takes")
+    return parser.parse_args()
+
+
+def _import_time(results: Results) -> None:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    bare = time.perf_counter() - began
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import agentkit"], check=True)
+    took = time.perf_counter() - began - bare
+    results.add("import, beyond the interpreter", NAMES["ours"], "ms", took * 1000)
+
+
+def _one_at_a_time(peers: Path, runs: int, results: Results) -> None:
+    cpu_ms: dict[str, float] = {}
+    for system in SYSTEMS:
+        cost = _run(system, peers, 0.0, runs, 1)
+        steps = runs * STEPS
+        cpu_ms[system] = cost["cpu_s"] * 1000 / steps
+        results.add("one agent: steps a second", NAMES[system], "1/s", steps / cost["wall_s"])
+        results.add("one agent: memory at the end", NAMES[system], "MB", cost["rss_peak_kb"] / 1024)
+    for system in SYSTEMS[1:]:
+        over = cpu_ms[system] - cpu_ms["bare"]
+        results.add("one agent: CPU a step, beyond the client", NAMES[system], "ms", over)
+
+
+def _all_at_once(peers: Path, agents: int, model_s: float, results: Results) -> None:
+    for system in SYSTEMS:
+        cost = _run(system, peers, model_s, agents, agents)
+        took = cost["wall_s"] / (model_s * STEPS)
+        each = (cost["rss_peak_kb"] - cost["rss_before_kb"]) / agents
+        results.add(f"{agents:,} agents: time, ideal is 1", NAMES[system], "×", took)
+        results.add(f"{agents:,} agents: memory each", NAMES[system], "KB", each)
+
+
+def _run(system: str, peers: Path, model_s: float, runs: int, concurrency: int) -> dict[str, float]:
+    python = str(peers) if system in ("openai_agents", "pydantic_ai") else sys.executable
+    with _model(model_s) as url:
+        command = [python, "-m", f"benchmarks.loops.{system}", url, str(runs), str(concurrency)]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True)
+    cost: dict[str, float] = json.loads(done.stdout)
+    return cost
+
+
+@contextmanager
+def _model(delay_s: float) -> Iterator[str]:
+    command = [sys.executable, "-m", "benchmarks.loops.model_server", str(delay_s)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
+        finally:
+            server.terminate()
+
+
+def _peers() -> Path:
+    """The interpreter of the peers' environment, made when it is not there."""
+    python = PEERS / "bin" / "python"
+    uv = ROOT / ".tools" / "bin" / "uv"
+    if not python.exists():
+        _say("installing the peers into .venv-peers")
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        subprocess.run([uv, "venv", "--quiet", "--python", version, PEERS], check=True)
+    wanted = Path(__file__).parent / "loops" / "peers.txt"
+    install = [uv, "pip", "install", "--quiet", "--python", PEERS, "-r", wanted]
+    subprocess.run(install, check=True, env={**os.environ, "VIRTUAL_ENV": ""})
+    return python
+
+
+def _write(
+    began: datetime, machine: dict[str, Any], options: argparse.Namespace, results: Results
+) -> None:
+    report = {
+        "date": began.isoformat(timespec="seconds"),
+        "machine": machine,
+        "options": vars(options),
+        "results": [row.as_json() for row in results.rows()],
+    }
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    file = REPORTS / f"agent-loop-{began:%Y-%m-%dT%H%M%SZ}.json"
+    file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    _say(f"written: {file}")
+
+
+def _say(text: str) -> None:
+    print(f"→ {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
