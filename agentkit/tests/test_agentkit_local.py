@@ -14,6 +14,9 @@ from agentkit.llm.llama import weights_path
 from agentkit.messages import Message, ToolMessage, ToolSpec, UserMessage
 from agentkit.tools.builtin import calculator, current_time
 
+# It loads 100 MB of weights and computes for half a minute.
+pytestmark = pytest.mark.integration
+
 GOAL = "What is 17 * 23?"
 
 

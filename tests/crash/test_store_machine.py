@@ -13,6 +13,9 @@ from twin_stores import START, Twins, memory_side, postgres_side
 
 from ops_core.testing import FrozenClock
 
+# Half of it needs a server, and all of it half a minute.
+pytestmark = pytest.mark.integration
+
 
 def profile(short: int, full: int) -> settings:
     return settings(
