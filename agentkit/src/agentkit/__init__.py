@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agentkit.llm import LlmClient, ModelSettings, RetryPolicy
     from agentkit.llm.local import LocalLlm
     from agentkit.llm.openai import OpenAiClient
+    from agentkit.mcp import McpClient, McpServer
     from agentkit.memory import ShortTermMemory
     from agentkit.planning import ReActPlanner, SimplePlanner
     from agentkit.security import AllowList, SecurityManager
@@ -31,6 +32,8 @@ _HOMES = {
     "Limits": "agentkit.limits",
     "LlmClient": "agentkit.llm",
     "LocalLlm": "agentkit.llm.local",
+    "McpClient": "agentkit.mcp",
+    "McpServer": "agentkit.mcp",
     "ModelSettings": "agentkit.llm",
     "OpenAiClient": "agentkit.llm.openai",
     "ReActPlanner": "agentkit.planning",
@@ -57,6 +60,8 @@ __all__ = [
     "Limits",
     "LlmClient",
     "LocalLlm",
+    "McpClient",
+    "McpServer",
     "ModelSettings",
     "OpenAiClient",
     "ReActPlanner",

@@ -12,13 +12,15 @@
     │   ├── BadRequest             the request can never work as it is
     │   ├── ContextTooLong         the conversation no longer fits into the model
     │   └── Refused                the provider's policy refused the request
+    ├── McpError               an MCP server, or the way to it
     └── LimitExceeded          nobody: the run reached a limit its operator set
 
 `type` is the stable name on the wire. `retryable` says whether the same thing, done again a little
 later, can work. Messages say what to do next and never contain a key. What a model can repair by
 itself (bad arguments, a denied or failing tool) is an observation, not an exception.
 
-`FailedBeforeEffect` stands beside the tree: tools raise it, and no caller of agentkit sees it.
+`FailedBeforeEffect` and `ToolFailed` stand beside the tree: tools raise them, and no caller of
+agentkit sees them.
 """
 
 from __future__ import annotations
@@ -44,6 +46,13 @@ class FailedBeforeEffect(Exception):
     """A tool raises it to say: it failed, and nothing happened; it may be tried again.
 
     Of an unsafe tool, any other exception leaves open whether the effect took place.
+    """
+
+
+class ToolFailed(Exception):
+    """A tool raises it to tell the model in its own words that it failed, and what came of it.
+
+    The text is the whole observation. Nothing is in doubt afterwards, also of an unsafe tool.
     """
 
 
@@ -123,6 +132,19 @@ class Refused(ProviderError):
     """The provider's policy refused to process the request."""
 
     type = "refused"
+
+
+class McpError(AgentError):
+    """An MCP server did not do what it was asked; `before_effect` says that it never began."""
+
+    type = "mcp_error"
+
+    def __init__(
+        self, message: str, *, before_effect: bool = False, retryable: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.before_effect = before_effect
+        self.retryable = retryable
 
 
 class LimitExceeded(AgentError):

@@ -163,11 +163,15 @@ Message: TypeAlias = SystemMessage | UserMessage | AssistantMessage | ToolMessag
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """What a model is told of a tool; `parameters` is the JSON Schema of its arguments."""
+    """What a model is told of a tool; `parameters` is the JSON Schema of its arguments.
+
+    `label` says who wrote the description and the schema.
+    """
 
     name: str
     description: str
     parameters: dict[str, Any]
+    label: Label = Label("operator")
 
 
 @dataclass(frozen=True, slots=True)

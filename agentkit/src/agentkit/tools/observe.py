@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from agentkit.context import RunContext
-from agentkit.errors import FailedBeforeEffect
+from agentkit.errors import FailedBeforeEffect, ToolFailed
 from agentkit.messages import ToolCall, ToolMessage
-from agentkit.tools.tool import TimedOut, Tool
+from agentkit.tools.tool import TimedOut, Tool, bounded
 
 _LONGEST_QUOTE = 200
 
@@ -25,6 +25,8 @@ async def observe(
         return ToolMessage(call.id, call.tool, await tool.call(keywords, context))
     except FailedBeforeEffect as error:
         return failed(call, f"{call.tool} failed and had no effect: {_quoted(error)}.")
+    except ToolFailed as error:
+        return failed(call, bounded(str(error), tool.max_output))
     except TimedOut as error:
         problem = str(error)
     except asyncio.CancelledError:

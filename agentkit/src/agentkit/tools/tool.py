@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
@@ -30,23 +30,33 @@ class TimedOut(Exception):
     """A call took longer than its tool's `timeout_s`, and was cancelled."""
 
 
+class Arguments(Protocol):
+    """Checks what a model gave for a tool that is not described by a pydantic model."""
+
+    def parse(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The function's keyword arguments. Raises InvalidArguments."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A function with what surrounds it. Made by `@tool`.
 
     A sync function runs in a thread, so it never blocks the event loop; on a timeout that thread
     cannot be stopped and goes on by itself. `retries` repeats a call that raised.
-    `context_parameter` is the parameter that gets the `RunContext`; the model does not see it.
+    `context_parameter` is the parameter that gets the `RunContext`, `key_parameter` the one that
+    gets the idempotency key of the call alone (None outside of a run); the model sees neither.
     """
 
     function: Callable[..., Any]
     spec: ToolSpec
-    arguments: type[BaseModel]
+    arguments: type[BaseModel] | Arguments
     effect: Effect = "unsafe"
     timeout_s: float = 30.0
     max_output: int = DEFAULT_MAX_OUTPUT
     retries: int = 0
     context_parameter: str | None = None
+    key_parameter: str | None = None
 
     def __post_init__(self) -> None:
         if self.retries and self.effect == "unsafe":
@@ -77,6 +87,8 @@ class Tool:
 
     def parse(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The function's keyword arguments. Raises InvalidArguments, naming each wrong one."""
+        if not isinstance(self.arguments, type):
+            return self.arguments.parse(arguments)
         try:
             parsed = self.arguments.model_validate(arguments)
         except ValidationError as error:
@@ -95,6 +107,9 @@ class Tool:
                 async with RunContext(InMemoryJournal(), "1/tool/1") as alone:
                     return await self.call(keywords, alone)
             keywords = {**keywords, self.context_parameter: context}
+        if self.key_parameter is not None:
+            key = None if context is None else context.idempotency_key
+            keywords = {**keywords, self.key_parameter: key}
         deadline = PausableTimeout(self.timeout_s)
         if context is not None:
             context.timed_by(deadline)

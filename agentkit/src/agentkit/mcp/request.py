@@ -1,0 +1,97 @@
+"""One request to a server: made in the task of its session, awaited in another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from agentkit.errors import McpError
+from agentkit.mcp.http import Sending, sending
+from agentkit.mcp.remarks import Remarks
+
+if TYPE_CHECKING:
+    import anyio
+    from mcp import Client
+    from mcp.shared.exceptions import MCPError
+
+T = TypeVar("T")
+
+_LONGEST_QUOTE = 500
+
+
+class Request(Generic[T]):
+    """What is asked, and the answer to come. Raises McpError only."""
+
+    def __init__(
+        self, server: str, ask: Callable[[Client], Awaitable[T]], remarks: Remarks
+    ) -> None:
+        self._server = server
+        self._ask = ask
+        self._remarks = remarks
+        self._scope: anyio.CancelScope | None = None
+        self._answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    async def answered(self, timeout_s: float) -> T:
+        """The answer. Who stops waiting for it takes the request back."""
+        timeout = asyncio.timeout(timeout_s)
+        try:
+            async with timeout:
+                return await self._answer
+        except TimeoutError:
+            raise McpError(f"{self._server} did not answer within {timeout_s:g} s.") from None
+        finally:
+            self._answer.cancel()
+            if self._scope is not None:
+                self._scope.cancel()
+
+    async def make(self, client: Client) -> None:
+        """Ask the server, in a task of the session's."""
+        import anyio
+
+        way = Sending()
+        sending.set(way)
+        with anyio.CancelScope() as self._scope:
+            try:
+                if not self._answer.done():
+                    self._settle(await self._ask(client))
+            # Protects the session: who waits for the answer is told instead.
+            except Exception as error:  # noqa: BLE001
+                self.fail(self._told(error, way))
+            finally:
+                self.fail(McpError(f"The connection to {self._server} broke during the call."))
+
+    def fail(self, error: McpError) -> None:
+        """There will be no answer."""
+        if not self._answer.done():
+            self._answer.set_exception(error)
+
+    def _settle(self, answer: T) -> None:
+        if not self._answer.done():
+            self._answer.set_result(answer)
+
+    def _told(self, error: Exception, way: Sending) -> McpError:
+        from mcp.shared.exceptions import MCPError
+
+        if isinstance(error, McpError):
+            return error
+        if way.refused is not None:
+            return McpError(
+                f"{self._server} refused the request: {way.refused}.", before_effect=True
+            )
+        if isinstance(error, MCPError):
+            return self._answered_with(error)
+        what = self._remarks.blotted(f"{type(error).__name__}: {error}")[:_LONGEST_QUOTE]
+        return McpError(f"{self._server} gave an answer that cannot be read ({what}).")
+
+    def _answered_with(self, error: MCPError) -> McpError:
+        import mcp_types
+
+        if error.code == mcp_types.CONNECTION_CLOSED:
+            return McpError(f"The connection to {self._server} broke during the call.")
+        # These say that the request itself was wrong: nothing was begun for it.
+        refused = error.code in (mcp_types.METHOD_NOT_FOUND, mcp_types.INVALID_PARAMS)
+        what = self._remarks.blotted(error.message)[:_LONGEST_QUOTE]
+        return McpError(
+            f"{self._server} answered with error {error.code}: {what}", before_effect=refused
+        )
