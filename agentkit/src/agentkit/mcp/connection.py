@@ -154,7 +154,10 @@ class Connection:
             try:
                 while True:
                     request = await self._requests.get()
-                    work.start_soon(request.make, client)
+                    if lost.is_set():
+                        request.fail(self._unavailable())
+                    else:
+                        work.start_soon(request.make, client)
             finally:
                 # From here on, who comes waits for the next attempt.
                 self._state = "waiting"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _SESSION = "mcp-session-id"
 
+_FORGOTTEN = (400, 404)
+"""What servers answer to a session that they do not know; the protocol says 404, not all do."""
+
 
 class Sending:
     """What became of one request on its way; `refused` says why it cannot have had an effect."""
@@ -62,7 +65,7 @@ def _watched(server: McpServer, remarks: Remarks, lost: asyncio.Event) -> httpx2
                 return httpx2.Response(503, request=request)
             if 400 <= response.status_code < 500:
                 _refused(f"it answered HTTP {response.status_code}", remarks)
-                if response.status_code == 404 and _SESSION in request.headers:
+                if response.status_code in _FORGOTTEN and _SESSION in request.headers:
                     lost.set()
             elif response.status_code >= 500:
                 remarks.add(f"\nHTTP {response.status_code}")

@@ -59,7 +59,7 @@ class Request(Generic[T]):
             except Exception as error:  # noqa: BLE001
                 self.fail(self._told(error, way))
             finally:
-                self.fail(McpError(f"The connection to {self._server} broke during the call."))
+                self.fail(self._broke(way))
 
     def fail(self, error: McpError) -> None:
         """There will be no answer."""
@@ -76,19 +76,22 @@ class Request(Generic[T]):
         if isinstance(error, McpError):
             return error
         if way.refused is not None:
-            return McpError(
-                f"{self._server} refused the request: {way.refused}.", before_effect=True
-            )
+            return self._broke(way)
         if isinstance(error, MCPError):
-            return self._answered_with(error)
+            return self._answered_with(error, way)
         what = self._remarks.blotted(f"{type(error).__name__}: {error}")[:_LONGEST_QUOTE]
         return McpError(f"{self._server} gave an answer that cannot be read ({what}).")
 
-    def _answered_with(self, error: MCPError) -> McpError:
+    def _broke(self, way: Sending) -> McpError:
+        if way.refused is None:
+            return McpError(f"The connection to {self._server} broke during the call.")
+        return McpError(f"{self._server} refused the request: {way.refused}.", before_effect=True)
+
+    def _answered_with(self, error: MCPError, way: Sending) -> McpError:
         import mcp_types
 
         if error.code == mcp_types.CONNECTION_CLOSED:
-            return McpError(f"The connection to {self._server} broke during the call.")
+            return self._broke(way)
         # These say that the request itself was wrong: nothing was begun for it.
         refused = error.code in (mcp_types.METHOD_NOT_FOUND, mcp_types.INVALID_PARAMS)
         what = self._remarks.blotted(error.message)[:_LONGEST_QUOTE]

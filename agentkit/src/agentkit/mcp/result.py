@@ -29,7 +29,7 @@ def result_of(answer: CallToolResult) -> McpResult:
     """The SDK's result as ours."""
     texts = [text_of(block) for block in answer.content]
     structured = answer.structured_content
-    if structured is not None and not any(_is_json(text, structured) for text in texts):
+    if structured is not None and not _is_said(texts, structured):
         texts.append(json.dumps(structured, ensure_ascii=False))
     text = "\n".join(texts) or "(done, no output)"
     return McpResult(text, structured, answer.is_error)
@@ -63,6 +63,16 @@ def _noted(text: str) -> str:
 
 def _size(base64: str) -> int:
     return len(base64) * 3 // 4
+
+
+def _is_said(texts: list[str], value: Any) -> bool:
+    """Whether a model reads the value already: whole, or the parts of an object one by one."""
+    if any(text == value or _is_json(text, value) for text in texts):
+        return True
+    parts = value.values() if isinstance(value, dict) else ()
+    return bool(parts) and all(
+        any(text == part or _is_json(text, part) for text in texts) for part in parts
+    )
 
 
 def _is_json(text: str, value: Any) -> bool:
