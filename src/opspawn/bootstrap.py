@@ -199,7 +199,7 @@ async def _run_agents(
     parts: Parts, service: TaskService, stop: asyncio.Event, *, isolate: Isolate | None
 ) -> None:
     # Imported here: no other process imports agents and SDKs.
-    from opspawn.worker import ToolError, run_worker
+    from opspawn.worker import McpConfigError, ToolError, run_worker
 
     # A pool of its own: slow requests at a door of the same process must not hold up a heartbeat.
     database = Database(parts.url, pool_size=parts.settings.database_pool)
@@ -210,6 +210,9 @@ async def _run_agents(
         )
     except ToolError as error:
         raise StartError(f"OPSPAWN_TOOLS: {error}") from None
+    except McpConfigError as error:
+        lines = str(error).splitlines()
+        raise StartError("\n".join(f"OPSPAWN_MCP_SERVERS: {line}" for line in lines)) from None
     except StoreUnavailable as error:  # only before its first claim: later it waits
         raise StartError(_explained(error, parts.direct_url)) from None
     finally:

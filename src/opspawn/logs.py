@@ -9,7 +9,7 @@ import structlog
 from opspawn.settings import Settings
 
 #: Libraries that repeat as errors what we report ourselves when it matters.
-_TALKATIVE: Final = ("pika", "dramatiq", "alembic")
+_TALKATIVE: Final = ("pika", "dramatiq", "alembic", "mcp")
 
 #: What every line carries, whoever wrote it.
 _STAMPS: Final[list[structlog.typing.Processor]] = [

@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     agent_max_steps: int = Field(20, ge=1, le=1000)
     agent_max_tokens: int = Field(200_000, ge=1)
     tools: str = ""
+    mcp_servers: Path | None = None
 
     # Workers and dispatcher.
     worker_queues: str = "default"
@@ -203,6 +204,12 @@ def _line(error: "ErrorDetails") -> str:
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment with changes: what a process that it starts needs to be set up like it."""
     return {**os.environ, **changes}
+
+
+def variables() -> dict[str, str]:
+    """What a configuration file may refer to: the environment, and `.env` behind it."""
+    behind = {key: value for key, value in dotenv_values(".env").items() if value is not None}
+    return {**behind, **os.environ}
 
 
 def unknown_keys() -> list[str]:

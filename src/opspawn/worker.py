@@ -11,11 +11,13 @@ from ops_core.queue.isolation import Isolate
 from ops_core.queue.worker import Worker
 from opspawn.agents.contract import AGENT_RUN
 from opspawn.agents.handler import AgentHandler, Submit
+from opspawn.agents.mcp_servers import McpConfigError
+from opspawn.agents.mcp_tools import McpTools
 from opspawn.agents.providers import Providers, default_choice
 from opspawn.agents.toolbox import ToolError, load
 from opspawn.settings import Settings
 
-__all__ = ["ToolError", "default_choice", "run_worker"]
+__all__ = ["McpConfigError", "ToolError", "default_choice", "run_worker"]
 
 
 async def run_worker(
@@ -28,14 +30,16 @@ async def run_worker(
     *,
     isolate: Isolate | None,
 ) -> None:
-    """Runs tasks until `stop` is set, then drains. Raises `ToolError` for a tool that cannot be used.
+    """Runs tasks until `stop` is set, then drains. Raises `ToolError` for a tool that cannot be used, and
+    `McpConfigError` for a file of MCP servers that cannot.
 
     `isolate` starts the process that runs suspects. None: this is that process, and ends by itself too.
     """
     tools = load(settings.tool_names)
+    mcp = McpTools(settings)
     providers = Providers(settings)
     providers.warm_up()
-    handler = AgentHandler(settings, providers, tools, submit)
+    handler = AgentHandler(settings, providers, tools, submit, mcp=mcp)
     profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
     alone = isolate is None
     worker = Worker(
@@ -51,6 +55,7 @@ async def run_worker(
         isolate=isolate,
     )
     try:
-        await (run_alone(worker, stop) if alone else worker.run(stop))
+        async with mcp:
+            await (run_alone(worker, stop) if alone else worker.run(stop))
     finally:
         await providers.close()

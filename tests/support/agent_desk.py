@@ -22,6 +22,7 @@ from ops_core.testing import FrozenClock, MemoryStore
 from ops_core.writer import StepWriter
 from opspawn.agents.contract import AGENT_RUN, TASK_TYPES
 from opspawn.agents.handler import AgentHandler
+from opspawn.agents.mcp_tools import McpTools
 from opspawn.settings import Settings
 
 
@@ -50,6 +51,7 @@ class AgentDesk:
         builtin = (calculator, current_time, ask_user, sleep, run_tasks)
         self.tools = {tool.name: tool for tool in (*builtin, *tools)}
         self.settings = Settings(_env_file=None, llm_provider="local")
+        self.mcp: McpTools | None = None
 
     async def submit(self, goal: str = "Do it.", **config: Any) -> str:
         data = {"goal": goal, **({"agent_config": config} if config else {})}
@@ -66,7 +68,9 @@ class AgentDesk:
     ) -> ScriptedLlm:
         """Claims the next task and runs it as far as it goes; returns the model that it asked."""
         providers = ScriptedProviders(script, default_model)
-        handler = AgentHandler(self.settings, providers, self.tools, self.service.submit)
+        handler = AgentHandler(
+            self.settings, providers, self.tools, self.service.submit, mcp=self.mcp
+        )
         profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
         await self._workers.beat(worker, ["default"], slots=1, running=0, profile=profile)
         [task] = await self._workers.claim(worker, ["default"], 1)
@@ -97,6 +101,10 @@ class AgentDesk:
 
     async def log(self, task_id: str) -> list[Event]:
         return await self._tasks.log("default", task_id)
+
+    async def count(self, task_id: str, kind: str) -> int:
+        """How many events of this type there are."""
+        return sum(event.type == kind for event in await self.log(task_id))
 
     async def seq_of(self, task_id: str, kind: str) -> int:
         """Of the first event of this type."""

@@ -29,6 +29,7 @@ from ops_core.step import JOURNAL_VERSION
 from ops_core.task import JsonObject, Task
 from opspawn.agents import toolbox
 from opspawn.agents.journal import TaskJournal
+from opspawn.agents.mcp_tools import McpTools
 from opspawn.agents.providers import ModelClients, default_choice
 from opspawn.settings import Settings
 
@@ -71,12 +72,14 @@ class AgentHandler:
         submit: Submit,
         *,
         journal: MakeJournal = TaskJournal,
+        mcp: McpTools | None = None,
     ) -> None:
         self._settings = settings
         self._providers = providers
         self._tools = tools
         self._submit = submit
         self._journal = journal
+        self._mcp = mcp
 
     @property
     def pins(self) -> tuple[str, ...]:
@@ -95,7 +98,8 @@ class AgentHandler:
     async def run(self, task: Task, log: TaskLog) -> JsonObject:
         """The agent's answer: `{"output", "structured", "artifacts"}`. Raises `TaskFailed`."""
         try:
-            agent = self._agent(task, self._journal(task, log, self._start_child(task)))
+            journal = self._journal(task, log, self._start_child(task))
+            agent = self._agent(task, journal, await self._known_to(task))
             finished = await _follow(agent, task.input_data["goal"], log)
         except LimitExceeded as error:
             raise TaskFailed(error.type, _with_partial(error)) from error
@@ -121,10 +125,18 @@ class AgentHandler:
 
         return start
 
-    def _agent(self, task: Task, journal: Journal) -> Agent:
+    async def _known_to(self, task: Task) -> Mapping[str, Tool]:
+        """What the task may choose from: the worker's tools, and those of MCP servers that it names."""
+        if self._mcp is None:
+            return self._tools
+        named = task.input_data.get("agent_config", {}).get("tools", ())
+        theirs = await self._mcp.named([name for name in named if name not in self._tools])
+        return {**theirs, **self._tools}
+
+    def _agent(self, task: Task, journal: Journal, known: Mapping[str, Tool]) -> Agent:
         settings = self._settings
         config: dict[str, Any] = task.input_data.get("agent_config", {})
-        tools = toolbox.chosen(self._tools, config.get("tools", toolbox.DEFAULT))
+        tools = toolbox.chosen(known, config.get("tools", toolbox.DEFAULT))
         provider = config.get("llm_provider") or default_choice(settings).provider
         profile = AgentProfile(
             name="default",

@@ -6,10 +6,12 @@ from pathlib import Path
 from agentkit.tools import Tool
 from ops_core.errors import TaskNotFound
 from opspawn.agents import toolbox
+from opspawn.agents.mcp_servers import McpConfigError
+from opspawn.agents.mcp_tools import McpTools
 from opspawn.cli.exits import COMPLETED, FAILED, REFUSED, UNAVAILABLE, USAGE, CommandError
 from opspawn.cli.process import say
 from opspawn.cli.text import plain, print_line
-from opspawn.replay import Difference, Recording, RecordingError, load, replay
+from opspawn.replay import Difference, Recording, RecordingError, Replayed, load, replay
 from opspawn.replay import save as write
 from opspawn.replay.database import NoDatabase, recorded
 from opspawn.settings import Settings
@@ -21,7 +23,7 @@ def replayed(settings: Settings, source: str, save: Path | None) -> int:
     if save is not None:
         _save(recording, save)
     try:
-        done = asyncio.run(replay(recording, _tools(settings)))
+        done = asyncio.run(_replay(settings, recording))
     except Difference as difference:
         print_line(f"{recording.task_id}: {difference.where} differs")
         print_line(f"  expected: {plain(difference.expected)}")
@@ -29,6 +31,16 @@ def replayed(settings: Settings, source: str, save: Path | None) -> int:
         return FAILED
     print_line(f"{recording.task_id}: no difference in {done.steps} steps, up to {done.end}.")
     return COMPLETED
+
+
+async def _replay(settings: Settings, recording: Recording) -> Replayed:
+    tools = _tools(settings)
+    try:
+        mcp = McpTools(settings)
+    except McpConfigError as error:
+        raise CommandError(f"OPSPAWN_MCP_SERVERS: {error}", USAGE) from None
+    async with mcp:
+        return await replay(recording, tools, mcp)
 
 
 def _recording(settings: Settings, source: str) -> Recording:

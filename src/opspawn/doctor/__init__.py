@@ -1,6 +1,6 @@
 """Checks what Opspawn needs on this machine: one finding for each, with the remedy.
 
-The checks run at the same time, each in a thread that is given up after three seconds: a frozen
+The checks run at the same time, each in a thread that is given up after some seconds: a frozen
 database or a firewall that swallows packets must not freeze the doctor. No finding has a secret.
 """
 
@@ -12,12 +12,15 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from opspawn.doctor import machine, providers, servers
+from opspawn.doctor import machine, mcp, providers, servers
 from opspawn.doctor.check_error import CheckError
 from opspawn.settings import Settings, SettingsError, load, unknown_keys
 
 #: Seconds after which a check counts as failed.
 PATIENCE_S: Final = 3.0
+
+#: The same for MCP servers, some of which are programs that have to be started first.
+MCP_PATIENCE_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,14 @@ def examine() -> list[Finding]:
             "gRPC port": lambda: servers.grpc_port(settings),
         }
     )
+    path = settings.mcp_servers
+    if path is not None:
+        findings += _all({"MCP servers": lambda: mcp.mcp_servers(path)}, MCP_PATIENCE_S)
     secrets = list(_secrets(settings))
     return [Finding(f.what, f.ok, _scrubbed(f.words, secrets)) for f in findings]
 
 
-def _all(checks: Mapping[str, Check]) -> list[Finding]:
+def _all(checks: Mapping[str, Check], patience_s: float = PATIENCE_S) -> list[Finding]:
     found: dict[str, Finding] = {}
     threads = [
         threading.Thread(target=_one, args=(what, check, found), daemon=True)
@@ -64,10 +70,10 @@ def _all(checks: Mapping[str, Check]) -> list[Finding]:
     ]
     for thread in threads:
         thread.start()
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + patience_s
     for thread in threads:
         thread.join(max(0.0, deadline_s - time.monotonic()))
-    late = f"no answer within {PATIENCE_S:.0f} s: is it frozen, or behind a firewall?"
+    late = f"no answer within {patience_s:.0f} s: is it frozen, or behind a firewall?"
     return [found.get(what, Finding(what, False, late)) for what in checks]
 
 

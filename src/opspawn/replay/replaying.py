@@ -12,6 +12,7 @@ from agentkit.tools import Tool
 from ops_core.errors import TaskFailed
 from ops_core.log import Event, EventType
 from opspawn.agents.handler import AgentHandler
+from opspawn.agents.mcp_tools import McpTools
 from opspawn.agents.providers import DEFAULT_MODELS
 from opspawn.agents.toolbox import BUILTIN
 from opspawn.replay.difference import Difference, LogEnds, short, told
@@ -38,11 +39,18 @@ def check(path: str | Path, tools: Iterable[Tool] = ()) -> Replayed:
     return asyncio.run(replay(load(Path(path)), known))
 
 
-async def replay(recording: Recording, tools: Mapping[str, Tool]) -> Replayed:
-    """Raises `Difference` where this build leaves the recording."""
+async def replay(
+    recording: Recording, tools: Mapping[str, Tool], mcp: McpTools | None = None
+) -> Replayed:
+    """Raises `Difference` where this build leaves the recording.
+
+    Servers of `mcp` are asked for the tools that the run had, and call none of them.
+    """
     models = _Models(recording)
     tape = Tape(models.log)
-    handler = AgentHandler(recording.settings, models, tools, _no_child, journal=TapeJournal)
+    handler = AgentHandler(
+        recording.settings, models, tools, _no_child, journal=TapeJournal, mcp=mcp
+    )
     unknown = sorted(set(recording.pins) - handler.supports)
     if unknown:
         known = ", ".join(sorted(handler.supports))
