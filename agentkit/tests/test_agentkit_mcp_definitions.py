@@ -63,7 +63,15 @@ def test_a_name_of_a_server_that_could_be_misread_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"command": "x", "url": "http://x"}, {"url": "ftp://x"}, {"command": "x", "max_tools": 0}],
+    [
+        {},
+        {"command": "x", "url": "http://x"},
+        {"url": "ftp://x"},
+        {"command": "x", "max_tools": 0},
+        {"command": "x", "deny": "a*"},
+        {"command": "x", "allow": "a*"},
+        {"command": "x", "args": "a"},
+    ],
 )
 def test_a_server_that_cannot_be_is_refused(options: dict[str, Any]) -> None:
     """One way to reach it, and limits that let something through."""
@@ -103,6 +111,14 @@ def test_a_tool_with_a_schema_that_cannot_be_used_is_left_out(tool: ListedTool, 
     tools.update([tool, listed("b")], cut=False)
     assert ["b"] == [one.tool for one in tools.offered]
     assert why in tools.left_out[0]
+
+
+def test_a_pattern_that_fits_nothing_is_told() -> None:
+    """A misspelt `deny` would let agents have what it was meant to keep from them."""
+    tools = catalog(deny=("wipe_*", "dro"))
+    tools.update([listed("drop"), listed("wipe_all")], cut=False)
+    assert ["drop"] == [one.tool for one in tools.offered]
+    assert ("deny 'dro' fits no tool",) == tools.left_out
 
 
 def test_a_name_that_comes_twice_is_left_out() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from agentkit.errors import McpError
 from agentkit.mcp import McpClient, McpServer
+from agentkit.mcp.http import Sending
 
 TOOLS = {"tools": [{"name": "act", "inputSchema": {"type": "object"}}]}
 
@@ -29,6 +30,8 @@ class CannedServer:
         self.text = "done"
         self.lists_with = 200
         self.headers: list[str] = []
+        self.methods: list[str] = []
+        self.drops_calls = False
         self.calls = 0
         self.port = 0
 
@@ -36,14 +39,19 @@ class CannedServer:
         try:
             while head := (await reader.readuntil(b"\r\n\r\n")).decode():
                 self.headers = head.lower().split("\r\n")
+                self.methods.append(head.partition(" ")[0])
                 length = next(
                     (line for line in self.headers if line.startswith("content-length")), ":0"
                 )
                 body = await reader.readexactly(int(length.partition(":")[2]))
-                status, answer = self.answer(json.loads(body or b"{}"))
+                request = json.loads(body or b"{}")
+                status, answer = self.answer(request)
+                if self.drops_calls and request.get("method") == "tools/call":
+                    return
+                session = "Mcp-Session-Id: s1\r\n" if request.get("method") == "initialize" else ""
                 data = json.dumps(answer).encode() if answer else b""
                 writer.write(
-                    f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
+                    f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{session}"
                     f"Content-Length: {len(data)}\r\n\r\n".encode()
                     + data
                 )
@@ -114,6 +122,42 @@ async def test_the_status_says_whether_a_call_is_in_doubt(
     with pytest.raises(McpError, match=why) as error:
         await client.call("canned", "act", {})
     assert (before_effect, 1) == (error.value.before_effect, canned.calls)
+
+
+async def test_a_connection_that_breaks_under_a_call_leaves_it_in_doubt(
+    client: McpClient, canned: CannedServer
+) -> None:
+    """It was sent once, and the session is still good."""
+    await client.connect()
+    canned.drops_calls = True
+    with pytest.raises(McpError) as error:
+        await client.call("canned", "act", {})
+    assert (False, 1) == (error.value.before_effect, canned.calls)
+    canned.drops_calls = False
+    assert "done" == (await client.call("canned", "act", {})).text
+    assert 1 == client.status()[0].attempts
+
+
+def test_only_a_first_message_that_stays_alone_can_be_refused() -> None:
+    """A stream that breaks and cannot be asked for again does not undo what was begun."""
+    alone, followed, later = Sending(), Sending(), Sending()
+    alone.begin()
+    alone.refuse("no")
+    followed.begin()
+    followed.refuse("no")
+    followed.begin()
+    later.begin()
+    later.begin()
+    later.refuse("no")
+    assert ("no", None, None) == (alone.refused, followed.refused, later.refused)
+
+
+async def test_leaving_the_client_ends_the_session(canned: CannedServer) -> None:
+    """The server need not keep it until it is forgotten."""
+    server = McpServer(name="canned", url=f"http://127.0.0.1:{canned.port}/mcp")
+    async with McpClient([server]) as client:
+        await client.call("canned", "act", {})
+    assert "DELETE" == canned.methods[-1]
 
 
 async def test_an_answer_without_an_end_is_not_read(

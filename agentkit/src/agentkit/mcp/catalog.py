@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from agentkit.mcp.definition import Definition, LeftOut, defined
@@ -54,10 +54,11 @@ class Catalog:
             raise LeftOut("its definition has changed since it was given to this agent")
         return found
 
-    def update(self, listed: Iterable[ListedTool], *, cut: bool) -> None:
+    def update(self, listed: Sequence[ListedTool], *, cut: bool) -> None:
         """Take over a new list; `cut` says that the server has more."""
         definitions: dict[str, Definition] = {}
         reasons = [f"only the first {self._server.max_tools} tools were read"] if cut else []
+        reasons += self._server.idle_patterns([one.name for one in listed])
         for one in listed:
             if not self._server.offers(one.name):
                 continue

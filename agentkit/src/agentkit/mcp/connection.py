@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 _LONGEST_ERROR = 500
 
+_GOODBYE_S = 5.0
+"""What ending a session may take; a server that has stalled is not waited for longer."""
+
 _REFRESH_S = 1.0
 """Between two looks at the tools of a server that says again and again that they have changed."""
 
@@ -50,6 +53,7 @@ class Connection:
         self._requests: asyncio.Queue[Request[Any]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._scope: anyio.CancelScope | None = None
+        self._lost = asyncio.Event()
         self._stopping = asyncio.Event()
         self._outcome: asyncio.Future[None] | None = None
         self._failed = False
@@ -94,9 +98,10 @@ class Connection:
         return await asked.answered(self.server.call_timeout_s)
 
     async def stop(self) -> None:
-        """End the session, and with it a process of ours."""
+        """End the session in order, and with it a process of ours."""
         self._stopping.set()
-        if self._scope is not None:
+        self._lost.set()
+        if self._scope is not None and self._state != "connected":
             self._scope.cancel()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
@@ -123,29 +128,31 @@ class Connection:
         """Connect, and serve requests until that ends; why it did."""
         import anyio
 
+        ended = f"it did not answer within {self.server.connect_timeout_s:g} s"
         self._scope = anyio.CancelScope()
         self._scope.deadline = anyio.current_time() + self.server.connect_timeout_s
-        lost, changed = asyncio.Event(), asyncio.Event()
+        self._lost, changed = asyncio.Event(), asyncio.Event()
         try:
             with self._scope:
-                async with session(self.server, self._remarks, lost, changed) as client:
+                async with session(self.server, self._remarks, self._lost, changed) as client:
                     await self._look(client)
                     self._scope.deadline = math.inf
                     self._connected(client)
-                    await self._serve(client, lost, changed)
-                return "the connection broke"
+                    await self._serve(client, changed)
+                    ended = "the connection broke"
+                    self._scope.deadline = anyio.current_time() + _GOODBYE_S
         # Protects the client: whatever one server does wrong is its own state, and is tried again.
         except Exception as error:  # noqa: BLE001
             return self._reason(error)
-        return f"it did not answer within {self.server.connect_timeout_s:g} s"
+        return ended
 
-    async def _serve(self, client: Client, lost: asyncio.Event, changed: asyncio.Event) -> None:
+    async def _serve(self, client: Client, changed: asyncio.Event) -> None:
         import anyio
 
         async with anyio.create_task_group() as work:
 
             async def end() -> None:
-                await lost.wait()
+                await self._lost.wait()
                 work.cancel_scope.cancel()
 
             work.start_soon(end)
@@ -154,7 +161,7 @@ class Connection:
             try:
                 while True:
                     request = await self._requests.get()
-                    if lost.is_set():
+                    if self._lost.is_set():
                         request.fail(self._unavailable())
                     else:
                         work.start_soon(request.make, client)

@@ -25,10 +25,25 @@ _FORGOTTEN = (400, 404)
 
 
 class Sending:
-    """What became of one request on its way; `refused` says why it cannot have had an effect."""
+    """What became of one request on its way; `refused` says why it cannot have had an effect.
+
+    Only the first message counts, and only while it is the only one: what comes later in the same
+    task (another round, a cancellation, a broken stream that is asked for again) says nothing of it.
+    """
 
     def __init__(self) -> None:
         self.refused: str | None = None
+        self._messages = 0
+
+    def begin(self) -> None:
+        """A message is about to be sent."""
+        self._messages += 1
+        self.refused = None
+
+    def refuse(self, why: str) -> None:
+        """The message was not taken."""
+        if self._messages == 1:
+            self.refused = why
 
 
 sending: ContextVar[Sending | None] = ContextVar("agentkit_mcp_sending", default=None)
@@ -56,19 +71,22 @@ def _watched(server: McpServer, remarks: Remarks, lost: asyncio.Event) -> httpx2
 
     class Watched(httpx2.AsyncHTTPTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            way = sending.get()
+            if way is not None:
+                way.begin()
+            # An exception would take the other requests of the session along: an answer does not.
             try:
                 response = await super().handle_async_request(request)
             except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
                 lost.set()
-                _refused(f"it cannot be reached ({type(error).__name__})", remarks)
-                # An exception would take the other requests of the session along.
+                _refuse(f"it cannot be reached ({type(error).__name__})", way, remarks)
                 return httpx2.Response(503, request=request)
-            if 400 <= response.status_code < 500:
-                _refused(f"it answered HTTP {response.status_code}", remarks)
-                if response.status_code in _FORGOTTEN and _SESSION in request.headers:
-                    lost.set()
-            elif response.status_code >= 500:
-                remarks.add(f"\nHTTP {response.status_code}")
+            except httpx2.TransportError as error:
+                remarks.add(f"\nthe connection broke ({type(error).__name__})")
+                return httpx2.Response(502, request=request)
+            if response.status_code in _FORGOTTEN and _SESSION in request.headers:
+                lost.set()
+            _note(response.status_code, way, remarks)
             if response.headers.get("content-type", "").startswith("application/json"):
                 response.stream = _bounded(response.stream, server.max_message_bytes)
             return response
@@ -76,11 +94,17 @@ def _watched(server: McpServer, remarks: Remarks, lost: asyncio.Event) -> httpx2
     return Watched()
 
 
-def _refused(why: str, remarks: Remarks) -> None:
+def _note(status: int, way: Sending | None, remarks: Remarks) -> None:
+    if 400 <= status < 500:
+        _refuse(f"it answered HTTP {status}", way, remarks)
+    elif status >= 500:
+        remarks.add(f"\nHTTP {status}")
+
+
+def _refuse(why: str, way: Sending | None, remarks: Remarks) -> None:
     remarks.add(f"\n{why}")
-    request = sending.get()
-    if request is not None:
-        request.refused = why
+    if way is not None:
+        way.refuse(why)
 
 
 def _bounded(stream: Any, max_bytes: int) -> httpx2.AsyncByteStream:

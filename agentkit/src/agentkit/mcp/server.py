@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -66,6 +66,10 @@ class McpServer:
                 f"MCP server {self.name!r}: a name is letters, digits, - and single _ inside, at "
                 "most 32, and begins with a letter."
             )
+        for several in ("args", "allow", "deny"):
+            # A lone string would become its letters, and one of them may be a *.
+            if isinstance(getattr(self, several), str):
+                raise UsageError(f"MCP server {self.name}: {several} is a list, not one string.")
         ways = [self.command, self.url, self.app]
         if sum(way is not None for way in ways) != 1:
             raise UsageError(f"MCP server {self.name}: give it one of command, url and app.")
@@ -83,6 +87,15 @@ class McpServer:
         if self.command is not None:
             return "stdio"
         return "http" if self.url is not None else "memory"
+
+    def idle_patterns(self, tools: Iterable[str]) -> list[str]:
+        """What was written in `allow` or `deny` and fits none of these tools: perhaps misspelt."""
+        return [
+            f"{kind} {pattern!r} fits no tool"
+            for kind, patterns in (("allow", self.allow), ("deny", self.deny))
+            for pattern in patterns
+            if pattern != "*" and not any(fnmatchcase(tool, pattern) for tool in tools)
+        ]
 
     def offers(self, tool: str) -> bool:
         """Whether the operator lets agents have this tool of the server."""
