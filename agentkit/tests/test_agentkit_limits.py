@@ -73,8 +73,8 @@ async def test_seconds_between_steps() -> None:
     llm = ScriptedLlm([slowly])
     error, events = await exceeded(agent(llm, Limits(seconds=10), clock=clock))
     assert "seconds" == error.limit
-    assert ["model_started", "model_replied", "tool_started", "limit_reached"] == [
-        event.kind for event in events
+    assert ["model_replied", "tool_started", "limit_reached"] == [
+        event.kind for event in events[-3:]
     ]
 
 
@@ -196,7 +196,56 @@ async def test_seconds_settle_an_unsafe_call_first() -> None:
     assert "tool_finished" in [event.kind for event in events]
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"seconds": -1.0}, {"tokens": 0}])
+async def test_cost() -> None:
+    """The step that would start above the limit does not start."""
+    llm = ScriptedLlm([looking("a"), looking("b"), answer("never said")])
+    error, _ = await exceeded(agent(llm, Limits(cost_usd=Decimal("0.015"))))
+    assert ("cost", Decimal("0.02")) == (error.limit, error.usage.cost_usd)
+    assert "$0.02 spent, $0.015 allowed." == error.detail
+
+
+async def test_a_price_that_is_not_known_counts_as_reached() -> None:
+    """A limit that cannot be kept is not passed over: the run ends before the next step."""
+    unpriced = call(("record", {"text": "a"}), usage=Usage(60, 40, None))
+    llm = ScriptedLlm([unpriced, answer("never said")])
+    error, _ = await exceeded(agent(llm, Limits(cost_usd=100)))
+    assert ("cost", 1) == (error.limit, len(llm.requests))
+    assert "no known price" in error.detail
+
+
+async def test_a_price_that_is_not_known_matters_only_to_a_limit_on_it() -> None:
+    """Without one, the run goes on."""
+    unpriced = call(("record", {"text": "a"}), usage=Usage(60, 40, None))
+    llm = ScriptedLlm([unpriced, answer("done")])
+    assert "done" == (await agent(llm, Limits()).run("goal")).output
+
+
+async def test_calls_of_one_tool() -> None:
+    """The call that is one too many is not made, and none of its step is."""
+    recording = RecordingTool()
+    both = call(("record", {"text": "b"}), ("record", {"text": "c"}), thought="two more")
+    counting = Agent(
+        ScriptedLlm([looking("a"), both]),
+        tools=[recording.tool],
+        security=AllowList(["record"]),
+        limits=Limits(calls={"record": 2}),
+    )
+    error, events = await exceeded(counting)
+    assert ("calls", ["a"], "two more") == (error.limit, recording.calls, error.partial_output)
+    assert ["model_replied", "limit_reached"] == [event.kind for event in events[-2:]]
+
+
+async def test_a_call_that_cannot_be_made_is_not_counted() -> None:
+    """Wrong arguments and unknown tools reach no tool."""
+    wrong = call(("record", {"txt": "a"}), ("recrod", {"text": "a"}))
+    llm = ScriptedLlm([wrong, looking("a"), answer("done")])
+    assert "done" == (await agent(llm, Limits(calls={"record": 1})).run("goal")).output
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"steps": 0}, {"seconds": -1.0}, {"tokens": 0}, {"cost_usd": 0}, {"calls": {"record": 0}}],
+)
 def test_a_limit_of_nothing_is_refused(wrong: dict[str, Any]) -> None:
     """A limit under which nothing could run is a mistake."""
     with pytest.raises(UsageError, match="above 0"):

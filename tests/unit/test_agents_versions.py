@@ -3,7 +3,6 @@
 import pytest
 
 from agentkit import prompts
-from agentkit.planning import react
 from agentkit.testing import call
 from ops_core.task import Reason, Status
 from opspawn.agents import handler
@@ -15,13 +14,15 @@ pytestmark = pytest.mark.unit
 def newer_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """As after an update of the library that has a second version of the prompt."""
 
-    def read(name: str, version: int) -> str:
-        return "NEWER" if version == 2 else prompts.read_prompt(name, version)
+    old = prompts.read_prompt
 
-    for module in (handler, react):
+    def read(name: str, version: int) -> str:
+        return "NEWER" if version == 2 else old(name, version)
+
+    for module in (handler, prompts):
         monkeypatch.setattr(module, "newest", lambda _name: 2)
     monkeypatch.setattr(handler, "versions", lambda _name: (1, 2))
-    monkeypatch.setattr(react, "read_prompt", read)
+    monkeypatch.setattr(prompts, "read_prompt", read)
 
 
 async def test_a_planner_uses_the_prompt_that_its_task_began_with(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from agentkit.agent import Agent, AgentProfile, RunResult
     from agentkit.context import RunContext
     from agentkit.errors import AgentError, FailedBeforeEffect
+    from agentkit.handoff import handoff
     from agentkit.journal import InMemoryJournal, Journal, Step
     from agentkit.limits import Limits
     from agentkit.llm import LlmClient, ModelSettings, RetryPolicy
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from agentkit.llm.openai import OpenAiClient
     from agentkit.mcp import McpClient, McpServer
     from agentkit.memory import ShortTermMemory
-    from agentkit.planning import ReActPlanner, SimplePlanner
+    from agentkit.planning import PlanExecutePlanner, ReActPlanner, SimplePlanner
+    from agentkit.prompts import Prompt
     from agentkit.security import AllowList, SecurityManager
     from agentkit.tools import Tool, ToolRegistry, tool
 
@@ -36,6 +38,8 @@ _HOMES = {
     "McpServer": "agentkit.mcp",
     "ModelSettings": "agentkit.llm",
     "OpenAiClient": "agentkit.llm.openai",
+    "PlanExecutePlanner": "agentkit.planning",
+    "Prompt": "agentkit.prompts",
     "ReActPlanner": "agentkit.planning",
     "RetryPolicy": "agentkit.llm",
     "RunContext": "agentkit.context",
@@ -46,6 +50,7 @@ _HOMES = {
     "Step": "agentkit.journal",
     "Tool": "agentkit.tools",
     "ToolRegistry": "agentkit.tools",
+    "handoff": "agentkit.handoff",
     "tool": "agentkit.tools",
 }
 
@@ -64,6 +69,8 @@ __all__ = [
     "McpServer",
     "ModelSettings",
     "OpenAiClient",
+    "PlanExecutePlanner",
+    "Prompt",
     "ReActPlanner",
     "RetryPolicy",
     "RunContext",
@@ -74,6 +81,7 @@ __all__ = [
     "Step",
     "Tool",
     "ToolRegistry",
+    "handoff",
     "tool",
 ]
 

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agentkit.boundary import ToolBoundary
+from agentkit.boundary import Scheduled, ToolBoundary
 from agentkit.clock import Clock, SystemClock
-from agentkit.errors import LimitExceeded, UsageError
+from agentkit.context import RunContext, Surroundings
+from agentkit.errors import LimitExceeded, ModelMisbehaved, UsageError
 from agentkit.events import (
     Event,
     Finished,
     FinishReason,
     LimitReached,
+    MemoryUsed,
+    ModelDelta,
     ModelReplied,
     ModelStarted,
+    PlanMade,
+    PromptBuilt,
 )
+from agentkit.feed import Feed
 from agentkit.journal import InMemoryJournal, Journal, Step
 from agentkit.limits import Limits, Meter
-from agentkit.llm import LlmClient, ModelSettings
+from agentkit.llm import LlmClient, ModelRequest, ModelSettings
 from agentkit.memory import Memory, Recorder, ShortTermMemory
-from agentkit.messages import Message, Reply, Stop, Usage
+from agentkit.memory.short_term import estimate_tokens
+from agentkit.messages import Message, Reply, Stop, ToolSpec, Usage
 from agentkit.output import Output, output_spec
 from agentkit.planning import Act, Ask, Finish, Planner, ReActPlanner
-from agentkit.security import AllowList, SecurityManager
+from agentkit.security import AllowList, SecurityManager, Within
 from agentkit.tools import Tool, ToolRegistry
 from agentkit.wire import from_json, to_json
 
@@ -89,40 +97,46 @@ class Agent:
         self.clock = SystemClock() if clock is None else clock
         self.output = None if output is None else output_spec(output)
 
-    async def run(self, goal: str) -> RunResult:
-        """Run to the end and return what it came to.
+    async def run(self, goal: str, *, inside: RunContext | None = None) -> RunResult:
+        """Run to the end and return what it came to; `inside` as for `stream`.
 
         Raises LimitExceeded (with the partial result), ProviderError, ModelMisbehaved, and what
         the journal raises.
         """
-        events = [event async for event in self.stream(goal)]
+        events = [event async for event in self.stream(goal, inside=inside)]
         match events[-1]:
             case Finished(output, steps, usage, reason, structured):
                 return RunResult(output, usage, steps, tuple(events), reason, structured)
             case last:
                 raise AssertionError(f"a run that does not raise ends with Finished, not {last}")
 
-    async def stream(self, goal: str) -> AsyncGenerator[Event, None]:
-        """The loop. Yields events as they happen; the last one is Finished, or it raises."""
-        run = _Run(self, goal)
+    async def stream(
+        self, goal: str, *, deltas: bool = False, inside: RunContext | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """The loop. Yields events as they happen; the last one is Finished, or it raises.
+
+        `deltas` asks for the pieces of each reply, too. `inside` is the tool call that this run is
+        part of: its steps are recorded there, and the run around it holds it to its own limits.
+        """
+        run = _Run(self, goal, deltas, inside)
         try:
             while True:
-                match self.planner.next(run.transcript, run.stop):
+                match self.planner.next(run.transcript, run.stop, self.tools.specs):
                     case Ask() as ask:
                         step = run.meter.open_step()
                         yield ModelStarted(step, self.llm.model)
-                        reply = await run.ask(step, ask)
-                        yield ModelReplied(step, reply)
-                    case Act(calls):
-                        scheduled = run.boundary.schedule(run.meter.steps, calls)
-                        for one in scheduled:
-                            yield one.started
-                        for done in await run.boundary.perform(scheduled):
-                            run.transcript.append(done.observation)
-                            yield done
-                    case Finish(output, reason):
-                        yield run.finished(output, reason)
+                        work = run.ask(step, ask)
+                    case Act() as act:
+                        scheduled = run.boundary.schedule(run.meter.steps, act.calls)
+                        for event in run.announced(act, scheduled):
+                            yield event
+                        work = run.act(scheduled)
+                    case Finish() as end:
+                        yield run.finished(end)
                         return
+                async with aclosing(run.feed.during(work)) as events:
+                    async for event in events:
+                        yield event
         except LimitExceeded as exceeded:
             yield LimitReached(run.meter.steps, exceeded.limit, exceeded.detail)
             raise
@@ -131,40 +145,55 @@ class Agent:
 class _Run:
     """The state of one run of an agent."""
 
-    def __init__(self, agent: Agent, goal: str) -> None:
+    def __init__(self, agent: Agent, goal: str, deltas: bool, inside: RunContext | None) -> None:
         if not goal.strip():
             raise UsageError("The goal is empty: say what the agent should do.")
+        around = None if inside is None else inside.surroundings
         self._agent = agent
-        self._journal = InMemoryJournal() if agent.journal is None else agent.journal
+        self._deltas = deltas
+        self._journal = _journal(agent, inside)
+        self._structured: Any = None
         self.transcript: list[Message] = [
             *agent.planner.open(agent.profile.instructions, goal, agent.tools.specs)
         ]
         self.stop: Stop | None = None
-        self._structured: Any = None
-        self.meter = Meter(agent.limits, agent.clock)
+        self.feed = Feed()
+        self.meter = (
+            Meter(agent.limits, agent.clock)
+            if around is None
+            else around.meter.inner(agent.limits, agent.clock)
+        )
+        # What an agent may do that is called as a tool, the one that calls it may do, too.
+        security = agent.security if around is None else Within(agent.security, around.check)
         self.boundary = ToolBoundary(
             agent.tools,
-            agent.security,
+            security,
             self._journal,
             agent=agent.profile.name,
             goal=goal,
-            deadline=self.meter.deadline,
             clock=agent.clock,
+            surroundings=Surroundings(
+                depth=0 if around is None else around.depth + 1,
+                deltas=deltas,
+                meter=self.meter,
+                tell=self.feed.tell,
+                check=security.check,
+            ),
         )
 
-    async def ask(self, step: int, ask: Ask) -> Reply:
+    async def ask(self, step: int, ask: Ask) -> None:
         """One model call, through the journal; its reply joins the transcript."""
         agent = self._agent
         tools = agent.tools.specs if ask.offer_tools else ()
         output = agent.output if ask.output is None else ask.output
         messages = await agent.memory.window(ask.messages, self._recorder(step))
+        self.feed.tell(_built(step, messages, tools))
+        request = ModelRequest(messages, tools, output, agent.profile.settings)
 
         async def run() -> JsonValue:
             # The limit on seconds may cut the call, never a journal that is writing its record.
             async with self.meter.deadline():
-                return to_json(
-                    await agent.llm.complete(messages, tools, output, agent.profile.settings)
-                )
+                return to_json(await self._reply(step, request))
 
         # A model call is pure but paid: run again only when it is not recorded. Its arguments stay
         # out of the hash, so that a re-rendered prompt does not break a running task.
@@ -176,17 +205,61 @@ class _Run:
         self.transcript.append(reply.message)
         self.stop = reply.stop
         self._structured = reply.structured
-        return reply
+        self.feed.tell(ModelReplied(step, reply))
 
-    def finished(self, output: str, reason: FinishReason) -> Finished:
+    def announced(self, act: Act, scheduled: Sequence[Scheduled]) -> Iterator[Event]:
+        """The events before the calls are made."""
+        if act.plan is not None:
+            yield PlanMade(self.meter.steps, act.plan)
+        for one in scheduled:
+            yield one.started
+
+    async def act(self, scheduled: Sequence[Scheduled]) -> None:
+        """Make the calls; their observations join the transcript in the order of the program."""
+        finished = await self.boundary.perform(scheduled)
+        self.meter.settle(done.usage for done in finished)
+        for done in finished:
+            self.transcript.append(done.observation)
+            self.feed.tell(done)
+
+    def finished(self, end: Finish) -> Finished:
         """The event that ends the run."""
-        structured = self._structured if reason == "answered" else None
-        return Finished(output, self.meter.steps, self.meter.usage, reason, structured)
+        structured = self._structured if end.reason == "answered" else None
+        return Finished(end.output, self.meter.steps, self.meter.usage, end.reason, structured)
+
+    async def _reply(self, step: int, asked: ModelRequest) -> Reply:
+        arguments = (asked.messages, asked.tools, asked.output, asked.settings)
+        if not self._deltas:
+            return await self._agent.llm.complete(*arguments)
+        async with aclosing(self._agent.llm.stream(*arguments)) as items:
+            async for item in items:
+                if isinstance(item, Reply):
+                    return item
+                self.feed.tell(ModelDelta(step, item))
+        raise ModelMisbehaved(f"{self._agent.llm.model}'s stream ended without a reply.")
 
     def _recorder(self, step: int) -> Recorder:
         async def record(name: str, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
-            return await self._journal.record(
+            recorded = await self._journal.record(
                 Step(f"{step}/memory/{name}", "memory", name, None, "pure"), run
             )
+            self.feed.tell(MemoryUsed(step, name))
+            return recorded
 
         return record
+
+
+def _journal(agent: Agent, inside: RunContext | None) -> Journal:
+    if inside is None:
+        return InMemoryJournal() if agent.journal is None else agent.journal
+    if agent.journal is not None:
+        raise UsageError(
+            f"Agent {agent.profile.name} is called as a tool, so it keeps its steps in the journal "
+            "of the run around it: give it no journal of its own."
+        )
+    return inside.inner_journal()
+
+
+def _built(step: int, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> PromptBuilt:
+    tokens = sum(map(estimate_tokens, messages))
+    return PromptBuilt(step, len(messages), tokens, tuple(tool.name for tool in tools))

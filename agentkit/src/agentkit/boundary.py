@@ -9,19 +9,19 @@ journal (a replay that does not match, a run that must stop) and a cancelled run
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never, cast
 
 from agentkit.clock import Clock
-from agentkit.context import RunContext
+from agentkit.context import RunContext, Surroundings
 from agentkit.decisions import Allow, Decision, Deny, NeedApproval
 from agentkit.errors import LimitExceeded
 from agentkit.events import ToolFinished, ToolStarted
 from agentkit.journal import Journal, Step, UnknownOutcome, failure_first
-from agentkit.messages import Effect, ToolCall, ToolMessage
+from agentkit.messages import Effect, ToolCall, ToolMessage, Usage
 from agentkit.security import CallContext, SecurityManager
 from agentkit.tools import InDoubt, InvalidArguments, Tool, ToolRegistry, failed, observe
 from agentkit.wire import from_json, to_json
@@ -36,10 +36,14 @@ _UNSURE = " It may have taken effect all the same: do not repeat it without chec
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the journal records of a call: the observation, and who decided about it."""
+    """What the journal records of a call: the observation, and who decided about it.
+
+    `usage` is what models have used inside the call, so that a replay adds up to the same.
+    """
 
     observation: ToolMessage
     decision: Decision
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +85,32 @@ class ToolBoundary:
         *,
         agent: str,
         goal: str,
-        deadline: Callable[[], AbstractAsyncContextManager[None]],
         clock: Clock,
+        surroundings: Surroundings,
     ) -> None:
         self._tools = tools
         self._security = security
         self._journal = journal
         self._agent = agent
         self._goal = goal
-        self._deadline = deadline
         self._clock = clock
+        self._surroundings = surroundings
+        self._scheduled: Counter[int] = Counter()
 
     def schedule(self, step: int, calls: Sequence[ToolCall]) -> tuple[Scheduled, ...]:
-        """Give each call its path, in program order, and check that it could be made."""
-        return tuple(
+        """Give each call its path, in program order, and check that it could be made.
+
+        Raises LimitExceeded when one is one too many: then none of them is made.
+        """
+        first = self._scheduled[step] + 1  # a plan makes calls several times in one step
+        self._scheduled[step] += len(calls)
+        scheduled = tuple(
             Scheduled(step, f"{step}/tool/{order}", call, self._ready(call))
-            for order, call in enumerate(calls, start=1)
+            for order, call in enumerate(calls, start=first)
         )
+        made = (one.call.tool for one in scheduled if isinstance(one.ready, Ready))
+        self._surroundings.meter.count_calls(made)
+        return scheduled
 
     async def perform(self, scheduled: Sequence[Scheduled]) -> list[ToolFinished]:
         """Make the calls at the same time; what comes back is in program order.
@@ -135,7 +148,7 @@ class ToolBoundary:
             decision = await self._approval(scheduled, decision)
         match decision:
             case Allow():
-                act = partial(self._act, scheduled, ready)
+                act = partial(self._act, scheduled, ready, decision)
                 return await self._record(scheduled, scheduled.effect, decision, act)
             case Deny():
                 return await self._record(
@@ -160,18 +173,25 @@ class ToolBoundary:
         comment = f": {answer['comment']}" if answer.get("comment") else ""
         return Deny(asked.rule, f"a person did not approve it ({asked.question}){comment}")
 
-    async def _act(self, scheduled: Scheduled, ready: Ready) -> ToolMessage:
+    async def _act(self, scheduled: Scheduled, ready: Ready, decision: Decision) -> Outcome:
         """Make the call, within the time of the run. Raises InDoubt, of an unsafe tool only."""
-        began = False
+        call, began = scheduled.call, False
         try:
-            async with self._deadline():
+            async with self._surroundings.meter.deadline():
                 began = True
-                async with RunContext(self._journal, scheduled.path, clock=self._clock) as context:
-                    return await observe(ready.tool, scheduled.call, ready.keywords, context)
+                async with RunContext(
+                    self._journal,
+                    scheduled.path,
+                    clock=self._clock,
+                    call_id=call.id,
+                    surroundings=self._surroundings,
+                ) as context:
+                    seen = await observe(ready.tool, call, ready.keywords, context)
+                return Outcome(seen, decision, context.used)
         except LimitExceeded as error:
             # The doubt is settled first; the next step finds that the time is over.
             if began and scheduled.effect == "unsafe":
-                raise InDoubt(f"{scheduled.call.tool} was cut off: {error.detail}") from error
+                raise InDoubt(f"{call.tool} was cut off: {error.detail}") from error
             raise
 
     async def _record(
@@ -179,7 +199,7 @@ class ToolBoundary:
         scheduled: Scheduled,
         effect: Effect,
         decision: Decision,
-        act: Callable[[], Awaitable[ToolMessage]],
+        act: Callable[[], Awaitable[Outcome]],
     ) -> ToolFinished:
         call = scheduled.call
 
@@ -188,15 +208,15 @@ class ToolBoundary:
 
         async def run() -> JsonValue:
             try:
-                return to_json(Outcome(await act(), decision))
+                return to_json(await act())
             except InDoubt as doubt:
                 raise UnknownOutcome(str(doubt), reported(f"{doubt}.{_UNSURE}", True)) from doubt
 
         arguments: JsonValue = call.arguments if call.malformed is None else call.malformed
         step = Step(scheduled.path, "tool", call.tool, arguments, effect, reported)
-        outcome = from_json(Outcome, await self._journal.record(step, run))
-        return ToolFinished(scheduled.step, call, outcome.observation, outcome.decision)
+        came = from_json(Outcome, await self._journal.record(step, run))
+        return ToolFinished(scheduled.step, call, came.observation, came.decision, came.usage)
 
 
-async def _refused(call: ToolCall, decision: Deny) -> ToolMessage:
-    return failed(call, f"Not called: {decision.reason}.")
+async def _refused(call: ToolCall, decision: Deny) -> Outcome:
+    return Outcome(failed(call, f"Not called: {decision.reason}."), decision)

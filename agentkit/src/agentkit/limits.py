@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
 
 from agentkit.clock import Clock
 from agentkit.errors import LimitExceeded, UsageError
@@ -20,53 +22,98 @@ DEFAULT_STEPS = 20
 class Limits:
     """Limits of one run; None means no limit.
 
-    `steps` counts model calls, `tokens` input plus output of all of them, `seconds` the time this
-    process has spent on the run. `tokens` is checked between steps, so the last reply may go over;
-    `seconds` also interrupts a call that is under way. In a replay, `seconds` counts from the first
-    step that is not recorded: what is recorded is never cut, however long ago or slowly read.
+    `steps` counts model calls, `tokens` input plus output of all of them, `cost_usd` their price,
+    `seconds` the time this process has spent on the run, and `calls` how often each tool named
+    there may be called. `tokens` and `cost_usd` are checked between steps, so the last reply may go
+    over; `seconds` also interrupts a call that is under way. In a replay, `seconds` counts from the
+    first step that is not recorded: what is recorded is never cut, however long ago or slowly read.
+
+    A price that is not known cannot be held against `cost_usd`, so it counts as reached: the run
+    ends before the next step. What agents use that are called as tools counts for `tokens`,
+    `cost_usd` and `seconds`; their steps and calls have limits of their own.
     """
 
     steps: int | None = DEFAULT_STEPS
     seconds: float | None = None
     tokens: int | None = None
+    cost_usd: Decimal | float | None = None
+    calls: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for limit in fields(self):
-            value = getattr(self, limit.name)
+        given = {limit.name: getattr(self, limit.name) for limit in fields(self)}
+        given |= {f"calls[{tool}]": most for tool, most in given.pop("calls").items()}
+        for name, value in given.items():
             if value is not None and value <= 0:
-                raise UsageError(f"Limits({limit.name}={value}): give a number above 0, or None.")
+                raise UsageError(f"Limits({name}={value}): give a number above 0, or None.")
 
 
 class Meter:
-    """What one run has used so far, held against its limits."""
+    """What one run has used so far, held against its limits and those of the run `above` it."""
 
-    def __init__(self, limits: Limits, clock: Clock) -> None:
+    def __init__(self, limits: Limits, clock: Clock, above: Meter | None = None) -> None:
         self.steps = 0
         self.usage = Usage.none()
         self._partial_output = ""
         self._limits = limits
         self._clock = clock
+        self._calls: Counter[str] = Counter()
+        self._above = above
+        self._below: list[Meter] = []
         self._started_s: float | None = None
         self._cut_short = False
+
+    def inner(self, limits: Limits, clock: Clock) -> Meter:
+        """The meter of an agent that is called as a tool; what it uses is held against both."""
+        meter = Meter(limits, clock, self)
+        self._below.append(meter)
+        return meter
+
+    @property
+    def spent(self) -> Usage:
+        """What was used, with what the agents use that are called as tools right now."""
+        return sum((meter.spent for meter in self._below), self.usage)
 
     def open_step(self) -> int:
         """The number of the next step. Raises LimitExceeded when there may be none."""
         limits = self._limits
         if limits.steps is not None and self.steps >= limits.steps:
             raise self._exceeded("steps", f"{self.steps} steps made, {limits.steps} allowed.")
-        used = self.usage.total_tokens
-        if limits.tokens is not None and used >= limits.tokens:
-            raise self._exceeded("tokens", f"{used} tokens used, {limits.tokens} allowed.")
+        self.check()
+        self.steps += 1
+        return self.steps
+
+    def check(self) -> None:
+        """Raise LimitExceeded when this run, or one around it, may spend nothing more."""
+        if self._above is not None:
+            self._above.check()
+        limits, spent = self._limits, self.spent
+        if limits.tokens is not None and spent.total_tokens >= limits.tokens:
+            detail = f"{spent.total_tokens} tokens used, {limits.tokens} allowed."
+            raise self._exceeded("tokens", detail)
+        if limits.cost_usd is not None:
+            self._check_cost(limits.cost_usd, spent.cost_usd)
         # Not before anything was done for real: until then, the step may be a recorded one.
         if self._started_s is not None:
             self._remaining_s()
-        self.steps += 1
-        return self.steps
 
     def count(self, reply: Reply) -> None:
         """Add a reply to what was used; its text is the partial result if the run is cut."""
         self.usage += reply.usage
         self._partial_output = reply.message.text or self._partial_output
+
+    def count_calls(self, tools: Iterable[str]) -> None:
+        """Count calls before they are made. Raises LimitExceeded when one is one too many."""
+        for tool in tools:
+            self._calls[tool] += 1
+            most = self._limits.calls.get(tool)
+            if most is not None and self._calls[tool] > most:
+                raise self._exceeded("calls", f"{tool} was asked for again, {most} calls allowed.")
+
+    def settle(self, used: Iterable[Usage | None]) -> None:
+        """Add what was used inside of calls, which are over, in the order of the program."""
+        self._below.clear()
+        for usage in used:
+            self.usage += usage or Usage.none()
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:
@@ -85,6 +132,16 @@ class Meter:
                 raise self._out_of_time() from None
             raise
 
+    def _check_cost(self, most: Decimal | float, spent: Decimal | None) -> None:
+        if spent is None:
+            raise self._exceeded(
+                "cost",
+                "what was used has no known price, so a limit on the cost cannot be kept: use a "
+                "model whose price is known, or limit tokens instead.",
+            )
+        if spent >= most:
+            raise self._exceeded("cost", f"${spent} spent, ${most} allowed.")
+
     def _remaining_s(self) -> float | None:
         if self._limits.seconds is None:
             return None
@@ -100,4 +157,4 @@ class Meter:
         return self._exceeded("seconds", f"{self._limits.seconds} seconds allowed.")
 
     def _exceeded(self, limit: Limit, detail: str) -> LimitExceeded:
-        return LimitExceeded(limit, detail, self._partial_output, self.usage)
+        return LimitExceeded(limit, detail, self._partial_output, self.spent)

@@ -2,6 +2,7 @@
 
 from agentkit.context.run_context import RunContext
 from agentkit.context.substep import StepFailed
+from agentkit.context.surroundings import Surroundings
 from agentkit.journal import ChildResult
 
-__all__ = ["ChildResult", "RunContext", "StepFailed"]
+__all__ = ["ChildResult", "RunContext", "StepFailed", "Surroundings"]

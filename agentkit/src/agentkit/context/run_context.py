@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 from random import SystemRandom
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
 from agentkit.clock import Clock, SystemClock
+from agentkit.context.inner_journal import InnerJournal
 from agentkit.context.substep import Attempt, inside_step, reported, value_of
+from agentkit.context.surroundings import Surroundings
 from agentkit.errors import UsageError
+from agentkit.events import Event
 from agentkit.journal import ChildResult, Journal, Step, StepKind, failure_first
-from agentkit.messages import Effect
+from agentkit.messages import Effect, Usage
 from agentkit.timeout import PausableTimeout
 from agentkit.wire import from_json
 
@@ -45,11 +48,23 @@ class RunContext:
     something settle, then raises what the journal raised, whatever the tool made of it.
     """
 
-    def __init__(self, journal: Journal, path: str, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        path: str,
+        *,
+        clock: Clock | None = None,
+        call_id: str = "",
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        self.call_id = call_id
+        self.surroundings = surroundings
+        self.used: Usage | None = None
         self._journal = journal
         self._path = path
         self._clock = SystemClock() if clock is None else clock
         self._asked: Counter[StepKind] = Counter()
+        self._inner_runs = 0
         self._timeout: PausableTimeout | None = None
         self._stops: list[BaseException] = []
         self._stopped: list[asyncio.Task[object] | None] = []
@@ -57,6 +72,11 @@ class RunContext:
         self._open = 0
         self._idle = asyncio.Event()
         self._over = False
+
+    @property
+    def step_number(self) -> int:
+        """The step of the run that the call belongs to."""
+        return int(self._path.partition("/")[0])
 
     @property
     def idempotency_key(self) -> str:
@@ -127,6 +147,27 @@ class RunContext:
             raise asyncio.CancelledError  # the timeout's, which the attempt turned into a record
         return value_of(kept)
 
+    def tell(self, event: Event) -> None:
+        """Tell the listeners of the run; a call that is recorded is not run, and tells nothing."""
+        if self.surroundings is not None:
+            self.surroundings.tell(event)
+
+    def count(self, usage: Usage) -> None:
+        """Add what a model has used inside this call to what the run has used."""
+        self.used = (self.used or Usage.none()) + usage
+
+    def inner_journal(self) -> Journal:
+        """The journal for a run of an agent inside this call: a replay finds its steps again."""
+        self._refuse_unless_in_the_call("a run")
+        self._inner_runs += 1
+        prefix = f"{self._path}/run/{self._inner_runs}"
+        return InnerJournal(self._journal, prefix, self._operation, self._paused)
+
+    def ended_by(self, error: BaseException) -> BaseException:
+        """What to raise so that `error` ends the run, whatever surrounds it inside the call."""
+        self._stops.append(error)
+        return _Stopped()
+
     def timed_by(self, timeout: PausableTimeout) -> None:
         """Pause the timeout of the call while it waits."""
         self._timeout = timeout
@@ -145,28 +186,34 @@ class RunContext:
 
     async def _wait(self, kind: StepKind, name: str, arguments: JsonValue) -> JsonValue:
         step = self._next(kind, name, arguments, "pure")
-        with nullcontext() if self._timeout is None else self._timeout.paused():
+        with self._paused():
             async with self._operation():
                 return await self._journal.wait(step)
 
+    def _paused(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._timeout is None else self._timeout.paused()
+
     def _next(self, kind: StepKind, name: str, arguments: JsonValue, effect: Effect) -> Step:
-        if self._over:
-            raise UsageError(f"{name} was asked of the run after the call that it belongs to.")
-        if inside_step.get():
-            self._stops.append(
-                UsageError(
-                    f"{name} was asked inside ctx.step, where a replay would not ask it again."
-                )
-            )
-            raise _Stopped
+        self._refuse_unless_in_the_call(name)
         self._asked[kind] += 1
         path = f"{self._path}/{kind}/{self._asked[kind]}"
         in_doubt = reported if kind == "value" and effect != "pure" else None
         return Step(path, kind, name, arguments, effect, in_doubt)
 
+    def _refuse_unless_in_the_call(self, asked: str) -> None:
+        if self._over:
+            raise UsageError(f"{asked} was asked of the run after the call that it belongs to.")
+        if inside_step.get():
+            self._stops.append(
+                UsageError(
+                    f"{asked} was asked inside ctx.step, where a replay would not ask it again."
+                )
+            )
+            raise _Stopped
+
     @asynccontextmanager
-    async def _operation(self) -> AsyncIterator[None]:
-        """Let what the journal raises out past the tool's own handlers.
+    async def _operation(self, passing: Sequence[BaseException] = ()) -> AsyncIterator[None]:
+        """Let what the journal raises out past the tool's own handlers; `passing` is not its word.
 
         What was stopped, and the body around it, ask nothing more; the other branches of a
         `gather` may, so that the journal sees all that the call waits for.
@@ -182,6 +229,8 @@ class RunContext:
             raise
         # Protects the journal's exception from the tool: it ends the run, whatever kind it is.
         except BaseException as error:
+            if any(error is one for one in passing):
+                raise
             self._stops.append(error)
             self._stopped += [branch, self._body]
             raise _Stopped from error

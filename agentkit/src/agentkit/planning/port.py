@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from agentkit.events import FinishReason
+from agentkit.events import FinishReason, PlannedStep
 from agentkit.messages import Message, Stop, ToolCall, ToolSpec
 from agentkit.output import OutputSpec
 
@@ -25,9 +25,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Make these calls, at the same time."""
+    """Make these calls, at the same time; `plan` is for listeners, when these are its first."""
 
     calls: tuple[ToolCall, ...]
+    plan: tuple[PlannedStep, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,12 @@ class Planner(Protocol):
         """The conversation before the first move."""
         ...
 
-    def next(self, transcript: Sequence[Message], stop: Stop | None) -> Move:
-        """The next move; `stop` says how the last model call ended, None before the first."""
+    def next(
+        self, transcript: Sequence[Message], stop: Stop | None, tools: Sequence[ToolSpec]
+    ) -> Move:
+        """The next move; `stop` says how the last model call ended, None before the first.
+
+        The transcript is what was opened, each reply and each observation, in their order. What it
+        holds need not be shown as it is: the messages of an Ask are the planner's own choice.
+        """
         ...

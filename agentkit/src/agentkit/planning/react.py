@@ -17,7 +17,7 @@ from agentkit.messages import (
 )
 from agentkit.planning.port import Act, Ask, Finish, Move
 from agentkit.planning.verdict import finish
-from agentkit.prompts import newest, read_prompt
+from agentkit.prompts import Prompt, chosen
 
 MAX_SAME_CALLS = 2
 """A call that told the model nothing twice will tell it nothing a third time."""
@@ -27,24 +27,26 @@ class ReActPlanner:
     """Asks the model, makes the calls it wants, shows it the observations, and so on.
 
     A model that wants the same call with the same arguments for the third time is in a loop: the
-    run ends with the reason `repeated_call`, and the third call is not made. `prompt_version` is
-    the newest unless given; raises UsageError, naming those there are, for one there is not.
+    run ends with the reason `repeated_call`, and the third call is not made. `prompt` is words of
+    your own; else `prompt_version` chooses the file, the newest unless given. Raises UsageError,
+    naming those there are, for a version there is not.
     """
 
-    def __init__(self, *, prompt_version: int | None = None) -> None:
-        self.prompt_version = newest("react") if prompt_version is None else prompt_version
-        self._prompt = read_prompt("react", self.prompt_version)
+    def __init__(self, *, prompt: Prompt | None = None, prompt_version: int | None = None) -> None:
+        self._prompt = chosen("react", prompt, prompt_version)
 
     @property
     def pins(self) -> tuple[str, ...]:
-        """The version of its prompt."""
-        return (f"prompt:react@{self.prompt_version}",)
+        """The name and version of its prompt."""
+        return (f"prompt:{self._prompt.name}",)
 
     def open(self, instructions: str, goal: str, tools: Sequence[ToolSpec]) -> tuple[Message, ...]:
         """The instructions followed by how to work with tools, then the goal."""
-        return SystemMessage(f"{instructions}\n\n{self._prompt}"), UserMessage(goal)
+        return SystemMessage(f"{instructions}\n\n{self._prompt.text}"), UserMessage(goal)
 
-    def next(self, transcript: Sequence[Message], stop: Stop | None) -> Move:
+    def next(
+        self, transcript: Sequence[Message], stop: Stop | None, tools: Sequence[ToolSpec] = ()
+    ) -> Move:
         """Calls are made, observations are shown, an answer ends the run."""
         last = transcript[-1]
         if not isinstance(last, AssistantMessage):

@@ -25,7 +25,9 @@ class SimplePlanner:
         """The instructions as they are, then the goal."""
         return SystemMessage(instructions), UserMessage(goal)
 
-    def next(self, transcript: Sequence[Message], stop: Stop | None) -> Move:
+    def next(
+        self, transcript: Sequence[Message], stop: Stop | None, tools: Sequence[ToolSpec] = ()
+    ) -> Move:
         """Ask, then finish."""
         last = transcript[-1]
         if isinstance(last, AssistantMessage):

@@ -8,10 +8,44 @@ What a client renders around one call has none; a recorded reply is never asked 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from agentkit.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Words of your own in place of a file's, under a name with a version, as in `support@3`.
+
+    A run is tied to that name: give other words another version, and keep the old ones for as long
+    as there are runs that began with them.
+    """
+
+    name: str
+    text: str
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise UsageError(f"Prompt {self.name!r}: give a name and a version, as in support@3.")
+        if not self.text.strip():
+            raise UsageError(f"Prompt {self.name}: the text is empty.")
+
+
+def chosen(name: str, prompt: Prompt | None, version: int | None) -> Prompt:
+    """The prompt given, or that version of the file; the newest when neither is.
+
+    Raises UsageError for both, and for a version that there is not.
+    """
+    if prompt is None:
+        version = newest(name) if version is None else version
+        return Prompt(f"{name}@{version}", read_prompt(name, version))
+    if version is not None:
+        raise UsageError(f"Give a prompt of your own or a version of {name!r}, not both.")
+    return prompt
 
 
 @cache

@@ -3,6 +3,7 @@
 from agentkit.decisions import Allow, Decision, Deny, NeedApproval
 from agentkit.security.allow_list import AllowList
 from agentkit.security.port import CallContext, SecurityManager
+from agentkit.security.within import Within
 
 __all__ = [
     "Allow",
@@ -12,4 +13,5 @@ __all__ = [
     "Deny",
     "NeedApproval",
     "SecurityManager",
+    "Within",
 ]

@@ -1,0 +1,27 @@
+"""The run around a call, as far as an agent must know it that runs inside of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from agentkit.decisions import Decision
+from agentkit.events import Event
+from agentkit.limits import Meter
+from agentkit.messages import ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an inner run is held against (`meter`, `check`), and who hears of it (`tell`).
+
+    `check` decides as the run's `SecurityManager` does. `depth` counts the agents that are called
+    one inside the other, from 0 on; `deltas` says whether the listener wants them.
+    """
+
+    depth: int
+    deltas: bool
+    meter: Meter
+    tell: Callable[[Event], None]
+    check: Callable[[ToolCall, Any], Awaitable[Decision]]

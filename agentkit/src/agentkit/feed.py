@@ -1,0 +1,47 @@
+"""Events that come up inside of what the loop awaits: deltas, a memory's doings, other agents'."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any
+
+from agentkit.events import Event
+
+
+class Feed:
+    """Collects what one run tells, and gives it to the run's listener in that order."""
+
+    def __init__(self) -> None:
+        self._told: deque[Event] = deque()
+        self._news = asyncio.Event()
+
+    def tell(self, event: Event) -> None:
+        """Have the listener hear of it, as soon as it listens."""
+        self._told.append(event)
+        self._news.set()
+
+    async def during(self, work: Coroutine[Any, Any, None]) -> AsyncGenerator[Event, None]:
+        """What is told until `work` is over; raises what `work` raises.
+
+        Work whose listener leaves, or is cancelled, is cancelled too, and has ended before this
+        goes on.
+        """
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._news.set())
+        try:
+            while True:
+                while self._told:
+                    yield self._told.popleft()
+                if task.done():
+                    break
+                await self._news.wait()
+                self._news.clear()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+            # What the work raises when it is cancelled says more than the cancellation.
+            if not task.cancelled():
+                task.result()
