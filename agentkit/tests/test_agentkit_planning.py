@@ -16,7 +16,7 @@ from agentkit.messages import (
     UserMessage,
 )
 from agentkit.planning import Act, Ask, Finish, Planner, ReActPlanner, SimplePlanner
-from agentkit.prompts import newest, read_prompt, versions
+from agentkit.prompts import Prompt, newest, read_prompt, versions
 
 PLANNERS = pytest.mark.parametrize("planner", [ReActPlanner(), SimplePlanner()])
 
@@ -44,7 +44,7 @@ def test_a_conversation_opens_with_instructions_and_goal(planner: Planner) -> No
 def test_the_last_word_ends_the_run(planner: Planner, stop: Stop, reason: FinishReason) -> None:
     """Only a message the model ended by itself counts as an answer."""
     transcript = (*planner.open("", "goal", ()), AssistantMessage("2"))
-    assert Finish("2", reason) == planner.next(transcript, stop)
+    assert Finish("2", reason) == planner.next(transcript, stop, ())
 
 
 def test_the_simple_planner_offers_no_tools() -> None:
@@ -97,6 +97,32 @@ def test_a_planner_pins_its_prompt() -> None:
     assert (f"prompt:react@{newest('react')}",) == ReActPlanner().pins
     assert ("prompt:react@1",) == ReActPlanner(prompt_version=1).pins
     assert () == SimplePlanner().pins
+
+
+def test_a_prompt_of_ones_own() -> None:
+    """Its words take the file's place, and its name is what a replay must have."""
+    planner = ReActPlanner(prompt=Prompt("support@3", "Be kind."))
+    system, _ = planner.open("Be brief.", "goal", ())
+    assert SystemMessage("Be brief.\n\nBe kind.") == system
+    assert ("prompt:support@3",) == planner.pins
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [("support", "Be kind.", "name and a version"), ("support@3", " ", "text is empty")],
+)
+def test_a_prompt_that_could_not_be_found_again_is_refused(
+    name: str, text: str, problem: str
+) -> None:
+    """It needs a version in its name, and words."""
+    with pytest.raises(UsageError, match=problem):
+        Prompt(name, text)
+
+
+def test_a_prompt_and_a_version_are_refused() -> None:
+    """It could not be said which of them counts."""
+    with pytest.raises(UsageError, match="not both"):
+        ReActPlanner(prompt=Prompt("support@3", "Be kind."), prompt_version=1)
 
 
 def test_an_unknown_version_is_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from agentkit.boundary import Scheduled, ToolBoundary
 from agentkit.clock import Clock, SystemClock
@@ -121,7 +121,8 @@ class Agent:
         run = _Run(self, goal, deltas, inside)
         try:
             while True:
-                match self.planner.next(run.transcript, run.stop, self.tools.specs):
+                move = self.planner.next(run.transcript, run.stop, self.tools.specs)
+                match move:
                     case Ask() as ask:
                         step = run.meter.open_step()
                         yield ModelStarted(step, self.llm.model)
@@ -134,6 +135,8 @@ class Agent:
                     case Finish() as end:
                         yield run.finished(end)
                         return
+                    case _:
+                        assert_never(move)
                 async with aclosing(run.feed.during(work)) as events:
                     async for event in events:
                         yield event

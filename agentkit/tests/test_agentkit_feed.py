@@ -1,0 +1,101 @@
+"""A feed gives what is told inside of awaited work to whoever listens."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from agentkit.events import Event, MemoryUsed
+from agentkit.feed import Feed
+
+
+def told(number: int) -> Event:
+    return MemoryUsed(number, "summary")
+
+
+async def test_what_is_told_is_heard_in_order() -> None:
+    """Before, while and at the end of the work, each event once."""
+    feed = Feed()
+    feed.tell(told(1))
+
+    async def work() -> None:
+        feed.tell(told(2))
+        await asyncio.sleep(0)
+        feed.tell(told(3))
+
+    assert [told(1), told(2), told(3)] == [event async for event in feed.during(work())]
+
+
+async def test_an_event_is_heard_while_the_work_goes_on() -> None:
+    """The work may wait for what its listener does."""
+    feed, heard = Feed(), asyncio.Event()
+
+    async def work() -> None:
+        feed.tell(told(1))
+        await heard.wait()
+
+    async for _ in feed.during(work()):
+        heard.set()
+
+
+async def test_what_the_work_raises_comes_after_what_it_told() -> None:
+    """Nothing is lost to the exception."""
+    feed, heard = Feed(), list[Event]()
+
+    async def work() -> None:
+        feed.tell(told(1))
+        raise ValueError("so it is")
+
+    async def listen() -> None:
+        async for event in feed.during(work()):
+            heard.append(event)
+
+    with pytest.raises(ValueError, match="so it is"):
+        await listen()
+    assert [told(1)] == heard
+
+
+async def test_leaving_early_ends_the_work_first() -> None:
+    """What it does when it is cancelled is done before the listener goes on."""
+    feed, ended = Feed(), list[str]()
+
+    async def work() -> None:
+        feed.tell(told(1))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append("work")
+
+    async with aclosing(feed.during(work())) as events:
+        async for _ in events:
+            break
+    assert ["work"] == ended
+
+
+class Stop(BaseException):
+    """Of a journal whose run must wait."""
+
+
+async def test_what_cancelled_work_raises_is_heard() -> None:
+    """A journal's own word says more than the cancellation."""
+    feed, begun = Feed(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise Stop from None
+
+    async def listen() -> None:
+        async for _ in feed.during(work()):
+            raise AssertionError("nothing is told")
+
+    listening = asyncio.create_task(listen())
+    await begun.wait()
+    listening.cancel()
+    with pytest.raises(Stop):
+        await listening
