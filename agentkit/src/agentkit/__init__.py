@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from agentkit.agent import Agent, AgentProfile, RunResult
     from agentkit.context import RunContext
     from agentkit.errors import AgentError, FailedBeforeEffect
-    from agentkit.handoff import handoff
+    from agentkit.handoffs import handoff
     from agentkit.journal import InMemoryJournal, Journal, Step
     from agentkit.limits import Limits
     from agentkit.llm import LlmClient, ModelSettings, RetryPolicy
@@ -50,7 +50,7 @@ _HOMES = {
     "Step": "agentkit.journal",
     "Tool": "agentkit.tools",
     "ToolRegistry": "agentkit.tools",
-    "handoff": "agentkit.handoff",
+    "handoff": "agentkit.handoffs",
     "tool": "agentkit.tools",
 }
 

@@ -139,7 +139,8 @@ class Meter:
                 "what was used has no known price, so a limit on the cost cannot be kept: use a "
                 "model whose price is known, or limit tokens instead.",
             )
-        if spent >= most:
+        # By its digits: the binary 0.002 is a little more than the price that was meant.
+        if spent >= Decimal(str(most)):
             raise self._exceeded("cost", f"${spent} spent, ${most} allowed.")
 
     def _remaining_s(self) -> float | None:
