@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     # Agents.
     llm_provider: Provider | None = Field(None, validation_alias="AGENTKIT_LLM_PROVIDER")
     llm_model: str | None = Field(None, validation_alias="AGENTKIT_LLM_MODEL")
-    planner_type: Literal["react", "simple"] = Field(
+    planner_type: Literal["react", "plan_execute", "simple"] = Field(
         "react", validation_alias="AGENTKIT_PLANNER_TYPE"
     )
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")

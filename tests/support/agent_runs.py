@@ -5,6 +5,7 @@ so by the builds that wrote such logs; they are kept as they are.
 """
 
 import asyncio
+import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -44,6 +45,20 @@ async def calculates(desk: AgentDesk) -> str:
     task = await desk.submit("What is 17 * 23, and now?", llm_model="small")
     sums = ("calculator", {"expression": "17 * 23"})
     await desk.run(call(sums, ("current_time", {}), thought="I add."), "391.")
+    return task
+
+
+async def plans(desk: AgentDesk) -> str:
+    """A plan of two waves, of which a step fails; another one, and an answer."""
+    task = await desk.submit("Send it.", tools=["send", "book"], planner_type="plan_execute")
+    first = [
+        {"id": "a", "tool": "book", "arguments": {"text": "b"}},
+        {"id": "b", "tool": "send", "arguments": {"text": "${a}"}},
+        {"id": "c", "tool": "book", "arguments": {"when": "${b}"}},
+    ]
+    second = [{"id": "d", "tool": "book", "arguments": {"text": "${b} again"}}]
+    script = [json.dumps({"steps": steps}) for steps in (first, second)]
+    await desk.run(*script, "Sent and booked.")
     return task
 
 
@@ -129,6 +144,7 @@ async def is_waiting(desk: AgentDesk) -> str:
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     calculates,
     acts,
+    plans,
     asks,
     waits,
     doubts,

@@ -102,7 +102,16 @@ def test_an_event_of_an_unknown_type_is_shown_plainly() -> None:
     assert words(("quantum.leapt", {"far": 3})) == [[" 0.00s", 'quantum.leapt{"far": 3}']]
 
 
-@pytest.mark.parametrize("kind", ["llm.completed", "tool.completed", "tool.failed", "agent.limit"])
+def test_a_plan_is_shown() -> None:
+    """What the agent means to do, before it does it."""
+    step = {"id": "s1", "tool": "calculator", "arguments": {"expression": "${s0} + 1"}}
+    text = shown(("agent.plan", {"step": 1, "steps": [step]}))
+    assert 's1: calculator({"expression": "${s0} + 1"})' in text
+
+
+@pytest.mark.parametrize(
+    "kind", ["llm.completed", "tool.completed", "tool.failed", "agent.limit", "agent.plan"]
+)
 @pytest.mark.parametrize("data", [{}, {"text": 5, "output": None, "arguments": [1], "usage": "?"}])
 def test_strange_data_is_no_error(kind: str, data: dict[str, Any]) -> None:
     """What a server sends is shown as far as it can be."""

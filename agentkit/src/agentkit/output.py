@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -72,11 +73,14 @@ def _by_model(model: type[BaseModel], data: JsonValue) -> JsonValue:
 def _by_schema(schema: dict[str, Any], data: JsonValue) -> JsonValue:
     # Imported here: only an answer with a schema of its own needs it.
     import jsonschema
+    import referencing
 
-    problems = [
-        f"{error.json_path}: {error.message}"
-        for error in jsonschema.validators.validator_for(schema)(schema).iter_errors(data)
-    ]
+    # A registry of nothing: by default, jsonschema fetches what a schema refers to elsewhere.
+    validator = jsonschema.validators.validator_for(schema)(schema, registry=referencing.Registry())
+    try:
+        problems = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(data)]
+    except referencing.exceptions.Unresolvable as error:
+        raise _refers_elsewhere(error.ref) from None
     if problems:
         raise DoesNotFit("; ".join(problems)[:_LONGEST_QUOTE])
     return data
@@ -89,3 +93,28 @@ def _check_schema(schema: dict[str, Any]) -> None:
         jsonschema.validators.validator_for(schema).check_schema(schema)
     except jsonschema.SchemaError as error:
         raise UsageError(f"The output is not a JSON Schema: {error.message}") from None
+    elsewhere = next(_references_elsewhere(schema), None)
+    if elsewhere is not None:
+        raise _refers_elsewhere(elsewhere)
+
+
+def _refers_elsewhere(reference: str) -> UsageError:
+    return UsageError(
+        f"The output refers to {reference[:_LONGEST_QUOTE]}, and nothing is fetched: put it into "
+        "the schema, under $defs, and refer to #/$defs/…."
+    )
+
+
+def _references_elsewhere(schema: object) -> Iterator[str]:
+    """The references that lead out of the schema."""
+    match schema:
+        case dict():
+            for name, value in schema.items():
+                if name in ("$ref", "$dynamicRef") and isinstance(value, str):
+                    if not value.startswith("#"):
+                        yield value
+                else:
+                    yield from _references_elsewhere(value)
+        case list():
+            for value in schema:
+                yield from _references_elsewhere(value)

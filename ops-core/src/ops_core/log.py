@@ -46,6 +46,7 @@ class EventType(StrEnum):
     CHILD_STARTED = "child.started"
     CHILD_FINISHED = "child.finished"
     DEPENDENCY_FINISHED = "dependency.finished"
+    AGENT_PLAN = "agent.plan"
     AGENT_LIMIT = "agent.limit"
     AGENT_FINISH = "agent.finish"
 

@@ -11,7 +11,7 @@ AGENT_RUN: Final = "agent_run"
 
 PROVIDERS: Final = ("openai", "anthropic", "google", "openrouter", "local")
 
-PLANNERS: Final = ("react", "simple")
+PLANNERS: Final = ("react", "plan_execute", "simple")
 
 _AGENT_CONFIG: Final[dict[str, Any]] = {
     "type": "object",
@@ -39,6 +39,10 @@ _AGENT_CONFIG: Final[dict[str, Any]] = {
         "temperature": {"type": "number", "minimum": 0, "maximum": 2},
         "max_steps": {"type": "integer", "minimum": 1, "maximum": 1000},
         "max_tokens": {"type": "integer", "minimum": 1},
+        "output_schema": {
+            "type": "object",
+            "description": "The JSON Schema of the answer, which is then in result.structured.",
+        },
     },
 }
 

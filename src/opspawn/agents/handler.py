@@ -10,15 +10,17 @@ from agentkit import (
     AllowList,
     Limits,
     ModelSettings,
+    PlanExecutePlanner,
     ReActPlanner,
     SimplePlanner,
 )
 from agentkit.errors import AgentError, LimitExceeded, ProviderError
-from agentkit.events import Finished, LimitReached
+from agentkit.events import Finished, LimitReached, PlanMade
 from agentkit.journal import Journal
 from agentkit.planning import Planner
 from agentkit.prompts import newest, versions
 from agentkit.tools import Tool
+from agentkit.wire import to_json
 from ops_core.children import StartChild
 from ops_core.errors import CallerError, TaskFailed
 from ops_core.log import EventType, NewEvent
@@ -39,8 +41,8 @@ AGENT_VERSION: Final = 1
 #: The longest that one call to a provider may take. Seconds.
 REMOTE_CALL_S: Final = 120.0
 
-#: How a task says which version of the prompt it began with.
-_REACT: Final = "prompt:react@"
+#: The prompts that have versions: a task is tied to one of each, whatever its planner.
+_PROMPTS: Final = ("react", "plan")
 
 #: Ends of a run that are not answers: the task fails, with the type and the remedy.
 _NO_ANSWER: Final = {
@@ -50,6 +52,15 @@ _NO_ANSWER: Final = {
         "repeated_call",
         "The agent made the same tool call with the same arguments again and again; "
         "put the goal in another way, or choose a stronger model.",
+    ),
+    "invalid_plan": (
+        "invalid_plan",
+        "The model's plan cannot be carried out, nor can the one it made when it was told so; "
+        "put the goal in another way, or choose a stronger model.",
+    ),
+    "plan_failed": (
+        "plan_failed",
+        "A step of the plan failed, and of those made after it; the task's steps say why.",
     ),
 }
 
@@ -87,13 +98,14 @@ class AgentHandler:
         return (
             f"journal@{JOURNAL_VERSION}",
             f"agent:default@{AGENT_VERSION}",
-            f"prompt:react@{newest('react')}",
+            *(f"prompt:{name}@{newest(name)}" for name in _PROMPTS),
         )
 
     @property
     def supports(self) -> frozenset[str]:
         """What tasks may be tied to and still run here: old prompts too."""
-        return frozenset(self.pins) | {f"prompt:react@{v}" for v in versions("react")}
+        old = {f"prompt:{name}@{version}" for name in _PROMPTS for version in versions(name)}
+        return frozenset(self.pins) | old
 
     async def run(self, task: Task, log: TaskLog) -> JsonObject:
         """The agent's answer: `{"output", "structured", "artifacts"}`. Raises `TaskFailed`."""
@@ -110,7 +122,7 @@ class AgentHandler:
             ) from error
         if finished.reason in _NO_ANSWER:
             raise TaskFailed(*_NO_ANSWER[finished.reason])
-        return {"output": finished.output, "structured": None, "artifacts": []}
+        return {"output": finished.output, "structured": finished.structured, "artifacts": []}
 
     def _start_child(self, parent: Task) -> StartChild:
         async def start(request: JsonObject, key: str) -> str:
@@ -161,6 +173,7 @@ class AgentHandler:
                 tokens=config.get("max_tokens", settings.agent_max_tokens),
             ),
             journal=journal,
+            output=config.get("output_schema"),
         )
 
 
@@ -174,6 +187,9 @@ async def _follow(agent: Agent, goal: str, log: TaskLog) -> Finished:
     async with aclosing(agent.stream(goal)) as events:
         async for event in events:
             match event:
+                case PlanMade(step, plan):
+                    steps = [to_json(planned) for planned in plan]
+                    await _say_plan(log, {"step": step, "steps": steps})
                 case LimitReached(_, limit, detail):
                     await _say(log, EventType.AGENT_LIMIT, {"limit": limit, "detail": detail})
                 case Finished(output, steps, _, reason):
@@ -189,11 +205,27 @@ async def _say(log: TaskLog, kind: EventType, data: JsonObject) -> None:
         await log.append(NewEvent(type=kind, data=data))
 
 
+async def _say_plan(log: TaskLog, data: JsonObject) -> None:
+    """Appends a plan; a run may make several, and a replay makes each again."""
+    told = [event.data for event in log.history if event.type == EventType.AGENT_PLAN]
+    if data not in told:
+        await log.append(NewEvent(type=EventType.AGENT_PLAN, data=data))
+
+
 def _planner(name: str, pins: Sequence[str]) -> Planner:
-    if name == "simple":
-        return SimplePlanner()
-    pinned = [pin.removeprefix(_REACT) for pin in pins if pin.startswith(_REACT)]
-    return ReActPlanner(prompt_version=int(pinned[0]) if pinned else None)
+    match name:
+        case "simple":
+            return SimplePlanner()
+        case "plan_execute":
+            return PlanExecutePlanner(prompt_version=_pinned("plan", pins))
+        case _:
+            return ReActPlanner(prompt_version=_pinned("react", pins))
+
+
+def _pinned(prompt: str, pins: Sequence[str]) -> int | None:
+    """The version of the prompt that a task began with; None before its first claim."""
+    prefix = f"prompt:{prompt}@"
+    return next((int(pin.removeprefix(prefix)) for pin in pins if pin.startswith(prefix)), None)
 
 
 def _with_partial(error: LimitExceeded) -> str:

@@ -70,11 +70,12 @@ class TaskJournal:
                 raise AssertionError(f"{asked.kind} is not a wait")
 
     async def start_child(self, asked: Step) -> str:
-        """See `agentkit.Journal`. The child has its parent's configuration, but for the options given."""
+        """See `agentkit.Journal`. The child has its parent's configuration, but for the options given
+        and the schema, which is that of the parent's own answer."""
         arguments: Any = asked.arguments
-        config = self._task.input_data.get("agent_config", {}) | {
-            name: value for name, value in arguments.items() if name != "goal"
-        }
+        inherited = dict(self._task.input_data.get("agent_config", {}))
+        inherited.pop("output_schema", None)
+        config = inherited | {name: value for name, value in arguments.items() if name != "goal"}
         request = {
             "task_type": self._task.task_type,
             "agent": self._task.agent,

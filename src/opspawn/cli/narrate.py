@@ -146,6 +146,16 @@ def _tool_detail(data: Json) -> str:
     return _joined(slow, cut, one_line(decided))
 
 
+def _plan(data: Json) -> Told:
+    steps = data.get("steps")
+    planned = [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+    words = [
+        f"{step.get('id')}: {step.get('tool')}({json_text(step.get('arguments'), indent=None)})"
+        for step in planned
+    ]
+    return Told((Line("plan", bounded("; ".join(words)), "cyan"),))
+
+
 def _limit(data: Json) -> Told:
     words = _joined(one_line(data.get("limit")), bounded(data.get("detail") or ""))
     return Told((Line("limit", words, "yellow"),))
@@ -173,6 +183,7 @@ _TELLERS: Final[dict[str, Callable[[Json], Told]]] = {
     "tool.dispatched": _tool_dispatched,
     "tool.completed": _tool_completed,
     "tool.failed": _tool_failed,
+    "agent.plan": _plan,
     "agent.limit": _limit,
     "agent.finish": _finish,
     **TELLERS,

@@ -1,0 +1,51 @@
+"""A schema of an answer stays where it is: nothing that it refers to is fetched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agentkit.errors import UsageError
+from agentkit.output import DoesNotFit, OutputSpec, output_spec
+
+TREE = {
+    "title": "tree",
+    "$ref": "#/$defs/node",
+    "$defs": {
+        "node": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {"children": {"type": "array", "items": {"$ref": "#/$defs/node"}}},
+        }
+    },
+}
+
+
+def test_references_inside_are_followed() -> None:
+    """Down to the node that does not fit."""
+    spec = output_spec(TREE)
+    assert {"name": "a", "children": []} == spec.parse('{"name": "a", "children": []}')
+    with pytest.raises(DoesNotFit, match=r"children\[0\]: 'name' is a required property"):
+        spec.parse('{"name": "a", "children": [{}]}')
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "http://127.0.0.1:9/schema.json"},
+        {"properties": {"a": {"allOf": [{"$ref": "file:///etc/hostname"}]}}},
+        {"anyOf": [{"$dynamicRef": "other.json#node"}]},
+    ],
+)
+def test_references_elsewhere_are_refused(schema: dict[str, Any]) -> None:
+    """Whoever writes a schema must not make the process read from somewhere."""
+    with pytest.raises(UsageError, match="nothing is fetched"):
+        output_spec(schema)
+
+
+def test_nothing_is_fetched_for_a_spec_that_was_not_checked() -> None:
+    """One that is made by hand fails where it is used, without a word to the network."""
+    spec = OutputSpec("remote", {"$ref": "http://127.0.0.1:9/schema.json"})
+    with pytest.raises(UsageError, match="nothing is fetched"):
+        spec.parse("{}")

@@ -1,0 +1,146 @@
+"""Planned runs as durable tasks, and answers that fit a schema."""
+
+import json
+from typing import Any
+
+import pytest
+
+from agentkit.messages import Reply
+from agentkit.testing import answer, call
+from ops_core.task import Status
+from support.agent_desk import AgentDesk
+
+pytestmark = pytest.mark.unit
+
+
+def plan(*steps: tuple[str, str, dict[str, Any]]) -> Reply:
+    written = [{"id": name, "tool": tool, "arguments": args} for name, tool, args in steps]
+    return answer(json.dumps({"steps": written}))
+
+
+TWICE = plan(
+    ("a", "calculator", {"expression": "17 * 23"}),
+    ("b", "calculator", {"expression": "${a} * 2"}),
+)
+PLANNED = {"planner_type": "plan_execute"}
+
+
+async def test_a_planned_task_says_its_plan() -> None:
+    """The plan is an event, the calls are steps, and the answer is made of what they returned."""
+    desk = AgentDesk()
+    task = await desk.submit("Twice 17 * 23?", **PLANNED)
+    llm = await desk.run(TWICE, "782")
+    done = await desk.task(task)
+    assert done.result == {"output": "782", "structured": None, "artifacts": []}
+    assert "Step b (calculator) returned:\n782" in str(llm.requests[1].messages[-1].text)
+    log = await desk.log(task)
+    [planned] = [event.data for event in log if event.type == "agent.plan"]
+    assert planned["step"] == 1
+    assert planned["steps"][1] == {
+        "id": "b",
+        "tool": "calculator",
+        "arguments": {"expression": "${a} * 2"},
+        "after": [],
+    }
+    paths = [event.data["path"] for event in log if event.type == "tool.completed"]
+    assert paths == ["1/tool/1", "1/tool/2"]
+
+
+async def test_a_plan_is_said_once_however_often_it_is_read() -> None:
+    """A run that waits in the middle of its plan goes on with it when it is claimed again."""
+    desk = AgentDesk()
+    task = await desk.submit(tools=["ask_user", "calculator"], **PLANNED)
+    await desk.run(
+        plan(
+            ("a", "ask_user", {"question": "How many?"}),
+            ("b", "calculator", {"expression": "${a} * 2"}),
+        )
+    )
+    assert (await desk.task(task)).status is Status.WAITING
+    await desk.answer(task, "21")
+    llm = await desk.run("42")
+    assert "Step b (calculator) returned:\n42" in str(llm.requests[0].messages[-1].text)
+    assert [event.type for event in await desk.log(task)].count("agent.plan") == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ([plan(("a", "leap", {}))] * 2, "invalid_plan"),
+        ([plan((f"s{n}", "calculator", {"expression": "?"})) for n in range(3)], "plan_failed"),
+        (["Look!", "Look!"], "output_invalid"),
+    ],
+)
+async def test_a_plan_that_leads_nowhere_fails_the_task(script: list[Any], error: str) -> None:
+    """With the type that says why."""
+    desk = AgentDesk()
+    task = await desk.submit(**PLANNED)
+    await desk.run(*script)
+    failed = await desk.task(task)
+    assert failed.error is not None
+    assert (failed.status, failed.error.type) == (Status.FAILED, error)
+
+
+async def test_the_settings_choose_the_planner() -> None:
+    """A task that does not say has that of the server."""
+    desk = AgentDesk()
+    desk.settings = desk.settings.model_copy(update={"planner_type": "plan_execute"})
+    task = await desk.submit()
+    await desk.run(plan(), "Done.")
+    assert (await desk.task(task)).status is Status.COMPLETED
+
+
+SCHEMA = {"type": "object", "required": ["product"], "properties": {"product": {"type": "integer"}}}
+
+
+async def test_an_answer_that_fits_is_structured() -> None:
+    """As JSON, beside the text."""
+    desk = AgentDesk()
+    task = await desk.submit(output_schema=SCHEMA)
+    await desk.run(call(("calculator", {"expression": "17 * 23"})), '{"product": 391}')
+    done = await desk.task(task)
+    assert done.result is not None
+    assert done.result["structured"] == {"product": 391}
+
+
+async def test_an_answer_that_does_not_fit_fails_the_task() -> None:
+    """After it was asked for once more."""
+    desk = AgentDesk()
+    task = await desk.submit(output_schema=SCHEMA)
+    await desk.run('{"product": "much"}', '{"product": "more"}')
+    failed = await desk.task(task)
+    assert failed.error is not None
+    assert failed.error.type == "output_invalid"
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"type": "thing"}, "not a JSON Schema"),
+        ({"$ref": "http://127.0.0.1:9/"}, "nothing is fetched"),
+    ],
+)
+async def test_a_schema_that_cannot_be_used_fails_the_task(
+    schema: dict[str, Any], said: str
+) -> None:
+    """Before a model is asked, and without asking anybody for what it refers to."""
+    desk = AgentDesk()
+    task = await desk.submit(output_schema=schema)
+    llm = await desk.run()
+    failed = await desk.task(task)
+    assert failed.error is not None
+    assert (failed.error.type, llm.requests) == ("usage_error", [])
+    assert said in failed.error.message
+
+
+async def test_a_childs_answer_is_its_own() -> None:
+    """The schema is for the answer of the task that was submitted with it."""
+    desk = AgentDesk()
+    task = await desk.submit(tools=["run_tasks"], output_schema=SCHEMA)
+    await desk.run(call(("run_tasks", {"goals": ["17 * 23?"]})))
+    await desk.run("It is 391.")
+    await desk.woken()
+    await desk.run('{"product": 391}')
+    done = await desk.task(task)
+    assert done.result is not None
+    assert done.result["structured"] == {"product": 391}
