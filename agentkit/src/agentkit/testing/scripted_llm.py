@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from agentkit.llm import ModelRequest, ModelSettings
@@ -72,10 +72,8 @@ class ScriptedLlm:
     ) -> AsyncGenerator[Delta | Reply, None]:
         """Play the next line, its text word by word, its calls one by one."""
         reply = await self.complete(messages, tools, output, settings)
-        for word in re.findall(r"\s*\S+|\s+$", reply.message.text):
-            yield TextDelta(word)
-        for index, call in enumerate(reply.message.tool_calls):
-            yield ToolCallDelta(index, call.id, call.tool, json.dumps(call.arguments))
+        for delta in deltas_of(reply):
+            yield delta
         yield reply
 
     async def _play(self, request: ModelRequest) -> Reply:
@@ -93,6 +91,14 @@ class ScriptedLlm:
         if isinstance(line, str):
             return answer(line)
         return line if isinstance(line, Reply) else line(request)
+
+
+def deltas_of(reply: Reply) -> Iterator[Delta]:
+    """The pieces in which a reply may have been written: word by word, then call by call."""
+    for word in re.findall(r"\s*\S+|\s+$", reply.message.text):
+        yield TextDelta(word)
+    for index, call in enumerate(reply.message.tool_calls):
+        yield ToolCallDelta(index, call.id, call.tool, json.dumps(call.arguments))
 
 
 def answer(text: str, usage: Usage = _USAGE) -> Reply:
