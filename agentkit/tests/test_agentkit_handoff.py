@@ -399,6 +399,49 @@ async def test_an_agent_runs_inside_any_tool() -> None:
     ]
 
 
+def trying(inner: Agent) -> Tool:
+    """A tool that has an agent, and whatever goes wrong with it has an answer of its own."""
+
+    @tool(name="scout", effect="pure")
+    async def attempt(ctx: RunContext, goal: str) -> str:
+        """Try."""
+        try:
+            return (await inner.run(goal, inside=ctx)).output
+        except Exception as error:  # noqa: BLE001  as a careless tool does
+            return f"I could not: {error}"
+
+    return attempt
+
+
+async def test_a_tool_may_catch_what_its_agent_raises() -> None:
+    """A provider that fails, for one: the run around goes on."""
+    attempt = trying(scout(AuthenticationFailed("check the key")))
+    outer = Agent(ScriptedLlm([ASK, DONE]), tools=[attempt], security=AllowList(["scout"]))
+    assert "I could not: check the key" == observation(await outer.run("goal")).text
+
+
+async def test_a_tool_cannot_catch_what_the_journal_raises() -> None:
+    """As for anything else that a tool asks of its run."""
+
+    class Lost(Exception):
+        """The run is no longer ours."""
+
+    class Losing(InMemoryJournal):
+        async def record(self, step: Step, run: Any) -> Any:
+            if "run" in step.path:
+                raise Lost
+            return await super().record(step, run)
+
+    outer = Agent(
+        ScriptedLlm([ASK]),
+        tools=[trying(scout(FOUND))],
+        security=AllowList(["scout"]),
+        journal=Losing(),
+    )
+    with pytest.raises(Lost):
+        await outer.run("goal")
+
+
 async def test_a_handoff_without_an_agent_around_runs_alone() -> None:
     """As any tool that takes a context does."""
     tool = handoff(scout(FOUND), "Finds things out.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -46,6 +47,11 @@ def test_references_elsewhere_are_refused(schema: dict[str, Any]) -> None:
 
 def test_nothing_is_fetched_for_a_spec_that_was_not_checked() -> None:
     """One that is made by hand fails where it is used, without a word to the network."""
-    spec = OutputSpec("remote", {"$ref": "http://127.0.0.1:9/schema.json"})
-    with pytest.raises(UsageError, match="nothing is fetched"):
-        spec.parse("{}")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        port = server.getsockname()[1]
+        spec = OutputSpec("remote", {"$ref": f"http://127.0.0.1:{port}/schema.json"})
+        with pytest.raises(UsageError, match="nothing is fetched"):
+            spec.parse("{}")
+        with pytest.raises(BlockingIOError):  # nobody has called
+            server.accept()
