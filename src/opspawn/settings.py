@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     agent_max_tokens: int = Field(200_000, ge=1)
     tools: str = ""
     mcp_servers: Path | None = None
+    http_fetch_hosts: str = ""
+    workspaces: Path | None = None
+    python_code: bool = False
 
     # Workers and dispatcher.
     worker_queues: str = "default"
@@ -147,10 +150,24 @@ class Settings(BaseSettings):
     @field_validator("tools")
     @classmethod
     def _places(cls, names: str) -> str:
-        wrong = [name for name in _names(names) if not re.fullmatch(r"[\w.]+:\w+", name)]
+        place = r"plugin:[\w.-]+|[\w.]+:\w+"
+        wrong = [name for name in _names(names) if not re.fullmatch(place, name)]
         if wrong:
             raise ValueError(
-                f"must be module:attribute, with commas in between; not {wrong[0][:100]}"
+                "must be module:attribute or plugin:name, with commas in between; "
+                f"not {wrong[0][:100]}"
+            )
+        return names
+
+    @field_validator("http_fetch_hosts")
+    @classmethod
+    def _hosts(cls, names: str) -> str:
+        host = r"\*|(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+        wrong = [name for name in _names(names) if not re.fullmatch(host, name)]
+        if wrong:
+            raise ValueError(
+                "must be names such as example.org or *.example.org, with commas in between; "
+                f"not {wrong[0][:100]}"
             )
         return names
 
@@ -182,6 +199,10 @@ class Settings(BaseSettings):
     @property
     def tool_names(self) -> list[str]:
         return _names(self.tools)
+
+    @property
+    def fetched_hosts(self) -> list[str]:
+        return _names(self.http_fetch_hosts)
 
 
 def load(**overrides: object) -> Settings:

@@ -35,7 +35,7 @@ async def run_worker(
 
     `isolate` starts the process that runs suspects. None: this is that process, and ends by itself too.
     """
-    tools = load(settings.tool_names)
+    tools = load(settings.tool_names, settings)
     mcp = McpTools(settings)
     providers = Providers(settings)
     providers.warm_up()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentkit.agent import Agent, AgentProfile, RunResult
     from agentkit.context import RunContext
+    from agentkit.egress import EgressClient, EgressPolicy
     from agentkit.errors import AgentError, FailedBeforeEffect
     from agentkit.handoffs import handoff
     from agentkit.journal import InMemoryJournal, Journal, Step
@@ -20,14 +21,16 @@ if TYPE_CHECKING:
     from agentkit.memory import ShortTermMemory
     from agentkit.planning import PlanExecutePlanner, ReActPlanner, SimplePlanner
     from agentkit.prompts import Prompt
-    from agentkit.security import AllowList, SecurityManager
-    from agentkit.tools import Tool, ToolRegistry, tool
+    from agentkit.security import AllowList, Rules, SecurityManager
+    from agentkit.tools import Tool, ToolRegistry, Toolset, tool
 
 _HOMES = {
     "Agent": "agentkit.agent",
     "AgentError": "agentkit.errors",
     "AgentProfile": "agentkit.agent",
     "AllowList": "agentkit.security",
+    "EgressClient": "agentkit.egress",
+    "EgressPolicy": "agentkit.egress",
     "FailedBeforeEffect": "agentkit.errors",
     "InMemoryJournal": "agentkit.journal",
     "Journal": "agentkit.journal",
@@ -42,6 +45,7 @@ _HOMES = {
     "Prompt": "agentkit.prompts",
     "ReActPlanner": "agentkit.planning",
     "RetryPolicy": "agentkit.llm",
+    "Rules": "agentkit.security",
     "RunContext": "agentkit.context",
     "RunResult": "agentkit.agent",
     "SecurityManager": "agentkit.security",
@@ -50,6 +54,7 @@ _HOMES = {
     "Step": "agentkit.journal",
     "Tool": "agentkit.tools",
     "ToolRegistry": "agentkit.tools",
+    "Toolset": "agentkit.tools",
     "handoff": "agentkit.handoffs",
     "tool": "agentkit.tools",
 }
@@ -59,6 +64,8 @@ __all__ = [
     "AgentError",
     "AgentProfile",
     "AllowList",
+    "EgressClient",
+    "EgressPolicy",
     "FailedBeforeEffect",
     "InMemoryJournal",
     "Journal",
@@ -73,6 +80,7 @@ __all__ = [
     "Prompt",
     "ReActPlanner",
     "RetryPolicy",
+    "Rules",
     "RunContext",
     "RunResult",
     "SecurityManager",
@@ -81,6 +89,7 @@ __all__ = [
     "Step",
     "Tool",
     "ToolRegistry",
+    "Toolset",
     "handoff",
     "tool",
 ]

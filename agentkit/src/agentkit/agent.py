@@ -192,6 +192,7 @@ class _Run:
         messages = await agent.memory.window(ask.messages, self._recorder(step))
         self.feed.tell(_built(step, messages, tools))
         request = ModelRequest(messages, tools, output, agent.profile.settings)
+        self.boundary.shown(messages)
 
         async def run() -> JsonValue:
             # The limit on seconds may cut the call, never a journal that is writing its record.

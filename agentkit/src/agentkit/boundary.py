@@ -21,9 +21,17 @@ from agentkit.decisions import Allow, Decision, Deny, NeedApproval
 from agentkit.errors import LimitExceeded
 from agentkit.events import ToolFinished, ToolStarted
 from agentkit.journal import Journal, Step, UnknownOutcome, failure_first
-from agentkit.messages import Effect, ToolCall, ToolMessage, Usage
+from agentkit.messages import Effect, Label, Message, ToolCall, ToolMessage, Usage, labels_of
 from agentkit.security import CallContext, SecurityManager
-from agentkit.tools import InDoubt, InvalidArguments, Tool, ToolRegistry, failed, observe
+from agentkit.tools import (
+    InDoubt,
+    InvalidArguments,
+    Tool,
+    ToolRegistry,
+    failed,
+    observation,
+    observe,
+)
 from agentkit.wire import from_json, to_json
 
 if TYPE_CHECKING:
@@ -96,6 +104,11 @@ class ToolBoundary:
         self._clock = clock
         self._surroundings = surroundings
         self._scheduled: Counter[int] = Counter()
+        self._shown: frozenset[Label] = frozenset()
+
+    def shown(self, messages: Sequence[Message]) -> None:
+        """Know what the model is shown: whatever it says from now on may come from there."""
+        self._shown |= labels_of(messages)
 
     def schedule(self, step: int, calls: Sequence[ToolCall]) -> tuple[Scheduled, ...]:
         """Give each call its path, in program order, and check that it could be made.
@@ -142,8 +155,7 @@ class ToolBoundary:
         # A call that will not be made is recorded as pure: nothing about it can be in doubt.
         if isinstance(ready, Deny):
             return await self._record(scheduled, "pure", ready, partial(_refused, call, ready))
-        context = CallContext(self._agent, self._goal, scheduled.path, scheduled.effect)
-        decision = await self._security.check(call, context)
+        decision = await self._decision(scheduled, ready)
         if isinstance(decision, NeedApproval):
             decision = await self._approval(scheduled, decision)
         match decision:
@@ -156,6 +168,21 @@ class ToolBoundary:
                 )
             case _:
                 assert_never(decision)
+
+    async def _decision(self, scheduled: Scheduled, ready: Ready) -> Decision:
+        """What the security manager says; where it allows, the tool may still want a person."""
+        call = scheduled.call
+        # Imported here, like all of pydantic: whoever has a tool has loaded it.
+        from pydantic_core import to_jsonable_python
+
+        arguments = to_jsonable_python(ready.keywords, fallback=str)
+        context = CallContext(
+            self._agent, self._goal, scheduled.path, scheduled.effect, arguments, self._shown
+        )
+        decision = await self._security.check(call, context)
+        if isinstance(decision, Allow) and ready.tool.asks(ready.keywords):
+            return NeedApproval("needs_approval", f"May {call.tool} be called with these arguments?")
+        return decision
 
     async def _approval(self, scheduled: Scheduled, asked: NeedApproval) -> Allow | Deny:
         """What a person decides about the call; the journal may let the run end until they have."""
@@ -204,7 +231,7 @@ class ToolBoundary:
         call = scheduled.call
 
         def reported(text: str, is_error: bool) -> JsonValue:
-            return to_json(Outcome(ToolMessage(call.id, call.tool, text, is_error), decision))
+            return to_json(Outcome(observation(call, text, is_error=is_error), decision))
 
         async def run() -> JsonValue:
             try:

@@ -7,9 +7,10 @@ are frozen and turn into plain JSON and back (`to_json`, `from_json`), because a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never
 
 from agentkit.wire import adapter, from_json, to_json
 
@@ -38,6 +39,7 @@ __all__ = [
     "Usage",
     "UserMessage",
     "from_json",
+    "labels_of",
     "message_from_json",
     "to_json",
 ]
@@ -159,6 +161,27 @@ class ToolMessage:
 
 
 Message: TypeAlias = SystemMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+def labels_of(messages: Iterable[Message]) -> frozenset[Label]:
+    """Where the words of a conversation come from.
+
+    What the model said is not among them: it had it from what it was shown, which is.
+    """
+    labels: set[Label] = set()
+    for message in messages:
+        match message:
+            case SystemMessage():
+                labels.add(Label("operator"))
+            case UserMessage(attachments=attachments, label=label):
+                labels |= {label, *(attachment.label for attachment in attachments)}
+            case ToolMessage(label=label):
+                labels.add(label)
+            case AssistantMessage():
+                pass
+            case _:
+                assert_never(message)
+    return frozenset(labels)
 
 
 @dataclass(frozen=True, slots=True)

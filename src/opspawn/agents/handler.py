@@ -139,11 +139,12 @@ class AgentHandler:
 
     async def _known_to(self, task: Task) -> Mapping[str, Tool]:
         """What the task may choose from: the worker's tools, and those of MCP servers that it names."""
+        ours = toolbox.of_task(self._tools, self._settings, task.task_id)
         if self._mcp is None:
-            return self._tools
+            return ours
         named = task.input_data.get("agent_config", {}).get("tools", ())
-        theirs = await self._mcp.named([name for name in named if name not in self._tools])
-        return {**theirs, **self._tools}
+        theirs = await self._mcp.named([name for name in named if name not in ours])
+        return {**theirs, **ours}
 
     def _agent(self, task: Task, journal: Journal, known: Mapping[str, Tool]) -> Agent:
         settings = self._settings

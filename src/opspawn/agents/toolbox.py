@@ -1,16 +1,30 @@
 """The tools that a worker can give to agents: the built-in ones, and the operator's own.
 
-An operator names tools as `module:attribute` (one tool, or a sequence of them). Which of them an agent has is
-chosen by its task; nothing else is allowed to it.
+An operator names tools as `module:attribute` (one tool, or several) or as `plugin:name` (those that an installed
+distribution brings). Built-in tools that reach the web or files, or run code, are there only when a setting says
+so. Which of them all an agent has is chosen by its task; nothing else is allowed to it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
+from agentkit import EgressPolicy, Toolset, plugins
+from agentkit.errors import UsageError
 from agentkit.tools import Tool
-from agentkit.tools.builtin import ask_user, calculator, current_time, run_tasks, sleep
+from agentkit.tools.builtin import (
+    ask_user,
+    calculator,
+    current_time,
+    http_fetch,
+    python_code,
+    run_tasks,
+    sleep,
+    workspace_tools,
+)
 from ops_core.errors import TaskFailed
+from opspawn.settings import Settings
 
 #: What an agent has when its task does not say.
 DEFAULT: Final = ("calculator", "current_time")
@@ -22,15 +36,28 @@ class ToolError(Exception):
     """A tool that the operator named cannot be used; the message says which, and why."""
 
 
-def load(names: Iterable[str]) -> Mapping[str, Tool]:
-    """Every tool of this worker, by its name. Raises `ToolError`."""
-    tools = {tool.name: tool for tool in BUILTIN}
+def load(names: Iterable[str], settings: Settings | None = None) -> Mapping[str, Tool]:
+    """Every tool of this worker, by its name: built in, configured, and the operator's. Raises `ToolError`."""
+    tools = {tool.name: tool for tool in (*BUILTIN, *_configured(settings))}
+    # Each task has its own of these; their names are taken all the same.
+    reserved = {tool.name for tool in _files(settings, "")}
     for name in names:
         for tool in _named(name):
-            if tool.name in tools:
+            if tool.name in {*tools, *reserved}:
                 raise ToolError(f"{name}: there are two tools named {tool.name}; rename one")
             tools[tool.name] = tool
     return tools
+
+
+def of_task(tools: Mapping[str, Tool], settings: Settings, task_id: str) -> Mapping[str, Tool]:
+    """The worker's tools, and those that work in a folder of the task's own."""
+    return {**tools, **{tool.name: tool for tool in _files(settings, task_id)}}
+
+
+def only_to_look_at() -> Mapping[str, Tool]:
+    """All built-in tools, of which those that need a setting reach nothing: a replay calls none."""
+    optional = (http_fetch(EgressPolicy()), python_code, *workspace_tools(Path("nowhere")))
+    return {tool.name: tool for tool in (*BUILTIN, *optional)}
 
 
 def chosen(tools: Mapping[str, Tool], names: Iterable[str]) -> tuple[Tool, ...]:
@@ -58,14 +85,40 @@ def approved(tools: Iterable[Tool], names: Sequence[str]) -> Sequence[str]:
     return names
 
 
+def _configured(settings: Settings | None) -> tuple[Tool, ...]:
+    if settings is None:
+        return ()
+    hosts = tuple(settings.fetched_hosts)
+    return (
+        *([http_fetch(EgressPolicy(hosts=hosts))] if hosts else []),
+        *([python_code] if settings.python_code else []),
+    )
+
+
+def _files(settings: Settings | None, task_id: str) -> Iterable[Tool]:
+    if settings is None or settings.workspaces is None:
+        return ()
+    return workspace_tools(settings.workspaces / task_id)
+
+
 def _named(name: str) -> tuple[Tool, ...]:
+    kind, _, rest = name.partition(":")
+    if kind == "plugin":
+        try:
+            return plugins.tools(rest)
+        except UsageError as error:
+            raise ToolError(f"{name}: {error.message}") from error
+    return _of_module(name)
+
+
+def _of_module(name: str) -> tuple[Tool, ...]:
     module, _, attribute = name.partition(":")
     try:
         found: Any = getattr(import_module(module), attribute)
     # The operator's own code: whatever it raises, its worker must say so in a line and not start.
     except Exception as error:
         raise ToolError(f"{name}: {type(error).__name__}: {error}") from error
-    is_several = isinstance(found, Sequence) and not isinstance(found, str)
+    is_several = isinstance(found, (Sequence, Toolset)) and not isinstance(found, str)
     tools = tuple(found) if is_several else (found,)
     wrong = next((tool for tool in tools if not isinstance(tool, Tool)), None)
     if wrong is not None:

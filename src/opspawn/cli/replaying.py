@@ -69,6 +69,6 @@ def _save(recording: Recording, path: Path) -> None:
 
 def _tools(settings: Settings) -> dict[str, Tool]:
     try:
-        return dict(toolbox.load(settings.tool_names))
+        return dict(toolbox.load(settings.tool_names, settings))
     except toolbox.ToolError as error:
         raise CommandError(f"OPSPAWN_TOOLS: {error}", USAGE) from None

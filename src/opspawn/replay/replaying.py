@@ -14,7 +14,7 @@ from ops_core.log import Event, EventType
 from opspawn.agents.handler import AgentHandler
 from opspawn.agents.mcp_tools import McpTools
 from opspawn.agents.providers import DEFAULT_MODELS
-from opspawn.agents.toolbox import BUILTIN
+from opspawn.agents.toolbox import only_to_look_at
 from opspawn.replay.difference import Difference, LogEnds, short, told
 from opspawn.replay.journal import TapeJournal, asked_model
 from opspawn.replay.recording import Recording, load
@@ -35,8 +35,8 @@ def check(path: str | Path, tools: Iterable[Tool] = ()) -> Replayed:
 
     `tools`: those of your own that the run had, besides the built-in ones; they are not called.
     """
-    known = {tool.name: tool for tool in (*BUILTIN, *tools)}
-    return asyncio.run(replay(load(Path(path)), known))
+    given = {tool.name: tool for tool in tools}
+    return asyncio.run(replay(load(Path(path)), given))
 
 
 async def replay(
@@ -48,8 +48,9 @@ async def replay(
     """
     models = _Models(recording)
     tape = Tape(models.log)
+    to_look_at = {**only_to_look_at(), **tools}
     handler = AgentHandler(
-        recording.settings, models, tools, _no_child, journal=TapeJournal, mcp=mcp
+        recording.settings, models, to_look_at, _no_child, journal=TapeJournal, mcp=mcp
     )
     unknown = sorted(set(recording.pins) - handler.supports)
     if unknown:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from agentkit.decisions import Decision
-from agentkit.messages import Effect, ToolCall
+from agentkit.messages import Effect, Label, ToolCall
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """Where a call comes from: the agent, its goal, the step's path, the tool's declared effect."""
+    """Where a call comes from: the agent, its goal, the step's path, the tool's declared effect.
+
+    `arguments` is what the tool will be given, as JSON: checked, converted, defaults filled in.
+    Judge these and not the call's own, which are what the model wrote. `labels` says where all that
+    the model has been shown in this run comes from.
+    """
 
     agent: str
     goal: str
     path: str
     effect: Effect
+    arguments: Mapping[str, JsonValue] = field(default_factory=dict)
+    labels: frozenset[Label] = frozenset()
 
 
 class SecurityManager(Protocol):

@@ -7,8 +7,10 @@ from typing import Any
 
 from agentkit.context import RunContext
 from agentkit.errors import FailedBeforeEffect, ToolFailed
-from agentkit.messages import ToolCall, ToolMessage
-from agentkit.tools.tool import TimedOut, Tool, bounded
+from agentkit.messages import Label, ToolCall, ToolMessage
+from agentkit.tools.isolation import RaisedElsewhere
+from agentkit.tools.text import bounded
+from agentkit.tools.tool import TimedOut, Tool
 
 _LONGEST_QUOTE = 200
 
@@ -22,13 +24,15 @@ async def observe(
 ) -> ToolMessage:
     """Call the tool and say what came of it. Raises InDoubt; of an unsafe tool only."""
     try:
-        return ToolMessage(call.id, call.tool, await tool.call(keywords, context))
+        return observation(call, await tool.call(keywords, context))
     except FailedBeforeEffect as error:
         return failed(call, f"{call.tool} failed and had no effect: {_quoted(error)}.")
     except ToolFailed as error:
         return failed(call, bounded(str(error), tool.max_output))
     except TimedOut as error:
         problem = str(error)
+    except RaisedElsewhere as error:
+        problem = f"{call.tool} failed: {_quoted(error)}"
     except asyncio.CancelledError:
         if _being_cancelled():
             raise
@@ -41,9 +45,14 @@ async def observe(
     return failed(call, f"{problem}.")
 
 
+def observation(call: ToolCall, text: str, *, is_error: bool = False) -> ToolMessage:
+    """What the model is shown of a call, labelled with the tool it comes from."""
+    return ToolMessage(call.id, call.tool, text, is_error, Label("tool", call.tool))
+
+
 def failed(call: ToolCall, text: str) -> ToolMessage:
     """The observation of a call that did not succeed."""
-    return ToolMessage(call.id, call.tool, text, is_error=True)
+    return observation(call, text, is_error=True)
 
 
 def _being_cancelled() -> bool:

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from agentkit.errors import UsageError
 from agentkit.messages import ToolSpec
+from agentkit.tools.isolation import Isolation, Sandbox, raise_missing
 from agentkit.tools.tool import Tool
 
 
 class ToolRegistry:
-    """Finds a tool by the name a model used. Two tools of one name are refused."""
+    """Finds a tool by the name a model used. Two tools of one name are refused.
 
-    def __init__(self, tools: Iterable[Tool] = ()) -> None:
+    `sandbox` runs the tools made with `isolation="sandbox"`; without one they are refused.
+    """
+
+    def __init__(self, tools: Iterable[Tool] = (), *, sandbox: Isolation | None = None) -> None:
+        self._sandbox = sandbox
         self._tools: dict[str, Tool] = {}
         for tool in tools:
             self.add(tool)
 
     def add(self, tool: Tool) -> None:
-        """Register a tool. Raises UsageError when its name is taken or it is no tool."""
+        """Register a tool. Raises UsageError when its name is taken or it cannot be called."""
         if not isinstance(tool, Tool):
             raise UsageError(f"{tool!r} is not a tool: decorate the function with @tool.")
         if tool.name in self._tools:
             raise UsageError(f"Two tools are named {tool.name}: rename one with @tool(name=…).")
-        self._tools[tool.name] = tool
+        if tool.is_method:
+            raise UsageError(f"Tool {tool.name} is a method: take it from an instance of its class.")
+        self._tools[tool.name] = self._isolated(tool)
+
+    def _isolated(self, tool: Tool) -> Tool:
+        if not isinstance(tool.isolation, Sandbox):
+            return tool
+        if self._sandbox is None:
+            raise_missing(tool.name)
+        return replace(tool, isolation=self._sandbox)
 
     def get(self, name: str) -> Tool | None:
         """The tool of that name, or None."""

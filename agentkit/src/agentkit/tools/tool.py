@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MethodType
+from typing import Any, Protocol, Self, TypeAlias
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_json
 
 from agentkit.context import RunContext
 from agentkit.errors import UsageError
 from agentkit.journal import InMemoryJournal
 from agentkit.messages import Effect, ToolSpec
 from agentkit.timeout import PausableTimeout
+from agentkit.tools.isolation import InProcess, Isolation
+from agentkit.tools.text import bounded
 
 DEFAULT_MAX_OUTPUT = 10_000
 """Characters of a result that the model is shown: about 2,500 tokens."""
+
+
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,63}")
+"""What every provider accepts as the name of a function."""
+
+NeedsApproval: TypeAlias = bool | Callable[[Mapping[str, Any]], bool]
+"""Whether a person must agree to a call: to each, or as a pure function of its arguments says."""
 
 
 class InvalidArguments(ValueError):
@@ -43,9 +51,11 @@ class Tool:
     """A function with what surrounds it. Made by `@tool`.
 
     A sync function runs in a thread, so it never blocks the event loop; on a timeout that thread
-    cannot be stopped and goes on by itself. `retries` repeats a call that raised.
-    `context_parameter` is the parameter that gets the `RunContext`, `key_parameter` the one that
-    gets the idempotency key of the call alone (None outside of a run); the model sees neither.
+    cannot be stopped and goes on by itself, unless `isolation` is a process that can. `retries`
+    repeats a call that raised. `context_parameter` is the parameter that gets the `RunContext`,
+    `key_parameter` the one that gets the idempotency key of the call alone (None outside of a run);
+    the model sees neither. A tool made of a method (`is_method`) becomes one that can be called by
+    looking it up on an instance.
     """
 
     function: Callable[..., Any]
@@ -57,8 +67,12 @@ class Tool:
     retries: int = 0
     context_parameter: str | None = None
     key_parameter: str | None = None
+    needs_approval: NeedsApproval = False
+    isolation: Isolation = field(default_factory=InProcess)
+    is_method: bool = False
 
     def __post_init__(self) -> None:
+        self.isolation.check(self)
         if self.retries and self.effect == "unsafe":
             raise UsageError(
                 f"Tool {self.name}: retries={self.retries} on an unsafe tool could repeat its "
@@ -84,6 +98,25 @@ class Tool:
     def name(self) -> str:
         """The name the model calls it by."""
         return self.spec.name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Self:
+        """The tool of one instance, for a tool made of a method."""
+        if instance is None or not self.is_method:
+            return self
+        return replace(self, function=MethodType(self.function, instance), is_method=False)
+
+    def asks(self, keywords: Mapping[str, Any]) -> bool:
+        """Whether a person must agree to a call with these parsed arguments.
+
+        What cannot say no says yes: a predicate that raises.
+        """
+        if isinstance(self.needs_approval, bool):
+            return self.needs_approval
+        try:
+            return bool(self.needs_approval(keywords))
+        # Protects the effect: a predicate that fails has not said that nobody need be asked.
+        except Exception:  # noqa: BLE001
+            return True
 
     def parse(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The function's keyword arguments. Raises InvalidArguments, naming each wrong one."""
@@ -133,34 +166,14 @@ class Tool:
         return await retrying(self._once, keywords)
 
     async def _once(self, keywords: dict[str, Any]) -> str:
-        if inspect.iscoroutinefunction(self.function):
-            result = await self.function(**keywords)
-        else:
-            result = await asyncio.to_thread(_without_stop_iteration, self.function, keywords)
-        return bounded(_text(result), self.max_output)
+        return await self.isolation.run(self, keywords)
 
 
-def bounded(text: str, max_characters: int) -> str:
-    """The text, or its beginning with a note that says how much was cut."""
-    if len(text) <= max_characters:
-        return text
-    return f"{text[:max_characters]}\n[cut: {max_characters} of {len(text)} characters shown]"
-
-
-def _text(result: object) -> str:
-    if isinstance(result, str):
-        return result
-    if result is None:
-        return "(done, no output)"
-    return to_json(result, fallback=str).decode()
-
-
-def _without_stop_iteration(function: Callable[..., Any], keywords: dict[str, Any]) -> Any:
-    # A StopIteration cannot travel through a future: it would leave the caller waiting for ever.
-    try:
-        return function(**keywords)
-    except StopIteration as error:
-        raise RuntimeError("StopIteration") from error
+def checked_name(name: str) -> str:
+    """The name. Raises UsageError for one that providers refuse."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"Tool {name!r}: a name is letters, digits, _ and -, at most 64.")
+    return name
 
 
 def _problem(detail: Any) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from agentkit.context import ChildResult, RunContext
 from agentkit.tools.decorator import tool
-from agentkit.tools.tool import bounded
+from agentkit.tools.text import bounded
 
 MAX_TASKS = 50
 """Each is a run that costs money: a model in a loop must not start thousands."""

@@ -1,0 +1,163 @@
+"""The function in a fresh process of its own, which ends with everything that it started."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+
+from agentkit.errors import FailedBeforeEffect, UsageError
+from agentkit.tools.isolation.port import RaisedElsewhere
+
+if TYPE_CHECKING:
+    from agentkit.tools.tool import Tool
+
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+
+_INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+"""What a program needs to run; everything else in our environment may be a secret."""
+
+_BYTES_PER_CHARACTER = 12
+"""The longest that JSON makes of one: a pair of surrogates, each six ASCII signs."""
+
+_FRAME_BYTES = 10_000
+"""Beside the text: its frame, the note on a cut, the words of an error."""
+
+_LONGEST_COMPLAINT = 2_000
+"""Bytes of what the process wrote to stdout and stderr that are kept to say why it ended."""
+
+_END_S = 10.0
+"""For the supervisor to end what there is; then it is ended itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subprocess:
+    """Runs a function that can be imported by its name; arguments and result travel as JSON.
+
+    The process has `env` and hardly anything of ours in its environment, an empty folder as its
+    working and home folder (deleted afterwards), nothing on stdin, and at most `max_memory_bytes`
+    of address space if given. When the call ends, is cancelled or times out, or when we are killed,
+    it is killed with all its descendants, detached ones too (on Linux; elsewhere its process group).
+
+    This is no sandbox: the function may read, write and send whatever our user may.
+    """
+
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    max_memory_bytes: int | None = None
+
+    def check(self, tool: Tool) -> None:
+        """Raises UsageError for a function that another process cannot find, or not be run in."""
+        function = tool.function
+        module = getattr(function, "__module__", None)
+        qualname = getattr(function, "__qualname__", "<none>")
+        if os.name != "posix":
+            raise UsageError(f"Tool {tool.name}: isolation='subprocess' needs a POSIX system.")
+        if tool.context_parameter is not None:
+            raise UsageError(
+                f"Tool {tool.name} takes a RunContext, which lives in this process: isolate what "
+                "it calls in ctx.step(…) instead."
+            )
+        importable = module not in (None, "__main__") and "<" not in qualname
+        if not importable or tool.is_method or hasattr(function, "__self__"):
+            raise UsageError(
+                f"Tool {tool.name}: isolation='subprocess' imports the function in another process; "
+                "define it at the top of a module (not of the script that is run)."
+            )
+
+    async def run(self, tool: Tool, keywords: dict[str, Any]) -> str:
+        """See `Isolation`. Raises RaisedElsewhere, and FailedBeforeEffect when the function did."""
+        request = {
+            "path": [os.path.abspath(entry) for entry in sys.path],  # noqa: PTH100  "" is the cwd
+            "module": tool.function.__module__,
+            "qualname": tool.function.__qualname__,
+            "keywords": to_jsonable_python(keywords),
+            "max_output": tool.max_output,
+            "max_memory_bytes": self.max_memory_bytes,
+        }
+        with TemporaryDirectory(prefix="agentkit-", ignore_cleanup_errors=True) as folder:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",  # nothing of our PYTHON… variables, nothing from the current folder
+                str(_SUPERVISOR),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                cwd=folder,
+                env=self._environment(folder),
+                start_new_session=True,  # a Ctrl-C at our terminal is ours to handle
+                limit=_FRAME_BYTES + _BYTES_PER_CHARACTER * tool.max_output,
+            )
+            try:
+                return await _told(process, request)
+            finally:
+                await _ended(process)
+
+    def _environment(self, folder: str) -> dict[str, str]:
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        return {**inherited, "HOME": folder, "TMPDIR": folder, **self.env}
+
+
+async def _told(process: asyncio.subprocess.Process, request: dict[str, Any]) -> str:
+    """Send the request and read what came of it."""
+    assert process.stdin is not None, "it was asked for"
+    assert process.stdout is not None, "it was asked for"
+    complaint = asyncio.create_task(_end_of(process.stderr))
+    try:
+        with suppress(ConnectionError):  # it has ended already; the reason is read below
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            await process.stdin.drain()
+        line = await process.stdout.readline()
+        if line.endswith(b"\n"):
+            return _result(json.loads(line))
+        code = await process.wait()
+        said = (await complaint).decode(errors="replace").strip()
+        how = f"by signal {code - 128}" if code > 128 else f"with code {code}"
+        raise RaisedElsewhere(f"its process ended {how}" + (f": {said}" if said else ""))
+    except ValueError as error:
+        raise RaisedElsewhere("its process sent no result that can be read") from error
+    finally:
+        complaint.cancel()
+
+
+def _result(reply: dict[str, str]) -> str:
+    match reply:
+        case {"text": text}:
+            return text
+        case {"no_effect": text}:
+            raise FailedBeforeEffect(text)
+        case {"raised": text}:
+            raise RaisedElsewhere(text)
+    raise ValueError("no reply of a tool's process")
+
+
+async def _end_of(stream: asyncio.StreamReader | None) -> bytes:
+    """The last of what is written, for as long as anything is: a full pipe would stop the writer."""
+    kept = b""
+    while stream is not None and (chunk := await stream.read(65_536)):
+        kept = (kept + chunk)[-_LONGEST_COMPLAINT:]
+    return kept
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Have the process ended with everything below it."""
+    assert process.stdin is not None, "it was asked for"
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.terminate()
+    # Its end is the supervisor's other sign to stop; what was not sent yet is not sent any more.
+    process.stdin.transport.abort()
+    try:
+        async with asyncio.timeout(_END_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
