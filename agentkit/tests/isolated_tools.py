@@ -66,7 +66,7 @@ def fail(how: str) -> str:
 @tool(effect="pure", isolation=Subprocess(env={"GIVEN": "yes"}))
 def surroundings() -> dict[str, object]:
     """Tell what there is around."""
-    Path("left-behind").touch()
+    Path("left-behind").write_text("1")
     return {"environment": dict(os.environ), "folder": str(Path.cwd()), "stdin": sys.stdin.read()}
 
 
@@ -81,13 +81,13 @@ def stay(pids: str) -> str:
 
     Their process ids are written to the file before.
     """
-    child = subprocess.Popen(["sleep", str(FOREVER_S)])  # noqa: S607
+    child = subprocess.Popen(["sleep", str(FOREVER_S)])
     detached = (
         "import os, subprocess, sys, time\n"
         "if os.fork(): os._exit(0)\n"
         "os.setsid()\n"
         "if os.fork(): os._exit(0)\n"
-        "below = subprocess.Popen(['sleep', '3600'])\n"
+        "below = subprocess.Popen(['sleep', '3600'], stdout=subprocess.DEVNULL)\n"
         "print(os.getpid(), below.pid, flush=True)\n"
         "os.close(1)\n"
         "time.sleep(3600)\n"
@@ -105,11 +105,11 @@ def stay(pids: str) -> str:
 @tool(effect="pure", isolation="subprocess")
 def leave_behind(pids: str) -> str:
     """Return, and leave a detached process behind."""
-    child = subprocess.Popen(["sleep", str(FOREVER_S)], start_new_session=True)  # noqa: S607
+    child = subprocess.Popen(["sleep", str(FOREVER_S)], start_new_session=True)
     Path(pids).write_text(f"{os.getpid()} {child.pid}")
     return "left"
 
 
-stay_a_second = tool(name="stay", effect="pure", isolation="subprocess", timeout_s=2.0)(stay)
-stay_unsafe = tool(name="stay", isolation="subprocess", timeout_s=2.0)(stay)
+stay_a_second = tool(name="stay", effect="pure", isolation="subprocess", timeout_s=3.0)(stay)
+stay_unsafe = tool(name="stay", isolation="subprocess", timeout_s=3.0)(stay)
 stay_long = tool(name="stay", effect="pure", isolation="subprocess", timeout_s=FOREVER_S)(stay)

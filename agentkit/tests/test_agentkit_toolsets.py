@@ -43,7 +43,7 @@ class Notes(Toolset):
 class MoreNotes(Notes):
     """With a tool of its own, and one less."""
 
-    when = None
+    when = None  # type: ignore[assignment]
 
     @tool(effect="pure")
     def count(self) -> int:

@@ -181,7 +181,9 @@ class ToolBoundary:
         )
         decision = await self._security.check(call, context)
         if isinstance(decision, Allow) and ready.tool.asks(ready.keywords):
-            return NeedApproval("needs_approval", f"May {call.tool} be called with these arguments?")
+            return NeedApproval(
+                "needs_approval", f"May {call.tool} be called with these arguments?"
+            )
         return decision
 
     async def _approval(self, scheduled: Scheduled, asked: NeedApproval) -> Allow | Deny:

@@ -47,7 +47,9 @@ def tools(name: str | None = None) -> tuple[Tool, ...]:
     brought = tuple(loaded) if several else (loaded,)
     wrong = next((one for one in brought if not isinstance(one, Tool)), None)
     if wrong is not None:
-        raise UsageError(f"{_title(point)}: {wrong!r} is no tool: decorate the function with @tool.")
+        raise UsageError(
+            f"{_title(point)}: {wrong!r} is no tool: decorate the function with @tool."
+        )
     return brought
 
 
@@ -88,4 +90,8 @@ def _title(point: EntryPoint) -> str:
 
 
 def _distribution(point: EntryPoint) -> str:
-    return "an unknown distribution" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+    return (
+        "an unknown distribution"
+        if point.dist is None
+        else f"{point.dist.name} {point.dist.version}"
+    )

@@ -1,8 +1,8 @@
 """The tools that a worker can give to agents: the built-in ones, and the operator's own.
 
-An operator names tools as `module:attribute` (one tool, or several) or as `plugin:name` (those that an installed
-distribution brings). Built-in tools that reach the web or files, or run code, are there only when a setting says
-so. Which of them all an agent has is chosen by its task; nothing else is allowed to it.
+An operator names tools as `module:attribute` (one tool, or several) or as `plugin:name` (those that an
+installed distribution brings). Built-in tools that reach the web or files, or run code, are there only when a
+setting says so. Which of them all an agent has is chosen by its task; nothing else is allowed to it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ class ToolError(Exception):
 
 
 def load(names: Iterable[str], settings: Settings | None = None) -> Mapping[str, Tool]:
-    """Every tool of this worker, by its name: built in, configured, and the operator's. Raises `ToolError`."""
+    """Every tool of this worker, by its name. Raises `ToolError`."""
     tools = {tool.name: tool for tool in (*BUILTIN, *_configured(settings))}
     # Each task has its own of these; their names are taken all the same.
     reserved = {tool.name for tool in _files(settings, "")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 
@@ -27,17 +28,18 @@ class EgressPolicy:
     of `networks` (`10.1.0.0/16`). Sizes are in bytes, as received.
     """
 
-    hosts: tuple[str, ...] = ()
-    schemes: tuple[str, ...] = ("https",)
-    ports: tuple[int, ...] = (80, 443)
-    networks: tuple[str, ...] = ()
+    hosts: Sequence[str] = ()
+    schemes: Sequence[str] = ("https",)
+    ports: Sequence[int] = (80, 443)
+    networks: Sequence[str] = ()
     timeout_s: float = 20.0
     max_bytes: int = 2_000_000
     max_redirects: int = 5
 
     def __post_init__(self) -> None:
+        # A lone string would silently become a list of its letters.
         if isinstance(self.hosts, str) or isinstance(self.networks, str):
-            raise UsageError("EgressPolicy: hosts and networks are tuples of texts, not a text.")
+            raise UsageError("EgressPolicy: hosts and networks are lists of texts, not a text.")
         for network in self.networks:
             try:
                 ip_network(network)

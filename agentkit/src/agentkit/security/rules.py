@@ -47,7 +47,9 @@ class Rules:
         ids = [DEFAULT_RULE, *(rule.id for rule in self._rules)]
         twice = next((rule_id for rule_id in ids if ids.count(rule_id) > 1), None)
         if twice is not None:
-            raise UsageError(f"Two rules have the id {twice!r}: which one decided could not be said.")
+            raise UsageError(
+                f"Two rules have the id {twice!r}: which one decided could not be said."
+            )
 
     async def check(self, call: ToolCall, context: CallContext) -> Decision:
         """See `SecurityManager`."""
@@ -120,7 +122,7 @@ def allow(
     return ToolRule(rule_id, "allow", tools, _effects(effects), where or {})
 
 
-def deny(  # noqa: PLR0913  a rule is its conditions
+def deny(
     rule_id: str,
     *tools: str,
     effects: Iterable[Effect] | None = None,
@@ -136,7 +138,7 @@ def deny(  # noqa: PLR0913  a rule is its conditions
     return ToolRule(rule_id, "deny", tools, _effects(effects), where or {}, after, reason)
 
 
-def ask(  # noqa: PLR0913  a rule is its conditions
+def ask(
     rule_id: str,
     *tools: str,
     effects: Iterable[Effect] | None = None,

@@ -16,6 +16,7 @@ from agentkit.tools.docstring import Manual, manual
 from agentkit.tools.isolation import Isolation, IsolationName, isolation_of
 from agentkit.tools.tool import DEFAULT_MAX_OUTPUT, NeedsApproval, Tool, checked_name
 
+
 @overload
 def tool(function: Callable[..., Any], /) -> Tool: ...
 

@@ -30,7 +30,9 @@ class ToolRegistry:
         if tool.name in self._tools:
             raise UsageError(f"Two tools are named {tool.name}: rename one with @tool(name=…).")
         if tool.is_method:
-            raise UsageError(f"Tool {tool.name} is a method: take it from an instance of its class.")
+            raise UsageError(
+                f"Tool {tool.name} is a method: take it from an instance of its class."
+            )
         self._tools[tool.name] = self._isolated(tool)
 
     def _isolated(self, tool: Tool) -> Tool:

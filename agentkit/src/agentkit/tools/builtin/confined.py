@@ -36,9 +36,11 @@ class ConfinedFolder:
 
     def read(self, path: str, max_bytes: int) -> bytes:
         """The file's content, up to a byte more than `max_bytes`. Raises FileNotFoundError."""
-        with self._parent(path) as (folder, name):
-            with os.fdopen(_opened(name, folder, path), "rb") as file:
-                return file.read(max_bytes + 1)
+        with (
+            self._parent(path) as (folder, name),
+            os.fdopen(_opened(name, folder, path), "rb") as file,
+        ):
+            return file.read(max_bytes + 1)
 
     def write(self, path: str, content: bytes) -> None:
         """Put the content there at once, in place of what was there, making folders."""

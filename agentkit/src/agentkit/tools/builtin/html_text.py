@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 _UNREAD = frozenset({"script", "style", "noscript", "template", "svg", "iframe", "object"})
 
 _LINES = frozenset(
-    "address article aside blockquote br dd div dl dt fieldset figcaption figure footer form h1 h2 "
-    "h3 h4 h5 h6 header hr li main nav ol option p pre section table title tr ul".split()
+    {"address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "figcaption"}
+    | {"figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li"}
+    | {"main", "nav", "ol", "option", "p", "pre", "section", "table", "title", "tr", "ul"}
 )
 
 

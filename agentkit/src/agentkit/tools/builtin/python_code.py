@@ -39,7 +39,7 @@ def python_code(
         try:
             value = _executed(code)
         # Whatever the code raises, SystemExit too, is what the model asked to see.
-        except BaseException:
+        except BaseException:  # noqa: BLE001
             print(_trace())  # noqa: T201  redirected
         else:
             if value is not None:

@@ -61,7 +61,9 @@ class _Workspace(Toolset):
     def read_file(
         self,
         path: _Path,
-        start: Annotated[int, "the first character, to go on where a text was cut", Field(ge=0)] = 0,
+        start: Annotated[
+            int, "the first character, to go on where a text was cut", Field(ge=0)
+        ] = 0,
     ) -> str:
         """Read a text file of the workspace."""
         limit = self._limits.max_file_bytes

@@ -33,7 +33,7 @@ def _reply(request: dict[str, Any]) -> dict[str, str]:
     except FailedBeforeEffect as error:
         return {"no_effect": str(error)[:_LONGEST_ERROR]}
     # Whatever the function raises, SystemExit too, is told to who called it.
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001
         return {"raised": f"{type(error).__name__}: {str(error)[:_LONGEST_ERROR] or 'no detail'}"}
 
 

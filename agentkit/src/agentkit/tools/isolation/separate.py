@@ -75,14 +75,6 @@ class Subprocess:
 
     async def run(self, tool: Tool, keywords: dict[str, Any]) -> str:
         """See `Isolation`. Raises RaisedElsewhere, and FailedBeforeEffect when the function did."""
-        request = {
-            "path": [os.path.abspath(entry) for entry in sys.path],  # noqa: PTH100  "" is the cwd
-            "module": tool.function.__module__,
-            "qualname": tool.function.__qualname__,
-            "keywords": to_jsonable_python(keywords),
-            "max_output": tool.max_output,
-            "max_memory_bytes": self.max_memory_bytes,
-        }
         with TemporaryDirectory(prefix="agentkit-", ignore_cleanup_errors=True) as folder:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -97,9 +89,19 @@ class Subprocess:
                 limit=_FRAME_BYTES + _BYTES_PER_CHARACTER * tool.max_output,
             )
             try:
-                return await _told(process, request)
+                return await _told(process, self._request(tool, keywords))
             finally:
                 await _ended(process)
+
+    def _request(self, tool: Tool, keywords: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "path": [str(Path(entry).absolute()) for entry in sys.path],  # "" is our own folder
+            "module": tool.function.__module__,
+            "qualname": tool.function.__qualname__,
+            "keywords": to_jsonable_python(keywords),
+            "max_output": tool.max_output,
+            "max_memory_bytes": self.max_memory_bytes,
+        }
 
     def _environment(self, folder: str) -> dict[str, str]:
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
@@ -154,7 +156,8 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
             process.terminate()
     # Its end is the supervisor's other sign to stop; what was not sent yet is not sent any more.
-    process.stdin.transport.abort()
+    if not process.stdin.transport.is_closing():
+        process.stdin.transport.abort()
     try:
         async with asyncio.timeout(_END_S):
             await process.wait()

@@ -45,6 +45,7 @@ def _work(request: dict[str, object], results: int) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     code = 1
     try:
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # its last words
         sys.path[:] = request["path"]  # type: ignore[call-overload]
         # Only now can it be found.
         from agentkit.tools.isolation.child import serve
