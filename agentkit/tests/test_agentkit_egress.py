@@ -93,7 +93,9 @@ def client(server: Pages, names: Names, **policy: object) -> EgressClient:
 
 async def test_a_page_is_fetched_from_the_checked_address() -> None:
     """The name goes into the request, the address into the connection; no key of ours goes along."""
-    async with Pages({"/a?b=c": page(b"hello", "Content-Type: text/plain; charset=latin-1")}) as web:
+    async with Pages(
+        {"/a?b=c": page(b"hello", "Content-Type: text/plain; charset=latin-1")}
+    ) as web:
         names = Names(a_test=[["127.0.0.1"]])
         url = f"http://A.test:{web.port}/a?b=c"
         fetched = await client(web, names).get(url, headers={"X-Mine": "1"})
@@ -269,7 +271,9 @@ async def test_no_spelling_leads_to_us_or_our_network(spelling: str) -> None:
     assert any(said in str(caught.value) for said in ("public address", "no host", "no URL"))
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "::ffff:1.1.1.1"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "::ffff:1.1.1.1"]
+)
 def test_public_addresses(address: str) -> None:
     """The others are tested above; too strict would be useless."""
     assert is_public(ip_address(address))
@@ -277,7 +281,16 @@ def test_public_addresses(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["0.0.0.1", "192.88.99.1", "2001:0:7f00:1::1", "fe80::1", "fec0::1", "ff02::1", "::", "240.0.0.1"],
+    [
+        "0.0.0.1",
+        "192.88.99.1",
+        "2001:0:7f00:1::1",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+        "::",
+        "240.0.0.1",
+    ],
 )
 def test_addresses_that_are_nobody_s_business(address: str) -> None:
     """Some of which the standard library calls global."""

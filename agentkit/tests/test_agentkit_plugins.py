@@ -139,9 +139,7 @@ def test_what_makes_no_client_is_told() -> None:
         plugins.llm("nothing")
 
 
-def test_two_distributions_with_one_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_distributions_with_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which of them was meant is for a person to say."""
     other = "[agentkit.tools]\nweigh = other_tools:weigh\n"
     monkeypatch.syspath_prepend(wheel(tmp_path, "other-tools", other, {"other_tools": ACME}))

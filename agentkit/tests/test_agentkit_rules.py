@@ -201,7 +201,11 @@ def some_rules(draw: st.DrawFn) -> list[Any]:
 
 CONTEXTS = st.tuples(
     st.sampled_from(["pure", "idempotent", "unsafe"]), ARGUMENTS, st.sampled_from([set(), WEB])
-).map(lambda given: CallContext("a", "g", "1/tool/1", cast("Any", given[0]), given[1], frozenset(given[2])))
+).map(
+    lambda given: CallContext(
+        "a", "g", "1/tool/1", cast("Any", given[0]), given[1], frozenset(given[2])
+    )
+)
 
 
 @given(some_rules(), st.sampled_from(TOOLS), CONTEXTS)

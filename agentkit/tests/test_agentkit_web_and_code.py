@@ -30,7 +30,9 @@ def test_the_words_of_a_page() -> None:
     assert WORDS == html_text(HTML)
 
 
-@pytest.mark.parametrize("html", ["", "<p", "a<", "</script>x", "<script>never closed", "<" * 50_000])
+@pytest.mark.parametrize(
+    "html", ["", "<p", "a<", "</script>x", "<script>never closed", "<" * 50_000]
+)
 def test_broken_html_is_no_error(html: str) -> None:
     """Whatever comes, what can be read is."""
     assert isinstance(html_text(html), str)
@@ -94,7 +96,10 @@ async def run(code: str) -> str:
         ("x = 1", "(nothing was printed)"),
         ("", "(nothing was printed)"),
         ("import sys; print('no', file=sys.stderr)", "no\n"),
-        ("def f(n):\n    return n and n * f(n - 1) or 1\n[f(n) for n in range(5)]", "[1, 1, 2, 6, 24]\n"),
+        (
+            "def f(n):\n    return n and n * f(n - 1) or 1\n[f(n) for n in range(5)]",
+            "[1, 1, 2, 6, 24]\n",
+        ),
     ],
 )
 async def test_code_is_run(code: str, printed: str) -> None:
@@ -121,7 +126,9 @@ async def test_what_goes_wrong_is_shown(code: str, said: str) -> None:
 async def test_code_runs_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """In another process, with none of our secrets, in an empty folder of its own."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    told = await run("import os; print(os.getpid(), os.environ.get('OPENAI_API_KEY'), os.listdir())")
+    told = await run(
+        "import os; print(os.getpid(), os.environ.get('OPENAI_API_KEY'), os.listdir())"
+    )
     pid, *rest = told.split()
     assert os.getpid() != int(pid)
     assert ["None", "[]"] == rest

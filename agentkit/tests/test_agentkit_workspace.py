@@ -17,6 +17,10 @@ from agentkit.tools import Toolset
 from agentkit.tools.builtin import WorkspaceLimits, workspace_tools
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir())
+
+
 async def do(tools: Toolset, name: str, **arguments: Any) -> str:
     [found] = tools.only(name)
     return await found.call(found.parse(arguments))
@@ -65,10 +69,10 @@ async def test_no_path_leads_out(tmp_path: Path, name: str, path: str) -> None:
         await do(workspace_tools(inside), name, **arguments)
         assert not (inside / "link.txt").is_symlink()
     else:
-        with pytest.raises(ValueError, match="path|folder|file|deep"):
+        with pytest.raises(ValueError, match=r"path|folder|file|deep"):
             await do(workspace_tools(inside), name, **arguments)
     assert "secret" == secret.read_text()
-    assert [secret] == list(secret.parent.iterdir())
+    assert ["secret.txt"] == names(secret.parent)
 
 
 async def test_only_plain_files_are_read(tmp_path: Path) -> None:
@@ -98,7 +102,7 @@ async def test_a_folder_is_no_file(tmp_path: Path, name: str) -> None:
     arguments = {"path": "folder"} | ({"content": "x"} if name == "write_file" else {})
     with pytest.raises(ValueError, match="folder is a folder"):
         await do(workspace_tools(tmp_path), name, **arguments)
-    assert ["folder"] == os.listdir(tmp_path)
+    assert ["folder"] == names(tmp_path)
 
 
 async def test_what_a_workspace_holds_is_bounded(tmp_path: Path) -> None:
@@ -125,7 +129,7 @@ async def test_writes_at_the_same_time_do_not_outrun_the_bound(tmp_path: Path) -
     writes = [do(files, "write_file", path=f"f{n}", content="x") for n in range(20)]
     done = await asyncio.gather(*writes, return_exceptions=True)
     assert 17 == sum(isinstance(one, ValueError) for one in done)
-    assert 3 == len(list(tmp_path.iterdir()))
+    assert 3 == len(names(tmp_path))
 
 
 async def test_an_agent_works_with_files(tmp_path: Path) -> None:

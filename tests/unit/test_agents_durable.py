@@ -351,6 +351,26 @@ async def test_a_call_that_needs_leave_waits_for_a_decision(
     assert ("not today" in str(output(done))) == (verdict == "reject")
 
 
+async def test_a_tool_that_always_needs_leave_waits_for_it(office: Office) -> None:
+    """Also where the task did not say so: `needs_approval` is the tool's own word."""
+    calls: list[int] = []
+
+    @tool(needs_approval=lambda arguments: arguments["amount"] > 100)
+    def pay(amount: int) -> str:
+        """Pay."""
+        calls.append(amount)
+        return f"paid {amount}"
+
+    office.tools["pay"] = pay
+    office.think(call(("pay", {"amount": 5}), ("pay", {"amount": 500})), repeat)
+    task_id = await office.submit("pay")
+    await office.work()
+    waiting = await office.task(task_id)
+    assert (Reason.APPROVAL, [5]) == (waiting.reason, calls)
+    done = await office.bring(task_id, answers.decision("1/tool/2/approval/1", "approve", None))
+    assert ("paid 5 | paid 500", [5, 500]) == (output(done), calls)
+
+
 async def test_leave_for_a_tool_that_the_task_does_not_have_fails_it(office: Office) -> None:
     """A misspelt name must not let the call that was meant be made without anybody's leave."""
     recording = RecordingTool()

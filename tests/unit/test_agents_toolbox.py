@@ -4,8 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from opspawn.agents.toolbox import BUILTIN, ToolError, load
+from agentkit.testing import answer, call
+from agentkit.tools import Tool
+from opspawn.agents.toolbox import BUILTIN, ToolError, load, of_task, only_to_look_at
+from opspawn.replay.recording import Recording
+from opspawn.replay.replaying import replay
 from opspawn.settings import Settings
+from support.agent_desk import AgentDesk
 
 pytestmark = pytest.mark.unit
 
@@ -80,3 +85,100 @@ def test_the_setting_is_a_list_of_names(monkeypatch: pytest.MonkeyPatch) -> None
     assert {"pay", "look"} == set(load(Settings().tool_names)) - set(load([]))
     monkeypatch.delenv("OPSPAWN_TOOLS")
     assert [] == Settings().tool_names
+
+
+def configured(**given: object) -> Settings:
+    return Settings(_env_file=None, **given)  # type: ignore[arg-type]
+
+
+FILES = {"list_files", "read_file", "write_file", "delete_file"}
+
+
+def test_what_reaches_out_is_there_only_when_a_setting_says_so(tmp_path: Path) -> None:
+    """The web, files and code are nobody's until the operator gives them; code asks a person."""
+    assert set() == set(load([], configured())) - set(load([]))
+    given = configured(http_fetch_hosts="example.org, *.example.net", python_code=True)
+    more = load([], given)
+    assert {"http_fetch", "python_code"} == set(more) - set(load([]))
+    assert more["python_code"].asks({"code": "1"})
+    assert not more["http_fetch"].asks({"url": "https://example.org/"})
+
+
+async def test_what_is_fetched_is_bounded_by_the_setting() -> None:
+    """Another host than those named is refused before anything is sent."""
+    fetch = load([], configured(http_fetch_hosts="example.org"))["http_fetch"]
+    with pytest.raises(ValueError, match=r"allowed: example\.org"):
+        await fetch.call({"url": "https://other.test/"})
+
+
+async def test_each_task_has_files_of_its_own(tmp_path: Path) -> None:
+    """In a folder named after it, where no other task reads."""
+    settings = configured(workspaces=tmp_path)
+    first, second = (of_task(load([], settings), settings, task) for task in ("a", "b"))
+    assert FILES == set(first) - set(load([], settings))
+    await first["write_file"].call({"path": "note", "content": "1"})
+    assert "1" == (tmp_path / "a" / "note").read_text()
+    assert "(no files)" == await second["list_files"].call({})
+
+
+async def test_a_run_writes_into_its_task_s_folder(tmp_path: Path) -> None:
+    """By the handler, which knows whose run it is; and the log can be replayed without the files."""
+    desk = AgentDesk()
+    desk.settings = configured(workspaces=tmp_path, llm_provider="local")
+    task_id = await desk.submit(tools=["write_file"])
+    await desk.run(call(("write_file", {"path": "note", "content": "1"})), answer("done"))
+    task = await desk.task(task_id)
+    assert "1" == (tmp_path / task_id / "note").read_text()
+    (tmp_path / task_id / "note").unlink()
+    recording = Recording.of(task, await desk.log(task_id), desk.settings)
+    assert "task.completed" == (await replay(recording, {})).end
+
+
+def test_the_names_of_files_are_taken(tmp_path: Path) -> None:
+    """An operator's tool of the same name would be hidden by ours without a word."""
+    (tmp_path / "file_tools.py").write_text(
+        "from agentkit.tools import tool\n\n"
+        "@tool\ndef read_file(path: str) -> str:\n    'Read.'\n    return path\n"
+    )
+    settings = configured(workspaces=tmp_path)
+    assert "read_file" in load(["file_tools:read_file"])
+    with pytest.raises(ToolError, match="two tools named read_file"):
+        load(["file_tools:read_file"], settings)
+
+
+def test_a_replay_knows_every_built_in_tool() -> None:
+    """They are looked at, so no setting is needed; and what is reached is nothing."""
+    expected = {tool.name for tool in BUILTIN} | {"http_fetch", "python_code"} | FILES
+    tools: dict[str, Tool] = dict(only_to_look_at())
+    assert expected == set(tools)
+
+
+@pytest.fixture
+def _plugin(tmp_path: Path) -> None:
+    info = tmp_path / "acme_tools-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-tools\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(
+        "[agentkit.tools]\nacme = our_tools:both\nbad = our_tools:number\n"
+    )
+
+
+@pytest.mark.usefixtures("_plugin")
+def test_a_plugin_brings_its_tools() -> None:
+    """By the name that its distribution gives it."""
+    assert {"pay", "look"} == set(load(["plugin:acme"])) - set(load([]))
+
+
+@pytest.mark.usefixtures("_plugin")
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("plugin:other", "There is no plugin 'other' in agentkit.tools; installed: acme, bad."),
+        ("plugin:bad", "Plugin bad of acme-tools 1.2 (our_tools:number): 7 is no tool"),
+    ],
+)
+def test_a_plugin_that_brings_no_tools_is_told(name: str, why: str) -> None:
+    """With the name that the operator wrote, and its distribution."""
+    with pytest.raises(ToolError) as error:
+        load([name])
+    assert str(error.value).startswith(f"{name}: {why}")
