@@ -152,14 +152,16 @@ async def test_the_security_manager_sees_what_the_tool_will_get() -> None:
 async def test_what_the_model_was_shown_is_remembered() -> None:
     """Labels add up over the run, also when the memory shows a message no more."""
     allowing = Decided(Allow("all"))
-    wishes = [call(("record", {"text": text})) for text in "abc"]
+    record, looking = call(("record", {"text": "a"})), call(("look", {}))
+    wishes = [record, looking, record]
     llm = ScriptedLlm([*wishes, answer("done")])
     forgetful = ShortTermMemory(max_tokens=1)
     recording = RecordingTool().tool
     agent = Agent(llm, tools=[recording, look], security=allowing, memory=forgetful)
     await agent.run("goal")
     seen = [context.labels for _, context in allowing.asked]
-    assert [SPOKEN, SPOKEN | {RECORD}, SPOKEN | {RECORD}] == seen
+    both = SPOKEN | {RECORD, Label("tool", "look")}
+    assert [SPOKEN, SPOKEN | {RECORD}, both] == seen
 
 
 async def test_a_page_takes_the_right_to_act_away() -> None:

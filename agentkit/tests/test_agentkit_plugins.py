@@ -125,10 +125,10 @@ def test_what_cannot_be_used_names_its_distribution(name: str, said: str) -> Non
         plugins.tools(name)
 
 
-def test_all_of_them_at_once() -> None:
-    """Asked for all, the first that cannot be used is told."""
-    with pytest.raises(UsageError, match="Plugin absent of acme-tools"):
-        plugins.tools()
+async def test_a_plugin_s_own_toolset_can_be_opened() -> None:
+    """It is the one that its module made."""
+    async with plugins.tools("shop") as shop:
+        assert sys.modules["acme_tools"].shop is shop
 
 
 def test_what_makes_no_client_is_told() -> None:

@@ -1,6 +1,7 @@
 """The worker process: the one process that imports agents and model SDKs."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from dramatiq import Broker
@@ -14,7 +15,7 @@ from opspawn.agents.handler import AgentHandler, Submit
 from opspawn.agents.mcp_servers import McpConfigError
 from opspawn.agents.mcp_tools import McpTools
 from opspawn.agents.providers import Providers, default_choice
-from opspawn.agents.toolbox import ToolError, load
+from opspawn.agents.toolbox import ToolError, opened
 from opspawn.settings import Settings
 
 __all__ = ["McpConfigError", "ToolError", "default_choice", "run_worker"]
@@ -35,27 +36,26 @@ async def run_worker(
 
     `isolate` starts the process that runs suspects. None: this is that process, and ends by itself too.
     """
-    tools = load(settings.tool_names, settings)
-    mcp = McpTools(settings)
-    providers = Providers(settings)
-    providers.warm_up()
-    handler = AgentHandler(settings, providers, tools, submit, mcp=mcp)
-    profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
-    alone = isolate is None
-    worker = Worker(
-        store,
-        broker,
-        bell,
-        {AGENT_RUN: handler},
-        profile=replace(profile, alone=alone),
-        queues=settings.queues,
-        slots=1 if alone else settings.worker_slots,
-        heartbeat_s=settings.heartbeat_s,
-        drain_grace_s=settings.drain_grace_s,
-        isolate=isolate,
-    )
-    try:
+    async with AsyncExitStack() as stack:
+        tools = await stack.enter_async_context(opened(settings))
+        mcp = McpTools(settings)
+        providers = Providers(settings)
+        stack.push_async_callback(providers.close)
+        providers.warm_up()
+        handler = AgentHandler(settings, providers, tools, submit, mcp=mcp)
+        profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
+        alone = isolate is None
+        worker = Worker(
+            store,
+            broker,
+            bell,
+            {AGENT_RUN: handler},
+            profile=replace(profile, alone=alone),
+            queues=settings.queues,
+            slots=1 if alone else settings.worker_slots,
+            heartbeat_s=settings.heartbeat_s,
+            drain_grace_s=settings.drain_grace_s,
+            isolate=isolate,
+        )
         async with mcp:
             await (run_alone(worker, stop) if alone else worker.run(stop))
-    finally:
-        await providers.close()

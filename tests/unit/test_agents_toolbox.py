@@ -6,7 +6,7 @@ import pytest
 
 from agentkit.testing import answer, call
 from agentkit.tools import Tool
-from opspawn.agents.toolbox import BUILTIN, ToolError, load, of_task, only_to_look_at
+from opspawn.agents.toolbox import BUILTIN, ToolError, load, of_task, only_to_look_at, opened
 from opspawn.replay.recording import Recording
 from opspawn.replay.replaying import replay
 from opspawn.settings import Settings
@@ -151,6 +151,49 @@ def test_a_replay_knows_every_built_in_tool() -> None:
     expected = {tool.name for tool in BUILTIN} | {"http_fetch", "python_code"} | FILES
     tools: dict[str, Tool] = dict(only_to_look_at())
     assert expected == set(tools)
+
+
+SETS = '''
+from agentkit import Toolset, tool
+
+class Desk(Toolset):
+    is_open = False
+
+    async def open(self):
+        if self.name == "broken":
+            raise OSError("no key")
+        self.is_open = True
+
+    async def close(self):
+        self.is_open = False
+
+    @tool(effect="pure")
+    def state(self) -> bool:
+        """Tell whether it is open."""
+        return self.is_open
+
+desk = Desk("desk")
+broken = Desk("broken").prefixed()
+'''
+
+
+async def test_a_toolset_is_open_while_a_worker_works(tmp_path: Path) -> None:
+    """What its tools need is there when they are called, and given back afterwards."""
+    (tmp_path / "set_tools.py").write_text(SETS)
+    async with opened(configured(tools="set_tools:desk,our_tools:pay")) as tools:
+        assert {"pay", "state"} == set(tools) - set(load([]))
+        assert "true" == await tools["state"].call({})
+    assert "false" == await tools["state"].call({})
+
+
+async def test_a_toolset_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    """As one that cannot be imported; those opened before it are closed."""
+    (tmp_path / "more_tools.py").write_text(SETS)
+    settings = configured(tools="more_tools:desk,more_tools:broken")
+    with pytest.raises(ToolError, match=r"^more_tools:broken: OSError: no key$"):
+        async with opened(settings):
+            raise AssertionError("not reached")
+    assert "false" == await load(["more_tools:desk"])["state"].call({})
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never, cast
 
+from pydantic_core import to_jsonable_python
+
 from agentkit.clock import Clock
 from agentkit.context import RunContext, Surroundings
 from agentkit.decisions import Allow, Decision, Deny, NeedApproval
@@ -172,10 +174,7 @@ class ToolBoundary:
     async def _decision(self, scheduled: Scheduled, ready: Ready) -> Decision:
         """What the security manager says; where it allows, the tool may still want a person."""
         call = scheduled.call
-        # Imported here, like all of pydantic: whoever has a tool has loaded it.
-        from pydantic_core import to_jsonable_python
-
-        arguments = to_jsonable_python(ready.keywords, fallback=str)
+        arguments = to_jsonable_python(ready.keywords, bytes_mode="base64", fallback=str)
         context = CallContext(
             self._agent, self._goal, scheduled.path, scheduled.effect, arguments, self._shown
         )

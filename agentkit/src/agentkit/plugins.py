@@ -21,7 +21,7 @@ from agentkit.errors import UsageError
 
 if TYPE_CHECKING:
     from agentkit.llm import LlmClient
-    from agentkit.tools import Tool
+    from agentkit.tools import Toolset
 
 Group: TypeAlias = Literal["agentkit.tools", "agentkit.llm"]
 
@@ -31,18 +31,18 @@ def names(group: Group) -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=group)}))
 
 
-def tools(name: str | None = None) -> tuple[Tool, ...]:
-    """The tools of one plugin; without a name, of all that are installed.
+def tools(name: str) -> Toolset:
+    """The tools of one plugin: its own toolset, to be opened before use, or one of its tools.
 
     Raises UsageError, naming the distribution, for a plugin that cannot be used.
     """
-    if name is None:
-        return tuple(tool for one in names("agentkit.tools") for tool in tools(one))
     # Imported here: tools need pydantic, and a program may only want the names.
-    from agentkit.tools import Tool
+    from agentkit.tools import Tool, Toolset
 
     point = _found("agentkit.tools", name)
     loaded = _loaded(point)
+    if isinstance(loaded, Toolset):
+        return loaded
     several = isinstance(loaded, Iterable) and not isinstance(loaded, str)
     brought = tuple(loaded) if several else (loaded,)
     wrong = next((one for one in brought if not isinstance(one, Tool)), None)
@@ -50,7 +50,7 @@ def tools(name: str | None = None) -> tuple[Tool, ...]:
         raise UsageError(
             f"{_title(point)}: {wrong!r} is no tool: decorate the function with @tool."
         )
-    return brought
+    return Toolset(name, brought)
 
 
 def llm(name: str) -> Callable[..., LlmClient]:

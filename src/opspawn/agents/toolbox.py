@@ -1,11 +1,12 @@
 """The tools that a worker can give to agents: the built-in ones, and the operator's own.
 
-An operator names tools as `module:attribute` (one tool, or several) or as `plugin:name` (those that an
+An operator names tools as `module:attribute` (one tool, several, or a toolset) or as `plugin:name` (what an
 installed distribution brings). Built-in tools that reach the web or files, or run code, are there only when a
 setting says so. Which of them all an agent has is chosen by its task; nothing else is allowed to it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +48,22 @@ def load(names: Iterable[str], settings: Settings | None = None) -> Mapping[str,
                 raise ToolError(f"{name}: there are two tools named {tool.name}; rename one")
             tools[tool.name] = tool
     return tools
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Mapping[str, Tool]]:
+    """Every tool that the settings name, with the toolsets among them open. Raises `ToolError`."""
+    tools = load(settings.tool_names, settings)
+    async with AsyncExitStack() as stack:
+        for name in settings.tool_names:
+            found = _named(name)
+            if isinstance(found, Toolset):
+                try:
+                    await stack.enter_async_context(found)
+                # The operator's own code, as where it is imported.
+                except Exception as error:
+                    raise ToolError(f"{name}: {type(error).__name__}: {error}") from error
+        yield tools
 
 
 def of_task(tools: Mapping[str, Tool], settings: Settings, task_id: str) -> Mapping[str, Tool]:
@@ -101,7 +118,7 @@ def _files(settings: Settings | None, task_id: str) -> Iterable[Tool]:
     return workspace_tools(settings.workspaces / task_id)
 
 
-def _named(name: str) -> tuple[Tool, ...]:
+def _named(name: str) -> Toolset | tuple[Tool, ...]:
     kind, _, rest = name.partition(":")
     if kind == "plugin":
         try:
@@ -111,14 +128,16 @@ def _named(name: str) -> tuple[Tool, ...]:
     return _of_module(name)
 
 
-def _of_module(name: str) -> tuple[Tool, ...]:
+def _of_module(name: str) -> Toolset | tuple[Tool, ...]:
     module, _, attribute = name.partition(":")
     try:
         found: Any = getattr(import_module(module), attribute)
     # The operator's own code: whatever it raises, its worker must say so in a line and not start.
     except Exception as error:
         raise ToolError(f"{name}: {type(error).__name__}: {error}") from error
-    is_several = isinstance(found, (Sequence, Toolset)) and not isinstance(found, str)
+    if isinstance(found, Toolset):
+        return found
+    is_several = isinstance(found, Sequence) and not isinstance(found, str)
     tools = tuple(found) if is_several else (found,)
     wrong = next((tool for tool in tools if not isinstance(tool, Tool)), None)
     if wrong is not None:

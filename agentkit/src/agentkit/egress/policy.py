@@ -68,5 +68,5 @@ def _covers(pattern: str, host: str) -> bool:
     if pattern == "*":
         return True
     if pattern.startswith("*."):
-        return host.endswith(pattern[1:]) and host != pattern[1:]
+        return host.endswith(pattern[1:])
     return host == pattern
