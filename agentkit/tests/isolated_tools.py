@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from agentkit.errors import FailedBeforeEffect
+from agentkit.errors import FailedBeforeEffect, ToolFailed
 from agentkit.tools import Subprocess, tool
 
 FOREVER_S = 3600
@@ -52,6 +52,8 @@ def fail(how: str) -> str:
             raise ConnectionError("reset")
         case "no effect":
             raise FailedBeforeEffect("no paper")
+        case "own words":
+            raise ToolFailed("out of stock")
         case "exit":
             sys.exit(3)
         case "die":

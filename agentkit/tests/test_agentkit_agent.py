@@ -17,6 +17,7 @@ from agentkit.events import Event, Finished
 from agentkit.memory import ShortTermMemory
 from agentkit.messages import (
     AssistantMessage,
+    Label,
     Reply,
     SystemMessage,
     ToolMessage,
@@ -77,9 +78,8 @@ async def test_the_model_sees_its_call_and_the_observation() -> None:
     llm = ScriptedLlm([MULTIPLY, answer("391")])
     await calculating(llm).run(GOAL)
     first, second = llm.requests
-    assert (*first.messages, MULTIPLY.message, ToolMessage("call_1", "calculator", "391")) == (
-        second.messages
-    )
+    seen = ToolMessage("call_1", "calculator", "391", label=Label("tool", "calculator"))
+    assert (*first.messages, MULTIPLY.message, seen) == (second.messages)
 
 
 async def test_the_profile_reaches_the_model() -> None:

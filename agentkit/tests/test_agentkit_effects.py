@@ -13,7 +13,7 @@ from agentkit import Agent, AllowList, InMemoryJournal, RunContext, RunResult, T
 from agentkit.errors import FailedBeforeEffect
 from agentkit.events import ToolFinished
 from agentkit.journal import Step, UnknownOutcome
-from agentkit.messages import Effect, ToolMessage
+from agentkit.messages import Effect, Label, ToolMessage
 from agentkit.testing import ScriptedLlm, answer, call
 
 
@@ -121,7 +121,7 @@ async def test_wrong_arguments_are_no_doubt() -> None:
 async def test_a_person_settles_a_doubt() -> None:
     """What a person found out is what the model reads, as the result of its call."""
     shown = await observed(sending(fail), Doubtful("It was sent."))
-    assert ToolMessage("call_1", "send", "It was sent.") == shown
+    assert ToolMessage("call_1", "send", "It was sent.", label=Label("tool", "send")) == shown
 
 
 async def test_a_doubt_is_replayed() -> None:

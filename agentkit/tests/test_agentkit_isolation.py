@@ -14,7 +14,7 @@ import isolated_tools
 import pytest
 
 from agentkit import Agent, AllowList, RunContext, tool
-from agentkit.errors import FailedBeforeEffect, UsageError
+from agentkit.errors import FailedBeforeEffect, ToolFailed, UsageError
 from agentkit.events import ToolFinished
 from agentkit.testing import ScriptedLlm, answer, call
 from agentkit.tools import RaisedElsewhere, TimedOut, Tool, ToolRegistry
@@ -90,13 +90,19 @@ async def test_a_failure_without_effect_stays_one() -> None:
         await called(isolated_tools.fail, how="no effect")
 
 
+async def test_a_failure_in_the_tool_s_own_words_keeps_them() -> None:
+    """They are what the model reads, and nothing is in doubt."""
+    with pytest.raises(ToolFailed, match=r"^out of stock$"):
+        await called(isolated_tools.fail, how="own words")
+
+
 async def test_its_surroundings_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what a program needs and what was given; a folder of its own, gone afterwards."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     told = json.loads(await called(isolated_tools.surroundings))
     environment = told["environment"]
     assert "yes" == environment.pop("GIVEN")
-    allowed = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOME", "TMPDIR"}
+    allowed = {"PATH", "LANG", "LC_CTYPE", "HOME", "TMPDIR"}  # LC_CTYPE: by Python itself
     assert set() == set(environment) - allowed
     assert "" == told["stdin"]
     assert told["folder"] == environment["HOME"]

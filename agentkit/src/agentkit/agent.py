@@ -181,6 +181,7 @@ class _Run:
                 meter=self.meter,
                 tell=self.feed.tell,
                 check=security.check,
+                labels=set() if around is None else set(around.labels),
             ),
         )
 

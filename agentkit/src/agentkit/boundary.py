@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never, cast
 
-from pydantic_core import to_jsonable_python
-
 from agentkit.clock import Clock
 from agentkit.context import RunContext, Surroundings
 from agentkit.decisions import Allow, Decision, Deny, NeedApproval
 from agentkit.errors import LimitExceeded
 from agentkit.events import ToolFinished, ToolStarted
 from agentkit.journal import Journal, Step, UnknownOutcome, failure_first
-from agentkit.messages import Effect, Label, Message, ToolCall, ToolMessage, Usage, labels_of
+from agentkit.messages import Effect, Message, ToolCall, ToolMessage, Usage, labels_of
 from agentkit.security import CallContext, SecurityManager
 from agentkit.tools import (
     InDoubt,
@@ -106,11 +104,10 @@ class ToolBoundary:
         self._clock = clock
         self._surroundings = surroundings
         self._scheduled: Counter[int] = Counter()
-        self._shown: frozenset[Label] = frozenset()
 
     def shown(self, messages: Sequence[Message]) -> None:
         """Know what the model is shown: whatever it says from now on may come from there."""
-        self._shown |= labels_of(messages)
+        self._surroundings.labels.update(labels_of(messages))
 
     def schedule(self, step: int, calls: Sequence[ToolCall]) -> tuple[Scheduled, ...]:
         """Give each call its path, in program order, and check that it could be made.
@@ -137,7 +134,10 @@ class ToolBoundary:
         raised = [result for result in results if isinstance(result, BaseException)]
         if raised:
             raise failure_first(raised)
-        return [result for result in results if isinstance(result, ToolFinished)]
+        finished = [result for result in results if isinstance(result, ToolFinished)]
+        # A plan hands observations on to other calls without the model being shown them.
+        self.shown([done.observation for done in finished])
+        return finished
 
     def _ready(self, call: ToolCall) -> Ready | Deny:
         tool = self._tools.get(call.tool)
@@ -174,9 +174,13 @@ class ToolBoundary:
     async def _decision(self, scheduled: Scheduled, ready: Ready) -> Decision:
         """What the security manager says; where it allows, the tool may still want a person."""
         call = scheduled.call
-        arguments = to_jsonable_python(ready.keywords, bytes_mode="base64", fallback=str)
         context = CallContext(
-            self._agent, self._goal, scheduled.path, scheduled.effect, arguments, self._shown
+            self._agent,
+            self._goal,
+            scheduled.path,
+            scheduled.effect,
+            ready.tool.given(ready.keywords),
+            frozenset(self._surroundings.labels),
         )
         decision = await self._security.check(call, context)
         if isinstance(decision, Allow) and ready.tool.asks(ready.keywords):

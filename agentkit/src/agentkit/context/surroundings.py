@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentkit.decisions import Decision
 from agentkit.events import Event
 from agentkit.limits import Meter
-from agentkit.messages import ToolCall
+from agentkit.messages import Label, ToolCall
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What an inner run is held against (`meter`, `check`), and who hears of it (`tell`).
 
-    `check` decides as the run's `SecurityManager` does. `depth` counts the agents that are called
-    one inside the other, from 0 on; `deltas` says whether the listener wants them.
+    `labels` says where what the run was shown so far comes from: an inner run begins with them, for
+    its goal was written by a model that had seen all that. `check` decides as the run's
+    `SecurityManager` does. `depth` counts the agents that are called one inside the other, from 0
+    on; `deltas` says whether the listener wants them.
     """
 
     depth: int
@@ -25,3 +27,4 @@ class Surroundings:
     meter: Meter
     tell: Callable[[Event], None]
     check: Callable[[ToolCall, Any], Awaitable[Decision]]
+    labels: set[Label] = field(default_factory=set)

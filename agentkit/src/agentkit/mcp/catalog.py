@@ -9,7 +9,7 @@ from agentkit.mcp.definition import Definition, LeftOut, defined
 from agentkit.mcp.pins import Pins
 from agentkit.mcp.server import McpServer
 from agentkit.mcp.status import OnWithheld, Withheld
-from agentkit.tools.tool import bounded
+from agentkit.tools.text import bounded
 
 if TYPE_CHECKING:
     from mcp_types import Tool as ListedTool

@@ -11,7 +11,7 @@ from agentkit.mcp.names import namespaced
 from agentkit.mcp.server import McpServer
 from agentkit.messages import Effect, Label, ToolSpec
 from agentkit.tools import InvalidArguments, SchemaArguments
-from agentkit.tools.tool import bounded
+from agentkit.tools.text import bounded
 
 if TYPE_CHECKING:
     from mcp_types import Tool as ListedTool

@@ -12,7 +12,7 @@ from agentkit.mcp.result import McpResult
 from agentkit.mcp.server import McpServer
 from agentkit.messages import ToolSpec
 from agentkit.tools import SchemaArguments, Tool
-from agentkit.tools.tool import bounded
+from agentkit.tools.text import bounded
 
 Call: TypeAlias = Callable[[str, str, dict[str, Any], str | None], Awaitable[McpResult]]
 """Calls a tool: server, tool, arguments, idempotency key. Raises McpError."""

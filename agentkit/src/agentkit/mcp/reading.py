@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentkit.mcp.result import text_of
 from agentkit.messages import AssistantMessage, Label, Message, UserMessage
-from agentkit.tools.tool import bounded
+from agentkit.tools.text import bounded
 
 if TYPE_CHECKING:
     import mcp_types as types

@@ -31,15 +31,13 @@ async def observe(
         return failed(call, bounded(str(error), tool.max_output))
     except TimedOut as error:
         problem = str(error)
-    except RaisedElsewhere as error:
-        problem = f"{call.tool} failed: {_quoted(error)}"
     except asyncio.CancelledError:
         if _being_cancelled():
             raise
         problem = f"{call.tool} was cancelled"
     # Protects the run: a tool is foreign code, and its failure is information for the model.
     except Exception as error:  # noqa: BLE001
-        problem = f"{call.tool} failed: {type(error).__name__}: {_quoted(error)}"
+        problem = f"{call.tool} failed: {_named(error)}"
     if tool.effect == "unsafe":
         raise InDoubt(problem)
     return failed(call, f"{problem}.")
@@ -59,6 +57,12 @@ def _being_cancelled() -> bool:
     # A tool may raise CancelledError of its own, when something that it awaited was cancelled.
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _named(error: Exception) -> str:
+    """Its words after its name, which what was raised elsewhere has in its words."""
+    name = "" if isinstance(error, RaisedElsewhere) else f"{type(error).__name__}: "
+    return name + _quoted(error)
 
 
 def _quoted(error: Exception) -> str:

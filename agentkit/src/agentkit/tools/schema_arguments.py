@@ -58,6 +58,11 @@ class SchemaArguments:
             raise InvalidArguments("; ".join(problems)[:_LONGEST_QUOTE])
         return {"arguments": arguments}
 
+    def named(self, keywords: dict[str, Any]) -> dict[str, Any]:
+        """See `Arguments`."""
+        arguments: dict[str, Any] = keywords["arguments"]
+        return arguments
+
     @cached_property
     def _refers(self) -> bool:
         text = json.dumps(self.schema)

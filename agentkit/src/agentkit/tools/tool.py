@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from types import MethodType
 from typing import Any, Protocol, Self, TypeAlias
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import to_jsonable_python
 
 from agentkit.context import RunContext
 from agentkit.errors import UsageError
@@ -43,6 +44,10 @@ class Arguments(Protocol):
 
     def parse(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The function's keyword arguments. Raises InvalidArguments."""
+        ...
+
+    def named(self, keywords: dict[str, Any]) -> dict[str, Any]:
+        """The same arguments under the names that the model knows."""
         ...
 
 
@@ -104,6 +109,12 @@ class Tool:
         if instance is None or not self.is_method:
             return self
         return replace(self, function=MethodType(self.function, instance), is_method=False)
+
+    def given(self, keywords: dict[str, Any]) -> dict[str, JsonValue]:
+        """Parsed arguments as JSON, under the names that the model knows: what rules are about."""
+        named = keywords if isinstance(self.arguments, type) else self.arguments.named(keywords)
+        given: dict[str, JsonValue] = to_jsonable_python(named, bytes_mode="base64", fallback=str)
+        return given
 
     def asks(self, keywords: Mapping[str, Any]) -> bool:
         """Whether a person must agree to a call with these parsed arguments.

@@ -10,7 +10,7 @@ from functools import reduce
 from importlib import import_module
 from typing import Any
 
-from agentkit.errors import FailedBeforeEffect
+from agentkit.errors import FailedBeforeEffect, ToolFailed
 from agentkit.tools.decorator import tool
 from agentkit.tools.text import bounded, text_of
 from agentkit.tools.tool import Tool
@@ -32,6 +32,8 @@ def _reply(request: dict[str, Any]) -> dict[str, str]:
         return {"text": bounded(text_of(result), request["max_output"])}
     except FailedBeforeEffect as error:
         return {"no_effect": str(error)[:_LONGEST_ERROR]}
+    except ToolFailed as error:
+        return {"failed": bounded(str(error), request["max_output"])}
     # Whatever the function raises, SystemExit too, is told to who called it.
     except BaseException as error:  # noqa: BLE001
         return {"raised": f"{type(error).__name__}: {str(error)[:_LONGEST_ERROR] or 'no detail'}"}

@@ -21,7 +21,8 @@ class Isolation(Protocol):
     async def run(self, tool: Tool, keywords: dict[str, Any]) -> str:
         """The result as text, no longer than the tool's `max_output` and the note on the cut.
 
-        Raises what the function raises, or RaisedElsewhere with its name and words.
+        Raises what the function raises, or RaisedElsewhere with its name and words where that
+        cannot travel; FailedBeforeEffect and ToolFailed always as they are.
         """
         ...
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_jsonable_python
 
-from agentkit.errors import FailedBeforeEffect, UsageError
+from agentkit.errors import FailedBeforeEffect, ToolFailed, UsageError
 from agentkit.tools.isolation.port import RaisedElsewhere
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
-_INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
-"""What a program needs to run; everything else in our environment may be a secret."""
+_ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8"}
+"""What a program needs to run. Ours is not passed on: it may hold any secret."""
 
 _BYTES_PER_CHARACTER = 12
 """The longest that JSON makes of one: a pair of surrogates, each six ASCII signs."""
@@ -74,7 +74,7 @@ class Subprocess:
             )
 
     async def run(self, tool: Tool, keywords: dict[str, Any]) -> str:
-        """See `Isolation`. Raises RaisedElsewhere, and FailedBeforeEffect when the function did."""
+        """See `Isolation`. Raises RaisedElsewhere, FailedBeforeEffect and ToolFailed."""
         with TemporaryDirectory(prefix="agentkit-", ignore_cleanup_errors=True) as folder:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -104,8 +104,7 @@ class Subprocess:
         }
 
     def _environment(self, folder: str) -> dict[str, str]:
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        return {**inherited, "HOME": folder, "TMPDIR": folder, **self.env}
+        return {**_ENVIRONMENT, "HOME": folder, "TMPDIR": folder, **self.env}
 
 
 async def _told(process: asyncio.subprocess.Process, request: dict[str, Any]) -> str:
@@ -136,6 +135,8 @@ def _result(reply: dict[str, str]) -> str:
             return text
         case {"no_effect": text}:
             raise FailedBeforeEffect(text)
+        case {"failed": text}:
+            raise ToolFailed(text)
         case {"raised": text}:
             raise RaisedElsewhere(text)
     raise ValueError("no reply of a tool's process")
