@@ -28,6 +28,7 @@ class Pages:
     tls: ssl.SSLContext | None = None
     asked: list[str] = field(default_factory=list)
     never: asyncio.Event = field(default_factory=asyncio.Event)
+    serving: set[asyncio.Task[None] | None] = field(default_factory=set)
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
@@ -42,17 +43,24 @@ class Pages:
     ) -> None:
         self.never.set()
         self._server.close()
+        await asyncio.gather(*(task for task in self.serving if task is not None))
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        self.asked.append(head)
-        page = self.pages.get(head.split()[1])
-        if page is None:
-            await self.never.wait()
-        else:
-            writer.write(page)
-        writer.close()
+        self.serving.add(asyncio.current_task())
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            self.asked.append(head)
+            page = self.pages.get(head.split()[1])
+            if page is None:
+                await self.never.wait()
+            else:
+                writer.write(page)
+                await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+        except (ConnectionError, asyncio.IncompleteReadError):  # the client has left, as it may
+            writer.close()
 
 
 def page(body: bytes, *lines: str, status: str = "200 OK") -> bytes:
