@@ -7,6 +7,10 @@ import pytest
 
 from agentkit.messages import Reply
 from agentkit.testing import answer, call
+from ops_core.errors import InvalidRequest
+from ops_core.ports import TaskType
+from ops_core.request import parse_request
+from ops_core.service import TaskService
 from ops_core.task import Status
 from support.agent_desk import AgentDesk
 
@@ -113,24 +117,61 @@ async def test_an_answer_that_does_not_fit_fails_the_task() -> None:
     assert failed.error.type == "output_invalid"
 
 
+async def test_a_schema_may_be_sent_beside_the_input() -> None:
+    """As the contract has it; it is kept where workers look for it, and both ways are one request."""
+    desk = AgentDesk()
+    data = {"goal": "17 * 23?", "agent_config": {"max_steps": 5}}
+    beside = {"task_type": "agent_run", "input_data": data, "output_schema": SCHEMA}
+    inside = {"goal": "17 * 23?", "agent_config": {"max_steps": 5, "output_schema": SCHEMA}}
+    submitted = await desk.service.submit(
+        parse_request(beside), tenant_id="default", idempotency_key="k"
+    )
+    again = await desk.service.submit(
+        parse_request({"task_type": "agent_run", "input_data": inside}),
+        tenant_id="default",
+        idempotency_key="k",
+    )
+    assert submitted.task.input_data == inside
+    assert (again.task.task_id, again.created) == (submitted.task.task_id, False)
+
+
 @pytest.mark.parametrize(
-    ("schema", "said"),
+    ("config", "schema", "path"),
     [
-        ({"type": "thing"}, "not a JSON Schema"),
-        ({"$ref": "http://127.0.0.1:9/"}, "nothing is fetched"),
+        ({}, {"type": "thing"}, "input_data.agent_config.output_schema.type"),
+        ({"output_schema": SCHEMA}, {"type": "object"}, "output_schema"),
+        ("small", SCHEMA, "input_data.agent_config"),
     ],
 )
-async def test_a_schema_that_cannot_be_used_fails_the_task(
-    schema: dict[str, Any], said: str
+async def test_a_schema_that_cannot_be_one_is_refused(
+    config: Any, schema: dict[str, Any], path: str
 ) -> None:
+    """Nothing is stored, and the field is named."""
+    data = {"goal": "17 * 23?", "agent_config": config}
+    asked = {"task_type": "agent_run", "input_data": data, "output_schema": schema}
+    with pytest.raises(InvalidRequest) as caught:
+        await AgentDesk().service.submit(parse_request(asked), tenant_id="default")
+    assert caught.value.errors[0].path == path
+
+
+async def test_a_task_type_without_a_schema_refuses_one() -> None:
+    """A promise that nobody would keep."""
+    types = {"plain": TaskType(name="plain", input_schema={"type": "object"})}
+    service = TaskService(AgentDesk().store, types, lambda *_: None)
+    asked = parse_request({"task_type": "plain", "output_schema": SCHEMA})
+    with pytest.raises(InvalidRequest, match="output_schema: is not taken by tasks of type plain"):
+        await service.submit(asked, tenant_id="default")
+
+
+async def test_a_schema_that_refers_elsewhere_fails_the_task() -> None:
     """Before a model is asked, and without asking anybody for what it refers to."""
     desk = AgentDesk()
-    task = await desk.submit(output_schema=schema)
+    task = await desk.submit(output_schema={"$ref": "http://127.0.0.1:9/"})
     llm = await desk.run()
     failed = await desk.task(task)
     assert failed.error is not None
     assert (failed.error.type, llm.requests) == ("usage_error", [])
-    assert said in failed.error.message
+    assert "nothing is fetched" in failed.error.message
 
 
 async def test_a_childs_answer_is_its_own() -> None:

@@ -381,4 +381,7 @@ class TaskType:
     overrides: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What a fork may be told to do differently, by short names: each with its place in `input_data`."""
 
+    output_schema: tuple[str, ...] | None = None
+    """Where in `input_data` the schema goes that the answer must fit; None where none is taken."""
+
     queue: str = "default"

@@ -91,17 +91,17 @@ class TaskRequest(BaseModel):
         description="Tasks that must complete before this one runs.",
     )
 
+    output_schema: dict[str, Any] | None = None
+
     # Named by the contract, and refused until what stands behind them is there: a promise that is
     # accepted and not kept would be worse.
     concurrency_key: str | None = None
     budget: dict[str, Any] | None = None
-    output_schema: dict[str, Any] | None = None
     webhook: dict[str, Any] | str | None = None
 
     @field_validator(
         "concurrency_key",
         "budget",
-        "output_schema",
         "webhook",
         mode="before",  # or a list of 250,000 numbers would first become as many type errors
     )

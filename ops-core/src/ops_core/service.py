@@ -267,9 +267,10 @@ class TaskService:
         if request.agent not in task_type.agents:
             known = ", ".join(sorted(task_type.agents))
             raise InvalidRequest([FieldError("agent", f"is unknown; known agents: {known}")])
-        request = request.model_copy(
-            update={"input_data": _renamed(request.input_data, task_type.aliases)}
-        )
+        data = _renamed(request.input_data, task_type.aliases)
+        if request.output_schema:
+            data = _with_schema(data, request.output_schema, task_type)
+        request = request.model_copy(update={"input_data": data, "output_schema": None})
         found = self._validators[request.task_type].iter_errors(request.input_data)
         errors = [_field_error(error) for error in found]
         if errors:
@@ -284,6 +285,26 @@ def _renamed(data: JsonObject, aliases: Mapping[str, str]) -> JsonObject:
                 [FieldError(f"input_data.{old}", f"is the older name of {new}; send one")]
             )
     return {aliases.get(key, key): value for key, value in data.items()}
+
+
+def _with_schema(data: JsonObject, schema: JsonObject, task_type: TaskType) -> JsonObject:
+    """The input with the schema of the answer where workers of this task type look for it."""
+    if task_type.output_schema is None:
+        problem = f"is not taken by tasks of type {task_type.name}"
+        raise InvalidRequest([FieldError("output_schema", problem)])
+    *way, name = task_type.output_schema
+    data = dict(data)
+    inside = data
+    for step in way:
+        inner = inside.get(step, {})
+        if not isinstance(inner, dict):
+            return data  # which is refused for what it is
+        inside[step] = inside = dict(inner)
+    if inside.get(name, schema) != schema:
+        place = ".".join(("input_data", *task_type.output_schema))
+        raise InvalidRequest([FieldError("output_schema", f"is another one in {place}; send one")])
+    inside[name] = schema
+    return data
 
 
 def _field_error(error: SchemaError) -> FieldError:

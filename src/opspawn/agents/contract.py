@@ -41,6 +41,8 @@ _AGENT_CONFIG: Final[dict[str, Any]] = {
         "max_tokens": {"type": "integer", "minimum": 1},
         "output_schema": {
             "type": "object",
+            # Known to the validator: nothing is fetched.
+            "$ref": "https://json-schema.org/draft/2020-12/schema",
             "description": "The JSON Schema of the answer, which is then in result.structured.",
         },
     },
@@ -64,6 +66,7 @@ AGENT_RUN_TYPE: Final = TaskType(
         },
     },
     aliases={"prompt": "goal"},
+    output_schema=("agent_config", "output_schema"),
     overrides={
         "goal": ("goal",),
         "agent_config": ("agent_config",),
