@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 
 from agentkit.events import PlannedStep
@@ -98,17 +99,35 @@ def test_a_plan_is_read() -> None:
     assert (step("s1", text="x"),) == read_plan(written, ["look"], (), 5)
 
 
-def test_the_schema_takes_what_is_read() -> None:
-    """What providers are told of a plan, and what is made of it, are the same."""
-    text = plan(step("s1", text="x"), step("s2", after=("s1",)))
-    assert json.loads(text) == plan_output().parse(text)
+def test_arguments_may_be_json_in_a_text() -> None:
+    """As providers are told, because they close every object of a schema."""
+    written = {"id": "s1", "tool": "look", "arguments": '{"text": "${done}"}', "after": []}
+    text = json.dumps({"steps": [written]})
+    jsonschema.validate(json.loads(text), plan_output().schema)
+    assert (step("s1", text="${done}"),) == read_plan(text, ["look"], ["done"], 5)
+
+
+def test_the_schema_is_one_that_strict_providers_take() -> None:
+    """Every object is closed, and everything in it is required."""
+    schema = plan_output().schema
+    for closed in (schema, schema["properties"]["steps"]["items"]):
+        assert False is closed["additionalProperties"]
+        assert list(closed["properties"]) == closed["required"]
 
 
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
-        ("I would look.", "it is not a plan: Expecting value"),
+        ("I would look.", "it is no plan: it is not JSON"),
         ('{"steps": [{"id": "s1"}]}', "steps.0.tool: Field required"),
+        (
+            '{"steps": [{"id": "s1", "tool": "look", "arguments": "x"}]}',
+            "s1: its arguments are no JSON: ",
+        ),
+        (
+            '{"steps": [{"id": "s1", "tool": "look", "arguments": "[]"}]}',
+            "s1: its arguments are no JSON object",
+        ),
         (plan(step("s1", "leap")), "step s1: there is no tool 'leap'"),
         (plan(step("s1"), step("s1")), "two of its steps have the same id"),
         (plan(step("s 1")), "'s 1' is no id"),

@@ -5,54 +5,29 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from agentkit.events import PlannedStep
 from agentkit.messages import ToolSpec
-from agentkit.output import OutputSpec
+from agentkit.output import DoesNotFit, OutputSpec
 from agentkit.planning.references import referred
-from agentkit.wire import from_json
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 _LONGEST_QUOTE = 300
-
-_STEP_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["id", "tool", "arguments"],
-    "additionalProperties": False,
-    "properties": {
-        "id": {"type": "string"},
-        "tool": {"type": "string"},
-        "arguments": {"type": "object"},
-        "after": {"type": "array", "items": {"type": "string"}},
-    },
-}
 
 
 class InvalidPlan(ValueError):
     """A plan cannot be carried out; the text is written for the model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The steps of a plan, in the order in which the model wrote them."""
-
-    steps: tuple[PlannedStep, ...]
-
-
 def plan_output() -> OutputSpec:
     """What the model must write."""
-    schema = {
-        "title": "plan",
-        "type": "object",
-        "required": ["steps"],
-        "additionalProperties": False,
-        "properties": {"steps": {"type": "array", "items": _STEP_SCHEMA}},
-    }
-    return OutputSpec("plan", schema)
+    # Imported here: pydantic would be most of what importing a planner costs.
+    from agentkit.planning.plan_shape import SCHEMA, PlanShape
+
+    return OutputSpec("plan", SCHEMA, PlanShape)
 
 
 def described(tools: Sequence[ToolSpec]) -> str:
@@ -73,9 +48,10 @@ def read_plan(
     `succeeded` are steps of earlier plans, which this one may refer to and must not repeat.
     """
     try:
-        steps = from_json(Plan, json.loads(text)).steps
-    except ValueError as error:
-        raise InvalidPlan(f"it is not a plan: {_shape_problem(error)}"[:_LONGEST_QUOTE]) from None
+        written: Any = plan_output().parse(text)
+    except DoesNotFit as error:
+        raise InvalidPlan(f"it is no plan: {error}"[:_LONGEST_QUOTE]) from None
+    steps = tuple(map(_step, written["steps"]))
     problem = _problem(steps, tools, succeeded, max_steps)
     if problem is not None:
         raise InvalidPlan(problem[:_LONGEST_QUOTE])
@@ -96,15 +72,19 @@ def ready(plan: Iterable[PlannedStep], succeeded: Collection[str]) -> tuple[Plan
     )
 
 
-def _shape_problem(error: ValueError) -> str:
-    # Imported here: only a client that does not hold its answers against a schema leads here.
-    from pydantic import ValidationError
-
-    if not isinstance(error, ValidationError):
-        return str(error)
-    return "; ".join(
-        f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()
-    )
+def _step(written: dict[str, Any]) -> PlannedStep:
+    arguments = written["arguments"]
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments or "{}")
+        except ValueError as error:
+            problem = f"step {written['id']}: its arguments are no JSON: {error}"
+            raise InvalidPlan(problem[:_LONGEST_QUOTE]) from None
+    if not isinstance(arguments, dict):
+        raise InvalidPlan(
+            f"step {written['id']}: its arguments are no JSON object"[:_LONGEST_QUOTE]
+        )
+    return PlannedStep(written["id"], written["tool"], arguments, tuple(written["after"]))
 
 
 def _problem(
