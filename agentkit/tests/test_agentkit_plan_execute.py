@@ -13,6 +13,8 @@ from agentkit import (
     AllowList,
     InMemoryJournal,
     Limits,
+    LlmClient,
+    OpenAiClient,
     PlanExecutePlanner,
     Prompt,
     ShortTermMemory,
@@ -23,7 +25,7 @@ from agentkit.errors import LimitExceeded, OutputInvalid, UsageError
 from agentkit.events import Event, PlanMade, PlannedStep, ToolFinished
 from agentkit.messages import AssistantMessage, Message, Reply, ToolMessage, Usage, UserMessage
 from agentkit.prompts import newest, read_prompt
-from agentkit.testing import RecordingTool, ScriptedLlm, answer, call
+from agentkit.testing import ChatServer, RecordingTool, ScriptedLlm, answer, call, completion
 
 GOAL = "Tell me of Ada."
 
@@ -53,7 +55,7 @@ class Fails(RecordingTool):
         super().__init__(name, ValueError(error), effect="pure")
 
 
-def agent(llm: ScriptedLlm, *tools: Tool, **options: Any) -> Agent:
+def agent(llm: LlmClient, *tools: Tool, **options: Any) -> Agent:
     planner = options.pop("planner", None) or PlanExecutePlanner()
     options.setdefault("security", AllowList(one.name for one in tools))
     return Agent(llm, tools=tools, planner=planner, **options)
@@ -371,3 +373,19 @@ def test_bounds_of_nothing_are_refused(wrong: dict[str, int]) -> None:
     """A planner that could do nothing is a mistake."""
     with pytest.raises(UsageError, match="max_replans"):
         PlanExecutePlanner(**wrong)  # type: ignore[arg-type]
+
+
+async def test_a_real_client_is_asked_for_a_plan_by_its_schema() -> None:
+    """Over a socket: structured output and no tools, then the results as words of a user."""
+    look = RecordingTool("look", "a mathematician")
+    written = {"id": "a", "tool": "look", "arguments": '{"text": "Ada"}', "after": []}
+    script = [completion(json.dumps({"steps": [written]})), completion("She was one.")]
+    async with ChatServer(script) as server:
+        client = OpenAiClient("m", "key", server.base_url)
+        result = await agent(client, look.tool).run(GOAL)
+        await client.aclose()
+    asked, answered = server.requests
+    assert ("She was one.", ["Ada"]) == (result.output, look.calls)
+    assert "plan" == asked["response_format"]["json_schema"]["name"]
+    assert ("tools" in asked, "response_format" in answered) == (False, False)
+    assert ["system", "user", "user"] == [message["role"] for message in answered["messages"]]
