@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from decimal import Decimal
 from typing import Any
 
@@ -24,7 +26,7 @@ from agentkit import (
 from agentkit.errors import AuthenticationFailed, LimitExceeded, UsageError
 from agentkit.events import Event, Finished, HandedOver, ToolFinished
 from agentkit.llm import ModelRequest
-from agentkit.messages import Reply, ToolMessage, Usage
+from agentkit.messages import Delta, Reply, TextDelta, ToolMessage, Usage
 from agentkit.security import NeedApproval
 from agentkit.testing import FrozenClock, RecordingTool, ScriptedLlm, answer, call
 from agentkit.tools.builtin import ask_user
@@ -142,6 +144,31 @@ async def test_deltas_come_from_within() -> None:
     stream = boss(ASK, DONE, inner=scout(FOUND)).stream("goal", deltas=True)
     events = [event async for event in stream]
     assert "model_delta" in [event.kind for event in inner_events(events)]
+
+
+class Writing(ScriptedLlm):
+    """Writes one word, then waits for ever; `closed` is set when its stream is closed."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.closed = asyncio.Event()
+
+    async def stream(self, *_: Any, **__: Any) -> AsyncGenerator[Delta | Reply, None]:
+        try:
+            yield TextDelta("Well")
+            await asyncio.Event().wait()
+        finally:
+            self.closed.set()
+
+
+async def test_a_listener_that_leaves_closes_the_stream_within() -> None:
+    """However deep the model is that is writing."""
+    llm = Writing()
+    async with aclosing(boss(ASK, inner=scout(llm=llm)).stream("goal", deltas=True)) as events:
+        async for event in events:
+            if isinstance(event, HandedOver) and event.event.kind == "model_delta":
+                break
+    assert llm.closed.is_set()
 
 
 @pytest.mark.parametrize(
