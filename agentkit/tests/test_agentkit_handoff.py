@@ -346,6 +346,26 @@ async def test_a_wait_inside_ends_the_run_and_a_replay_goes_on() -> None:
     assert ("Done.", 4 * 15) == (result.output, result.usage.total_tokens)
 
 
+async def test_what_is_cut_by_the_timeout_is_paid_for() -> None:
+    """What the agent had used until then is on the bill."""
+    gate = asyncio.Event()
+    gate.set()
+
+    def then_stall(_: ModelRequest) -> Reply:
+        gate.clear()
+        return LOOK
+
+    stalls = ScriptedLlm([then_stall, FOUND], gate=gate)
+    outer = Agent(
+        ScriptedLlm([ASK, DONE]),
+        tools=[handoff(scout(llm=stalls), "Finds things out.", timeout_s=TIMEOUT_S)],
+        security=AllowList(["scout", "look"]),
+    )
+    result = await outer.run("goal")
+    assert "scout took longer than 0.1 s." == observation(result).text
+    assert PAID + PAID + PAID == result.usage
+
+
 async def test_waiting_inside_takes_nothing_from_the_timeout() -> None:
     """A person may take their time, however short the time of the tool around."""
     question = call(("ask_user", {"question": "Which Ada?"}), usage=PAID)
@@ -420,7 +440,9 @@ async def test_an_agent_runs_inside_any_tool() -> None:
         security=AllowList(["twice"]),
         journal=journal,
     )
-    assert "A mathematician. A countess." == observation(await outer.run("goal")).text
+    result = await outer.run("goal")
+    assert "A mathematician. A countess." == observation(result).text
+    assert 60 == result.usage.total_tokens
     assert ["1/tool/1/run/1/1/llm", "1/tool/1/run/2/1/llm"] == [
         record.path for record in journal.records[1:3]
     ]

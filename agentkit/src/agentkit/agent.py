@@ -161,11 +161,8 @@ class _Run:
         ]
         self.stop: Stop | None = None
         self.feed = Feed()
-        self.meter = (
-            Meter(agent.limits, agent.clock)
-            if around is None
-            else around.meter.inner(agent.limits, agent.clock)
-        )
+        make_meter = Meter if inside is None else inside.inner_meter
+        self.meter = make_meter(agent.limits, agent.clock)
         # What an agent may do that is called as a tool, the one that calls it may do, too.
         security = agent.security if around is None else Within(agent.security, around.check)
         self.boundary = ToolBoundary(

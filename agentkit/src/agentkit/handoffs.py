@@ -62,7 +62,6 @@ def handoff(
         # What would end a run of its own ends this one: a provider is down, a key is wrong.
         except Exception as error:
             raise context.ended_by(error) from error
-        context.count(finished.usage)
         if finished.reason != "answered":
             raise HandoffFailed(
                 f"it ended without an answer ({finished.reason}): {finished.output}"
@@ -93,5 +92,4 @@ def _reached(error: LimitExceeded, context: RunContext) -> BaseException:
             context.surroundings.meter.check()
         except LimitExceeded as around:
             return context.ended_by(around)
-    context.count(error.usage)
     return HandoffFailed(f"{error.message} So far: {error.partial_output or 'nothing'}")

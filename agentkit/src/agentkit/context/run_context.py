@@ -23,6 +23,7 @@ from agentkit.context.surroundings import Surroundings
 from agentkit.errors import UsageError
 from agentkit.events import Event
 from agentkit.journal import ChildResult, Journal, Step, StepKind, failure_first
+from agentkit.limits import Limits, Meter
 from agentkit.messages import Effect, Usage
 from agentkit.timeout import PausableTimeout
 from agentkit.wire import from_json
@@ -59,7 +60,8 @@ class RunContext:
     ) -> None:
         self.call_id = call_id
         self.surroundings = surroundings
-        self.used: Usage | None = None
+        self._counted: Usage | None = None
+        self._inner_meters: list[Meter] = []
         self._journal = journal
         self._path = path
         self._clock = SystemClock() if clock is None else clock
@@ -147,14 +149,29 @@ class RunContext:
             raise asyncio.CancelledError  # the timeout's, which the attempt turned into a record
         return value_of(kept)
 
+    @property
+    def used(self) -> Usage | None:
+        """What models have used inside this call so far; None when nothing was counted."""
+        if not self._inner_meters:
+            return self._counted
+        inner = (meter.spent for meter in self._inner_meters)
+        return sum(inner, self._counted or Usage.none())
+
     def tell(self, event: Event) -> None:
         """Tell the listeners of the run; a call that is recorded is not run, and tells nothing."""
         if self.surroundings is not None:
             self.surroundings.tell(event)
 
     def count(self, usage: Usage) -> None:
-        """Add what a model has used inside this call to what the run has used."""
-        self.used = (self.used or Usage.none()) + usage
+        """Count what a model has used that the tool itself asked; runs of agents are counted."""
+        self._counted = (self._counted or Usage.none()) + usage
+
+    def inner_meter(self, limits: Limits, clock: Clock) -> Meter:
+        """The meter for a run of an agent inside this call, held against the run around, too."""
+        around = self.surroundings
+        meter = Meter(limits, clock) if around is None else around.meter.inner(limits, clock)
+        self._inner_meters.append(meter)
+        return meter
 
     def inner_journal(self) -> Journal:
         """The journal for a run of an agent inside this call: a replay finds its steps again."""
