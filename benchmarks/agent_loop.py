@@ -114,13 +114,13 @@ def _model(delay_s: float) -> Iterator[str]:
 def _peers() -> Path:
     """The interpreter of the peers' environment, made when it is not there."""
     python = PEERS / "bin" / "python"
-    uv = ROOT / ".tools" / "bin" / "uv"
+    uv = str(ROOT / ".tools" / "bin" / "uv")
     if not python.exists():
         _say("installing the peers into .venv-peers")
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        subprocess.run([uv, "venv", "--quiet", "--python", version, PEERS], check=True)
-    wanted = Path(__file__).parent / "loops" / "peers.txt"
-    install = [uv, "pip", "install", "--quiet", "--python", PEERS, "-r", wanted]
+        subprocess.run([uv, "venv", "--quiet", "--python", version, str(PEERS)], check=True)
+    wanted = str(Path(__file__).parent / "loops" / "peers.txt")
+    install = [uv, "pip", "install", "--quiet", "--python", str(PEERS), "-r", wanted]
     subprocess.run(install, check=True, env={**os.environ, "VIRTUAL_ENV": ""})
     return python
 

@@ -1,11 +1,12 @@
 """The OpenAI SDK and the least code that makes an agent of it: what the loops' overhead is measured from."""
 
 import json
+from typing import Any
 
 import openai
 from benchmarks.loops.driver import INSTRUCTIONS, Run, main
 
-TOOL = {
+TOOL: Any = {
     "type": "function",
     "function": {
         "name": "multiply",
@@ -23,14 +24,17 @@ def make(url: str) -> Run:
     client = openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
 
     async def run(goal: str) -> str:
-        messages = [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": goal}]
+        messages: list[Any] = [
+            {"role": "system", "content": INSTRUCTIONS},
+            {"role": "user", "content": goal},
+        ]
         while True:
             completion = await client.chat.completions.create(
                 model="m", messages=messages, tools=[TOOL]
             )
-            message = completion.choices[0].message
+            message: Any = completion.choices[0].message
             if not message.tool_calls:
-                return message.content
+                return str(message.content)
             messages.append(message.model_dump(exclude_none=True))
             for call in message.tool_calls:
                 numbers = json.loads(call.function.arguments)
