@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from agentkit.errors import UsageError
 from agentkit.llm import openai_wire
+from agentkit.llm.failures import without_password
 from agentkit.llm.openai_errors import translate
 from agentkit.llm.openai_stream import Accumulated
 from agentkit.llm.port import ModelRequest
@@ -51,7 +51,7 @@ class OpenAiClient(ProviderClient):
             )
         super().__init__(model, name, retry)
         self._secret = api_key
-        self._base_url = _without_password(base_url or _OFFICIAL_URL)
+        self._base_url = without_password(base_url or _OFFICIAL_URL)
         # OpenAI's newer models refuse `max_tokens`; most other servers know nothing else.
         self._max_tokens_name = "max_tokens" if base_url else "max_completion_tokens"
         # base_url is always given: without it the SDK would read the environment.
@@ -94,8 +94,3 @@ class OpenAiClient(ProviderClient):
     def _priced(self, reply: Reply) -> Reply:
         provider = self._name if self._name in _PRICED_PROVIDERS else None
         return priced(reply, provider, self._base_url)
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -8,11 +8,11 @@ checks whatever a broken server has been seen to leave out.
 from __future__ import annotations
 
 import json
-import uuid
 from typing import TYPE_CHECKING, Any, assert_never
 
 from agentkit.errors import ModelMisbehaved
 from agentkit.llm.port import ModelRequest
+from agentkit.llm.replies import stop_for, tool_call, whole
 from agentkit.messages import (
     AssistantMessage,
     Attachment,
@@ -138,15 +138,8 @@ def from_wire(completion: ChatCompletion, asked_model: str) -> Reply:
     refusal = getattr(choice.message, "refusal", None)
     calls = tuple(_call_from_wire(call) for call in choice.message.tool_calls or ())
     message = AssistantMessage(choice.message.content or refusal or "", calls)
-    if not message.text and not calls and stop in ("end", "tool_calls"):
-        raise ModelMisbehaved("The model said nothing and called no tool: try again.")
-    if refusal:
-        stop = "refused"
-    elif stop in ("end", "tool_calls"):
-        # Some servers say "stop" beside tool calls; the calls are what counts.
-        stop = "tool_calls" if calls else "end"
     model = getattr(completion, "model", None) or asked_model
-    return Reply(message, used(completion), stop, model)
+    return whole(message, used(completion), "refused" if refusal else stop, model)
 
 
 def _finished_choice(completion: ChatCompletion) -> tuple[Choice, Stop]:
@@ -156,35 +149,15 @@ def _finished_choice(completion: ChatCompletion) -> tuple[Choice, Stop]:
             "the root of an OpenAI-compatible API, usually ending in /v1."
         )
     choice = completion.choices[0]
-    reason: str | None = choice.finish_reason
-    stop = _STOPS.get(reason or "")
-    if stop is None or getattr(choice, "message", None) is None:
-        raise ModelMisbehaved(
-            f"The model's answer has no usable finish reason ({reason!r}), so it may "
-            "be cut off: try again, or check the proxy in front of the server."
-        )
-    return choice, stop
+    # Without a message, whatever the reason says, there is no answer.
+    reason = None if getattr(choice, "message", None) is None else choice.finish_reason
+    return choice, stop_for(reason, _STOPS)
 
 
 def _call_from_wire(call: Any) -> ToolCall:
     function = getattr(call, "function", None)
-    if function is None or not function.name:
-        raise ModelMisbehaved("The model called a tool without naming it: try again.")
-    # Some servers leave the id out; the observation needs one to refer to.
-    call_id = call.id or f"call_{uuid.uuid4().hex}"
-    text = function.arguments or "{}"
-    try:
-        arguments = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        arguments = None
-    if not isinstance(arguments, dict):
-        return ToolCall(call_id, function.name, {}, malformed=text)
-    return ToolCall(call_id, function.name, arguments)
-
-
-def _refuse_constant(name: str) -> None:
-    # NaN and Infinity are not JSON: a journal could not store them.
-    raise ValueError(name)
+    written = getattr(function, "arguments", None) or "{}"
+    return tool_call(call.id, getattr(function, "name", None), written)
 
 
 def used(completion: ChatCompletion) -> Usage:

@@ -8,13 +8,20 @@ from decimal import Decimal
 from agentkit.messages import Reply, Usage
 
 
-def priced(reply: Reply, provider: str | None, base_url: str) -> Reply:
-    """The reply with its cost, which stays None when the price is not known."""
-    price = cost_usd(provider, base_url, reply.model, reply.usage)
+def priced(
+    reply: Reply, provider: str | None, base_url: str, *, cache_write_tokens: int = 0
+) -> Reply:
+    """The reply with its cost, which stays None when the price is not known.
+
+    `cache_write_tokens`, among the input, are those a provider charges more for.
+    """
+    price = cost_usd(provider, base_url, reply.model, reply.usage, cache_write_tokens)
     return replace(reply, usage=replace(reply.usage, cost_usd=price))
 
 
-def cost_usd(provider: str | None, base_url: str, model: str, used: Usage) -> Decimal | None:
+def cost_usd(
+    provider: str | None, base_url: str, model: str, used: Usage, cache_write_tokens: int = 0
+) -> Decimal | None:
     """The price in US dollars, or None when the table does not know this provider and model.
 
     The model's name alone is not enough: a server of one's own may call its model `gpt-4o`. So the
@@ -27,6 +34,7 @@ def cost_usd(provider: str | None, base_url: str, model: str, used: Usage) -> De
     usage = Priced(
         input_tokens=used.input_tokens,
         cache_read_tokens=used.cached_tokens,
+        cache_write_tokens=cache_write_tokens,
         output_tokens=used.output_tokens,
     )
     try:
