@@ -77,7 +77,6 @@ async def failing(*script: Scripted, retry: RetryPolicy = ONCE) -> AgentError:
         completion("39", finish_reason="weird"),
         completion(""),
         HttpReply(200, b'{"object": "chat.completion", "choices": []}'),
-        HttpReply(200, b'{"error": {"message": "overloaded"}}'),
         HttpReply(200, b"not json"),
         HttpReply(200, b"<html>hello</html>", {"content-type": "text/html"}),
     ],
@@ -113,6 +112,7 @@ async def test_wrong_key() -> None:
         (failure(500), ProviderUnavailable, True),
         (failure(503), ProviderUnavailable, True),
         (HttpReply(502, b"<html>Bad gateway</html>"), ProviderUnavailable, True),
+        (HttpReply(200, b'{"error": {"message": "overloaded"}}'), ProviderUnavailable, True),
     ],
 )
 async def test_error_statuses(reply: HttpReply, kind: type[AgentError], retryable: bool) -> None:

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from agentkit.journal import InMemoryJournal, Journal, Step
     from agentkit.limits import Limits
     from agentkit.llm import LlmClient, ModelSettings, RetryPolicy
+    from agentkit.llm.fallback import FallbackLlm
+    from agentkit.llm.governor import Rate, RateGovernor
     from agentkit.llm.local import LocalLlm
     from agentkit.llm.openai import OpenAiClient
+    from agentkit.llm.openrouter import OpenRouterClient
     from agentkit.mcp import McpClient, McpServer
     from agentkit.memory import ShortTermMemory
     from agentkit.planning import PlanExecutePlanner, ReActPlanner, SimplePlanner
@@ -32,6 +35,7 @@ _HOMES = {
     "EgressClient": "agentkit.egress",
     "EgressPolicy": "agentkit.egress",
     "FailedBeforeEffect": "agentkit.errors",
+    "FallbackLlm": "agentkit.llm.fallback",
     "InMemoryJournal": "agentkit.journal",
     "Journal": "agentkit.journal",
     "Limits": "agentkit.limits",
@@ -41,8 +45,11 @@ _HOMES = {
     "McpServer": "agentkit.mcp",
     "ModelSettings": "agentkit.llm",
     "OpenAiClient": "agentkit.llm.openai",
+    "OpenRouterClient": "agentkit.llm.openrouter",
     "PlanExecutePlanner": "agentkit.planning",
     "Prompt": "agentkit.prompts",
+    "Rate": "agentkit.llm.governor",
+    "RateGovernor": "agentkit.llm.governor",
     "ReActPlanner": "agentkit.planning",
     "RetryPolicy": "agentkit.llm",
     "Rules": "agentkit.security",
@@ -67,6 +74,7 @@ __all__ = [
     "EgressClient",
     "EgressPolicy",
     "FailedBeforeEffect",
+    "FallbackLlm",
     "InMemoryJournal",
     "Journal",
     "Limits",
@@ -76,8 +84,11 @@ __all__ = [
     "McpServer",
     "ModelSettings",
     "OpenAiClient",
+    "OpenRouterClient",
     "PlanExecutePlanner",
     "Prompt",
+    "Rate",
+    "RateGovernor",
     "ReActPlanner",
     "RetryPolicy",
     "Rules",

@@ -1,21 +1,28 @@
-"""Any model behind OpenAI's chat completions: OpenAI, OpenRouter, or a compatible server."""
+"""Any model behind OpenAI's chat completions: OpenAI, or a compatible server."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from agentkit.errors import UsageError
-from agentkit.llm import openai_wire
+from agentkit.llm import openai_reply, openai_wire
+from agentkit.llm.connections import CONNECT_TIMEOUT_S, http_client
 from agentkit.llm.failures import without_password
-from agentkit.llm.openai_errors import translate
+from agentkit.llm.openai_errors import Server, of_body, translate
 from agentkit.llm.openai_stream import Accumulated
+from agentkit.llm.openai_wire import Dialect, JsonMode
 from agentkit.llm.port import ModelRequest
 from agentkit.llm.pricing import priced
 from agentkit.llm.provider import ProviderClient
 from agentkit.llm.retry import RetryPolicy
 from agentkit.messages import Delta, Reply
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai.types.chat import ChatCompletion
 
 _OFFICIAL_URL = "https://api.openai.com/v1"
 
@@ -26,17 +33,28 @@ _PRICED_PROVIDERS = frozenset({"openai", "openrouter"})
 class OpenAiClient(ProviderClient):
     """A model by its name and key; `base_url` is the root of another server, ending in /v1.
 
-    `name` is what errors call the provider. Connections are reused between calls and closed by
-    `aclose`. Raises UsageError when the `openai` extra is not installed or the key is empty.
+    `name` is what errors call the provider. `headers` go with every request, `proxy` is the address
+    of one between here and the server, `http_client` is one of the caller's own in place of both
+    our pool and `proxy`. Connections are reused between calls and closed by `aclose`, those of
+    `http_client` too. Nothing is read from the environment but proxies.
+    Raises UsageError when the `openai` extra is not installed or the key is empty.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is a part of the address, or has a default
         self,
         model: str,
         api_key: str,
         base_url: str | None = None,
         name: str = "openai",
         retry: RetryPolicy | None = None,
+        *,
+        organization: str | None = None,
+        project: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        http_client: httpx2.AsyncClient | None = None,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        json_mode: JsonMode = "schema",
     ) -> None:
         # Imported here: the SDK takes a second to import, and belongs to those who use it.
         try:
@@ -50,36 +68,72 @@ class OpenAiClient(ProviderClient):
                 f"No API key for {name}: give one (any text for a server that needs none)."
             )
         super().__init__(model, name, retry)
-        self._secret = api_key
-        self._base_url = without_password(base_url or _OFFICIAL_URL)
-        # OpenAI's newer models refuse `max_tokens`; most other servers know nothing else.
-        self._max_tokens_name = "max_tokens" if base_url else "max_completion_tokens"
+        url = base_url or _OFFICIAL_URL
+        self._server = Server(name, without_password(url), api_key)
+        self._connect_timeout_s = connect_timeout_s
+        self._dialect = Dialect(name, _max_tokens_name(url), json_mode)
         # base_url is always given: without it the SDK would read the environment.
         self._sdk = openai.AsyncOpenAI(
-            api_key=api_key, base_url=base_url or _OFFICIAL_URL, max_retries=0
+            api_key=api_key,
+            base_url=url,
+            default_headers=headers,
+            http_client=_own_or_pooled(http_client, proxy),
+            max_retries=0,
         )
+        # Set here, because the SDK takes None to mean: what the environment says.
+        self._sdk.organization, self._sdk.project = organization, project
 
     async def aclose(self) -> None:
         """See `ProviderClient`."""
         await self._sdk.close()
 
     async def _complete(self, request: ModelRequest) -> Reply:
-        arguments = openai_wire.request(self.model, request, self._max_tokens_name)
         with self._translated():
-            completion = await self._sdk.chat.completions.create(**arguments)
-        return self._priced(openai_wire.from_wire(completion, self.model))
+            return self._reply(await self._asked(request, {}))
 
     async def _stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Reply, None]:
-        arguments = openai_wire.request(self.model, request, self._max_tokens_name)
-        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+        streamed = {"stream": True, "stream_options": {"include_usage": True}}
         whole = Accumulated()
         with self._translated():
-            chunks: Any = await self._sdk.chat.completions.create(**arguments)
+            chunks = await self._asked(request, streamed)
             async with chunks:
                 async for chunk in chunks:
                     for delta in whole.add(chunk):
                         yield delta
-        yield self._priced(openai_wire.from_wire(whole.completion(), self.model))
+            reply = self._reply(whole.completion())
+        yield reply
+
+    async def _asked(self, request: ModelRequest, streamed: Mapping[str, Any]) -> Any:
+        """The completion, or its chunks, of one attempt.
+
+        By the SDK's way to any endpoint: `chat.completions.create` looks for what to rename in each
+        message, for a sixth of what a call costs, and finds nothing in ours.
+        """
+        from httpx2 import Timeout
+        from openai import AsyncStream
+        from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+        timeout_s = request.settings.timeout_s
+        # Of each read; the attempt as a whole is bounded by the caller.
+        timeout = Timeout(timeout_s, connect=min(timeout_s, self._connect_timeout_s))
+        return await self._sdk.post(
+            "/chat/completions",
+            cast_to=ChatCompletion,
+            body={**self._body(request), **streamed},
+            options={"timeout": timeout, "security": {"bearer_auth": True}},
+            stream=bool(streamed),
+            stream_cls=AsyncStream[ChatCompletionChunk],
+        )
+
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        return openai_wire.request(self.model, request, self._dialect)
+
+    def _reply(self, completion: ChatCompletion) -> Reply:
+        reported = openai_reply.error_in(completion)
+        if reported is not None:
+            raise of_body(reported, self._server)
+        reply = openai_reply.from_wire(completion, self.model, self._name)
+        return self._priced(reply, completion)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -89,8 +143,21 @@ class OpenAiClient(ProviderClient):
             yield
         # ValueError: a body or chunk that is not JSON leaves the SDK as a bare decoding error.
         except (openai.OpenAIError, ValueError) as error:
-            raise translate(error, self._name, self._base_url, self._secret) from None
+            raise translate(error, self._server) from None
+        # It is JSON, and of another shape than the SDK's types promise.
+        except (AttributeError, LookupError, TypeError) as error:
+            raise translate(error, self._server) from error
 
-    def _priced(self, reply: Reply) -> Reply:
+    def _priced(self, reply: Reply, completion: ChatCompletion) -> Reply:
         provider = self._name if self._name in _PRICED_PROVIDERS else None
-        return priced(reply, provider, self._base_url)
+        return priced(reply, provider, self._server.base_url)
+
+
+def _own_or_pooled(client: httpx2.AsyncClient | None, proxy: str | None) -> httpx2.AsyncClient:
+    return http_client(proxy) if client is None else client
+
+
+def _max_tokens_name(url: str) -> str:
+    """OpenAI's newer models refuse `max_tokens`; most other servers know nothing else."""
+    official = urlsplit(url).hostname == urlsplit(_OFFICIAL_URL).hostname
+    return "max_completion_tokens" if official else "max_tokens"

@@ -1,51 +1,49 @@
-"""Our messages in the dialect of OpenAI's chat completions, and its answers in ours.
+"""Our messages in the dialect of OpenAI's chat completions; `openai_reply` is the way back.
 
-Every compatible server speaks this dialect, so this is the one place that knows its shapes. The
-SDK does not validate what it receives (a field the type promises may be missing), so `from_wire`
-checks whatever a broken server has been seen to leave out.
+Every compatible server speaks this dialect, each with an accent of its own: `Dialect` says which.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, assert_never
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, assert_never
 
-from agentkit.errors import ModelMisbehaved
+from agentkit.llm.openai_schema import response_format
 from agentkit.llm.port import ModelRequest
-from agentkit.llm.replies import stop_for, tool_call, whole
 from agentkit.messages import (
     AssistantMessage,
     Attachment,
     FilePart,
     ImagePart,
     Message,
-    Reply,
-    Stop,
     SystemMessage,
     ToolCall,
     ToolMessage,
     ToolSpec,
-    Usage,
     UserMessage,
 )
 from agentkit.output import OutputSpec
+from agentkit.prompts import read_file
 
-if TYPE_CHECKING:
-    from openai.types import CompletionUsage
-    from openai.types.chat import ChatCompletion
-    from openai.types.chat.chat_completion import Choice
-
-_STOPS: dict[str, Stop] = {
-    "stop": "end",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "length": "length",
-    "content_filter": "refused",
-}
+JsonMode: TypeAlias = Literal["schema", "object", "prompt"]
+"""How a server is asked for structured output: it is given the schema and keeps to it; it only
+promises JSON, and the schema stands in the prompt; it promises nothing. The answer is held against
+the schema all the same."""
 
 
-def request(model: str, asked: ModelRequest, max_tokens_name: str) -> dict[str, Any]:
-    """The keyword arguments of `chat.completions.create`; what is None is left out."""
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What differs between one server and the next; `provider` is whose reasoning goes back."""
+
+    provider: str
+    max_tokens_name: str = "max_tokens"
+    json_mode: JsonMode = "schema"
+
+
+def request(model: str, asked: ModelRequest, dialect: Dialect) -> dict[str, Any]:
+    """The body of a request for a completion; what is None is left out."""
     settings = asked.settings
     wanted = {
         "temperature": settings.temperature,
@@ -53,19 +51,18 @@ def request(model: str, asked: ModelRequest, max_tokens_name: str) -> dict[str, 
         "seed": settings.seed,
         "stop": list(settings.stop) or None,
         "reasoning_effort": settings.reasoning_effort,
-        max_tokens_name: settings.max_tokens,
+        dialect.max_tokens_name: settings.max_tokens,
         "tools": [_tool(tool) for tool in asked.tools] or None,
         "tool_choice": _tool_choice(settings.tool_choice) if asked.tools else None,
         "parallel_tool_calls": settings.parallel_tool_calls if asked.tools else None,
-        "response_format": None if asked.output is None else _response_format(asked.output),
-        # Each read; the attempt as a whole is bounded by the caller.
-        "timeout": settings.timeout_s,
+        "response_format": _response_format(asked.output, dialect.json_mode),
     }
     arguments = {name: value for name, value in wanted.items() if value is not None}
-    return {"model": model, "messages": [to_wire(m) for m in asked.messages], **arguments}
+    messages = [to_wire(message, dialect) for message in _told(asked, dialect.json_mode)]
+    return {"model": model, "messages": messages, **arguments}
 
 
-def to_wire(message: Message) -> dict[str, Any]:
+def to_wire(message: Message, dialect: Dialect) -> dict[str, Any]:
     """One message as the request carries it."""
     match message:
         case SystemMessage(text):
@@ -75,18 +72,23 @@ def to_wire(message: Message) -> dict[str, Any]:
             return {"role": "user", "content": parts}
         case UserMessage(text):
             return {"role": "user", "content": text}
-        case AssistantMessage(text, calls) if calls:
-            return {
-                "role": "assistant",
-                "content": text or None,
-                "tool_calls": [_call_to_wire(call) for call in calls],
-            }
-        case AssistantMessage(text):
-            return {"role": "assistant", "content": text}
+        case AssistantMessage():
+            return _assistant(message, dialect.provider)
         case ToolMessage(call_id, _, text):
             return {"role": "tool", "tool_call_id": call_id, "content": text}
         case _:
             assert_never(message)
+
+
+def _assistant(message: AssistantMessage, provider: str) -> dict[str, Any]:
+    wire: dict[str, Any] = {"role": "assistant", "content": message.text}
+    if message.tool_calls:
+        wire["content"] = message.text or None
+        wire["tool_calls"] = [_call(call) for call in message.tool_calls]
+    for reasoning in message.reasoning:
+        if reasoning.provider == provider and reasoning.data is not None:
+            wire |= reasoning.data
+    return wire
 
 
 def _attachment(part: Attachment) -> dict[str, Any]:
@@ -109,9 +111,25 @@ def _tool_choice(choice: str) -> str | dict[str, Any] | None:
     return {"type": "function", "function": {"name": choice}}
 
 
-def _response_format(output: OutputSpec) -> dict[str, Any]:
-    inside = {"name": output.name, "schema": output.schema}
-    return {"type": "json_schema", "json_schema": inside}
+def _response_format(output: OutputSpec | None, mode: JsonMode) -> dict[str, Any] | None:
+    if output is None or mode == "prompt":
+        return None
+    if mode == "object":
+        return {"type": "json_object"}
+    return response_format(output.name, output.schema)
+
+
+def _told(asked: ModelRequest, mode: JsonMode) -> Sequence[Message]:
+    """The messages, the first of which has the schema in it when the request itself has not."""
+    if asked.output is None or mode == "schema":
+        return asked.messages
+    told = read_file("json_answer.md").format(schema=json.dumps(asked.output.schema))
+    # Within the first: many servers take a system message at the start only.
+    match asked.messages:
+        case (SystemMessage(text), *rest):
+            return [SystemMessage(f"{text}\n\n{told}"), *rest]
+        case _:
+            return [SystemMessage(told), *asked.messages]
 
 
 def _tool(spec: ToolSpec) -> dict[str, Any]:
@@ -123,55 +141,7 @@ def _tool(spec: ToolSpec) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _call_to_wire(call: ToolCall) -> dict[str, Any]:
+def _call(call: ToolCall) -> dict[str, Any]:
     # Malformed arguments go back as {}: servers that parse the history refuse broken JSON in it.
     function = {"name": call.tool, "arguments": json.dumps(call.arguments)}
     return {"id": call.id, "type": "function", "function": function}
-
-
-def from_wire(completion: ChatCompletion, asked_model: str) -> Reply:
-    """The one choice of a completion, not priced yet.
-
-    Raises ModelMisbehaved when it is not a whole answer.
-    """
-    choice, stop = _finished_choice(completion)
-    refusal = getattr(choice.message, "refusal", None)
-    calls = tuple(_call_from_wire(call) for call in choice.message.tool_calls or ())
-    message = AssistantMessage(choice.message.content or refusal or "", calls)
-    model = getattr(completion, "model", None) or asked_model
-    return whole(message, used(completion), "refused" if refusal else stop, model)
-
-
-def _finished_choice(completion: ChatCompletion) -> tuple[Choice, Stop]:
-    if not getattr(completion, "choices", None):
-        raise ModelMisbehaved(
-            "The model's server answered without any choice: try again, or check that base_url is "
-            "the root of an OpenAI-compatible API, usually ending in /v1."
-        )
-    choice = completion.choices[0]
-    # Without a message, whatever the reason says, there is no answer.
-    reason = None if getattr(choice, "message", None) is None else choice.finish_reason
-    return choice, stop_for(reason, _STOPS)
-
-
-def _call_from_wire(call: Any) -> ToolCall:
-    function = getattr(call, "function", None)
-    written = getattr(function, "arguments", None) or "{}"
-    return tool_call(call.id, getattr(function, "name", None), written)
-
-
-def used(completion: ChatCompletion) -> Usage:
-    """The tokens of a completion; zeros when the server does not count."""
-    usage = getattr(completion, "usage", None)
-    if usage is None:
-        return Usage()
-    return Usage(
-        usage.prompt_tokens or 0,
-        usage.completion_tokens or 0,
-        cached_tokens=_detail(usage, "prompt_tokens_details", "cached_tokens"),
-        reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens"),
-    )
-
-
-def _detail(usage: CompletionUsage, details: str, name: str) -> int:
-    return getattr(getattr(usage, details, None), name, None) or 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ async def fitting(
     if request.output is None or reply.stop != "end":
         return reply
     try:
-        return replace(reply, structured=request.output.parse(reply.message.text))
+        return replace(reply, structured=request.output.parse(_bare(reply.message.text)))
     except DoesNotFit as error:
         told = UserMessage(
             f"Your answer does not fit the schema: {error}. Answer again, with the JSON only."
@@ -32,9 +33,15 @@ async def fitting(
     if again.stop != "end":
         return again
     try:
-        return replace(again, structured=request.output.parse(again.message.text))
+        return replace(again, structured=request.output.parse(_bare(again.message.text)))
     except DoesNotFit as error:
         raise OutputInvalid(
             f"{again.model} was told what was wrong with its answer, and it still does not fit "
             f"{request.output.name}: {error}. Simplify the schema, or choose a stronger model."
         ) from None
+
+
+def _bare(text: str) -> str:
+    """The answer without a code fence around the whole of it: models put one there unasked."""
+    fenced = re.fullmatch(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", text, re.DOTALL)
+    return fenced[1] if fenced else text

@@ -2,7 +2,17 @@
 
 from agentkit.testing.adversarial_llm import AdversarialLlm
 from agentkit.testing.assert_calls import assert_calls
-from agentkit.testing.chat_server import ChatServer, HttpReply, Stall, Trickle, completion, failure
+from agentkit.testing.chat_server import (
+    ChatServer,
+    Events,
+    HttpReply,
+    Stall,
+    Trickle,
+    chunk,
+    completion,
+    failure,
+    streamed,
+)
 from agentkit.testing.frozen_clock import FrozenClock
 from agentkit.testing.llm_recorder import LlmRecorder
 from agentkit.testing.llm_replayer import LlmReplayer
@@ -12,6 +22,7 @@ from agentkit.testing.scripted_llm import ScriptedLlm, answer, call
 __all__ = [
     "AdversarialLlm",
     "ChatServer",
+    "Events",
     "FrozenClock",
     "HttpReply",
     "LlmRecorder",
@@ -23,6 +34,8 @@ __all__ = [
     "answer",
     "assert_calls",
     "call",
+    "chunk",
     "completion",
     "failure",
+    "streamed",
 ]

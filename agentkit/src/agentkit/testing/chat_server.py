@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,19 @@ class Trickle:
     """Answer with a byte every 10 ms that means nothing, until the client hangs up."""
 
 
-Scripted: TypeAlias = HttpReply | Stall | Trickle
+@dataclass(frozen=True, slots=True)
+class Events:
+    """A streamed answer, each of `data` one server-sent event.
+
+    Then the answer ends as it should, or the connection is cut, or nothing more is sent until the
+    client hangs up.
+    """
+
+    data: tuple[str, ...]
+    then: Literal["end", "cut", "stall"] = "end"
+
+
+Scripted: TypeAlias = HttpReply | Stall | Trickle | Events
 
 
 class ChatServer:
@@ -95,6 +107,13 @@ class ChatServer:
                         await _trickle(reader, writer)
                         self.hung_up.set()
                         return
+                    case Events() as events:
+                        await _send(events, writer)
+                        if events.then == "stall":
+                            await reader.read()
+                            self.hung_up.set()
+                        if events.then != "end":
+                            return
         finally:
             writer.close()
 
@@ -138,12 +157,42 @@ def completion(
     return HttpReply(200, json.dumps({**body, "choices": [choice]}).encode())
 
 
+def chunk(
+    delta: dict[str, Any] | None = None, *, finish_reason: str | None = None, **more: Any
+) -> str:
+    """One chunk of a streamed completion; `more` stands beside its choices."""
+    choice = {"index": 0, "delta": delta or {}, "finish_reason": finish_reason}
+    body = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "gpt-4o-mini"}
+    return json.dumps({**body, "choices": [choice], **more})
+
+
+def streamed(*deltas: dict[str, Any], finish_reason: str = "stop") -> Events:
+    """A whole streamed completion, of 20 input and 10 output tokens, in pieces."""
+    usage = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+    last = chunk(choices=[], usage=usage)
+    pieces = [chunk(delta) for delta in deltas]
+    return Events((*pieces, chunk(finish_reason=finish_reason), last, "[DONE]"))
+
+
 def failure(
     status: int, message: str = "no", *, code: str = "", headers: dict[str, str] | None = None
 ) -> HttpReply:
     """An error in OpenAI's form."""
     error = {"message": message, "type": code or "error", "code": code or None}
     return HttpReply(status, json.dumps({"error": error}).encode(), headers or {})
+
+
+async def _send(events: Events, writer: asyncio.StreamWriter) -> None:
+    writer.write(
+        b"HTTP/1.1 200 Scripted\r\ncontent-type: text/event-stream\r\n"
+        b"transfer-encoding: chunked\r\n\r\n"
+    )
+    for data in events.data:
+        event = f"data: {data}\n\n".encode()
+        writer.write(b"%x\r\n%b\r\n" % (len(event), event))
+    if events.then == "end":
+        writer.write(b"0\r\n\r\n")
+    await writer.drain()
 
 
 async def _trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

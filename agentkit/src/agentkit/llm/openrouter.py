@@ -1,0 +1,88 @@
+"""OpenRouter: OpenAI's dialect in front of everybody's models, with its own cost and reasoning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from agentkit.llm.openai import OpenAiClient
+from agentkit.llm.openai_wire import JsonMode
+from agentkit.llm.port import ModelRequest
+from agentkit.llm.retry import RetryPolicy
+from agentkit.messages import Reply
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai.types.chat import ChatCompletion
+
+_URL = "https://openrouter.ai/api/v1"
+
+
+class OpenRouterClient(OpenAiClient):
+    """A model by OpenRouter's name for it, as in `anthropic/claude-sonnet-5.5`.
+
+    `app_url` and `app_title` say whose traffic it is. `routing` is OpenRouter's `provider` object:
+    which companies may serve the model, in which order. What a call cost is what OpenRouter says
+    it charged. The rest is as with `OpenAiClient`.
+    """
+
+    def __init__(  # noqa: PLR0913  each is a part of the address, or has a default
+        self,
+        model: str,
+        api_key: str,
+        base_url: str | None = None,
+        retry: RetryPolicy | None = None,
+        *,
+        app_url: str | None = None,
+        app_title: str | None = None,
+        routing: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        http_client: httpx2.AsyncClient | None = None,
+        json_mode: JsonMode = "schema",
+    ) -> None:
+        ours = {"HTTP-Referer": app_url, "X-Title": app_title}
+        told = {name: value for name, value in ours.items() if value is not None}
+        super().__init__(
+            model,
+            api_key,
+            base_url or _URL,
+            "openrouter",
+            retry,
+            headers={**told, **(headers or {})},
+            proxy=proxy,
+            http_client=http_client,
+            json_mode=json_mode,
+        )
+        self._routing = routing
+
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        body = super()._body(request)
+        if "reasoning_effort" in body:
+            body["reasoning"] = {"effort": body.pop("reasoning_effort")}
+        if self._routing is not None:
+            body["provider"] = dict(self._routing)
+        return body
+
+    def _priced(self, reply: Reply, completion: ChatCompletion) -> Reply:
+        charged = _charged(getattr(completion, "usage", None))
+        if charged is None:
+            return super()._priced(reply, completion)
+        return replace(reply, usage=replace(reply.usage, cost_usd=charged))
+
+
+def _charged(usage: Any) -> Decimal | None:
+    """What OpenRouter took, with what a provider takes itself when the key there is the caller's.
+
+    A credit is a US dollar.
+    """
+    cost = getattr(usage, "cost", None)
+    if not isinstance(cost, int | float) or not isfinite(cost):
+        return None
+    details = getattr(usage, "cost_details", None) or {}
+    apart = details.get("upstream_inference_cost") if getattr(usage, "is_byok", False) else None
+    # By way of text: the float 0.1 is not the number 0.1.
+    return Decimal(str(cost)) + Decimal(str(apart or 0))
