@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opspawn import migrate
-from opspawn.doctor import PATIENCE_S, Finding, examine
+from opspawn.doctor import PATIENCE_S, Finding, examine, providers
 from support.embedded_folder import holder
 from support.server_process import free_port
 
@@ -39,9 +39,17 @@ def provider_url() -> Iterator[str]:
 
 
 class _Models(http.server.BaseHTTPRequestHandler):
+    """OpenAI's list of models, OpenRouter's page about the key, Anthropic's and Google's lists."""
+
     def do_GET(self) -> None:
-        right = self.headers["Authorization"] == "Bearer sk-right" and self.path == "/v1/models"
-        self.send_response(200 if right else 401)
+        keys = {
+            "/v1/models": self.headers["Authorization"],
+            "/v1/key": self.headers["Authorization"],
+            "/anthropic/v1/models": f"Bearer {self.headers['X-Api-Key']}",
+            "/google/v1beta/models": f"Bearer {self.headers['X-Goog-Api-Key']}",
+        }
+        wrong = 400 if "google" in self.path else 401
+        self.send_response(200 if keys.get(self.path) == "Bearer sk-right" else wrong)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -101,6 +109,39 @@ def test_given_servers_are_connected_to(
     assert "run `opspawn migrate`" in findings["migrations"].words
     migrate.upgrade(empty_database_url)
     assert doctor(DATABASE_URL=empty_database_url)["migrations"].ok
+
+
+PLACES = {"openrouter": "/v1", "anthropic": "/anthropic", "google": "/google"}
+
+
+def asking(provider: str, provider_url: str, key: str) -> dict[str, str]:
+    """The settings under which a provider is asked at our server."""
+    return {
+        "AGENTKIT_LLM_PROVIDER": provider,
+        f"{provider.upper()}_API_KEY": key,
+        f"{provider.upper()}_BASE_URL": provider_url.removesuffix("/v1") + PLACES[provider],
+    }
+
+
+@pytest.mark.parametrize("provider", PLACES)
+def test_each_provider_is_asked_in_its_own_way(
+    doctor: Examine, provider_url: str, provider: str
+) -> None:
+    """By its own page and header; what says that the key is wrong is understood."""
+    right = doctor(**asking(provider, provider_url, "sk-right"))["provider"]
+    assert (True, True) == (right.ok, right.words.endswith("key accepted"))
+    wrong = doctor(**asking(provider, provider_url, "sk-hunter2"))["provider"]
+    assert (False, True) == (wrong.ok, f"{provider.upper()}_API_KEY" in wrong.words)
+
+
+def test_a_provider_without_its_sdk_is_told_what_to_install(
+    doctor: Examine, provider_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a task fails for it."""
+    monkeypatch.setattr(providers, "find_spec", lambda _: None)
+    found = doctor(**asking("anthropic", provider_url, "sk-right"))["provider"]
+    assert not found.ok
+    assert "install opspawn[all]" in found.words
 
 
 @pytest.mark.parametrize(

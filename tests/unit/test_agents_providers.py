@@ -1,14 +1,15 @@
 """Which model a task gets, and that a worker holds no more clients than it has providers."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from agentkit import LocalLlm, OpenAiClient
+from agentkit import AnthropicClient, GoogleClient, LocalLlm, OpenAiClient, OpenRouterClient
 from agentkit.llm.port import ModelSettings
 from agentkit.messages import UserMessage
 from ops_core.errors import TaskFailed
-from opspawn.agents.providers import Choice, Providers, default_choice
+from opspawn.agents.providers import DEFAULT_MODELS, Choice, Providers, default_choice
 from opspawn.settings import Settings
 from support.model_server import KEY, ModelServer
 
@@ -61,6 +62,40 @@ def test_providers_do_not_share_connections() -> None:
     one, two = providers.client("openai", None), providers.client("anthropic", None)
     assert one._sdk.base_url != two._sdk.base_url  # type: ignore[attr-defined]
     assert ["gpt-5.4-mini", "claude-haiku-5-5"] == [one.model, two.model]
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind"),
+    [
+        ("openai", OpenAiClient),
+        ("anthropic", AnthropicClient),
+        ("google", GoogleClient),
+        ("openrouter", OpenRouterClient),
+    ],
+)
+def test_each_provider_has_its_own_client(provider: str, kind: type) -> None:
+    """Each speaks its own dialect; the model is a word that a copy changes."""
+    settings: dict[str, object] = {f"{provider}_api_key": KEY}
+    providers = made(**settings)
+    clients = [providers.client(provider, name) for name in ("one", None)]
+    assert [kind, kind] == [type(client) for client in clients]
+    assert ["one", DEFAULT_MODELS[provider]] == [client.model for client in clients]
+
+
+@pytest.mark.parametrize(
+    ("provider", "package"), [("anthropic", "anthropic"), ("google", "google.genai.types")]
+)
+def test_a_provider_without_its_sdk_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, provider: str, package: str
+) -> None:
+    """The task fails for good; the worker and its other providers go on."""
+    monkeypatch.setitem(sys.modules, package, None)
+    settings: dict[str, object] = {f"{provider}_api_key": KEY, "openai_api_key": KEY}
+    providers = made(**settings)
+    with pytest.raises(TaskFailed, match=rf"agentkit\[{provider}\]") as failed:
+        providers.client(provider, None)
+    assert ("provider_not_installed", False) == (failed.value.error_type, failed.value.retryable)
+    assert isinstance(providers.client("openai", None), OpenAiClient)
 
 
 def test_a_provider_without_a_key_is_told_with_its_setting() -> None:

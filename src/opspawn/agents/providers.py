@@ -1,9 +1,6 @@
-"""Model clients by provider name, made when they are first needed and shared by all runs of a worker.
+"""Model clients by provider name, made when they are first needed and shared by all runs of a worker."""
 
-Anthropic and Google are reached through the OpenAI dialect that both offer; their native clients come with
-the agent library's own work on providers.
-"""
-
+from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
@@ -12,12 +9,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from pydantic import SecretStr
 
 from agentkit import LlmClient
-from agentkit.errors import AgentError
+from agentkit.errors import AgentError, UsageError
 from ops_core.errors import TaskFailed
 from opspawn.settings import Settings, env_name
 
 if TYPE_CHECKING:
-    from agentkit import OpenAiClient
+    from agentkit.llm.provider import ProviderClient
 
 #: The model asked for when neither the task nor AGENTKIT_LLM_MODEL names one: each provider's small, current,
 #: tool-calling model.
@@ -29,12 +26,20 @@ DEFAULT_MODELS: Final = {
     "local": "smollm2-135m-instruct",
 }
 
-#: Where each provider speaks the OpenAI dialect.
+#: Where each provider's own API begins.
 BASE_URLS: Final = {
     "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com/v1",
-    "google": "https://generativelanguage.googleapis.com/v1beta/openai",
+    "anthropic": "https://api.anthropic.com",
+    "google": "https://generativelanguage.googleapis.com",
     "openrouter": "https://openrouter.ai/api/v1",
+}
+
+#: The package without which a provider cannot be asked.
+SDKS: Final = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "google": "google.genai",
+    "openrouter": "openai",
 }
 
 
@@ -95,13 +100,14 @@ class Providers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._default = default_choice(settings)
-        self._remotes: dict[str, OpenAiClient] = {}
+        self._remotes: dict[str, ProviderClient] = {}
         self._local: LlmClient | None = None
 
     def client(self, provider: str | None, model: str | None) -> LlmClient:
         """The client for what a task asks for; what it leaves open is the default's.
 
-        Raises `TaskFailed` for a provider without a key and for a local model that is not here.
+        Raises `TaskFailed` for a provider without a key or without its SDK, and for a local model that is
+        not here.
         """
         name = provider or self._default.provider
         if name == "local":
@@ -141,18 +147,18 @@ class Providers:
             self._local = LocalLlm(self._settings.local_model_path)
         return self._local
 
-    def _remote(self, provider: str) -> "OpenAiClient":
+    def _remote(self, provider: str) -> "ProviderClient":
         if provider not in self._remotes:
-            # Imported here: the SDK takes a second to import, and a local worker does not need it.
-            from agentkit import OpenAiClient
-
-            base_url = getattr(self._settings, f"{provider}_base_url")
-            self._remotes[provider] = OpenAiClient(
-                DEFAULT_MODELS[provider],
-                api_key=self._key(provider),
-                base_url=base_url or BASE_URLS[provider],
-                name=provider,
-            )
+            base_url = getattr(self._settings, f"{provider}_base_url") or BASE_URLS[provider]
+            key = self._key(provider)
+            try:
+                self._remotes[provider] = _MAKERS[provider](DEFAULT_MODELS[provider], key, base_url)
+            except UsageError as error:
+                raise TaskFailed(
+                    "provider_not_installed",
+                    f"The worker cannot ask {provider}. {error.message} Start it again then, or choose "
+                    "another llm_provider; opspawn[all] has all of them.",
+                ) from error
         return self._remotes[provider]
 
     def _key(self, provider: str) -> str:
@@ -165,3 +171,36 @@ class Providers:
                 "or choose another llm_provider.",
             )
         return key.get_secret_value()
+
+
+# Imported when the first client is made: each SDK takes a second, and a worker needs those it uses.
+def _openai(model: str, key: str, base_url: str) -> "ProviderClient":
+    from agentkit import OpenAiClient
+
+    return OpenAiClient(model, key, base_url)
+
+
+def _anthropic(model: str, key: str, base_url: str) -> "ProviderClient":
+    from agentkit import AnthropicClient
+
+    return AnthropicClient(model, key, base_url)
+
+
+def _google(model: str, key: str, base_url: str) -> "ProviderClient":
+    from agentkit import GoogleClient
+
+    return GoogleClient(model, key, base_url)
+
+
+def _openrouter(model: str, key: str, base_url: str) -> "ProviderClient":
+    from agentkit import OpenRouterClient
+
+    return OpenRouterClient(model, key, base_url)
+
+
+_MAKERS: Final[dict[str, Callable[[str, str, str], "ProviderClient"]]] = {
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "google": _google,
+    "openrouter": _openrouter,
+}

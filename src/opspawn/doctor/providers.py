@@ -5,14 +5,22 @@ from typing import Final
 
 import httpx2
 
-from opspawn.agents.providers import BASE_URLS, default_choice
+from opspawn.agents.providers import BASE_URLS, SDKS, default_choice
 from opspawn.doctor.check_error import CheckError
 from opspawn.settings import Settings, env_name
 
 TIMEOUT_S: Final = 2.5
 
 #: A page that only a key opens; OpenRouter's /models is public.
-_PAGES: Final = {"openrouter": "/key"}
+_PAGES: Final = {
+    "openai": "/models",
+    "anthropic": "/v1/models",
+    "google": "/v1beta/models",
+    "openrouter": "/key",
+}
+
+#: What says that the key is wrong; Google calls it a bad request, and nothing else is bad about this one.
+_REFUSALS: Final = {"google": {400, 401, 403}}
 
 
 def provider(settings: Settings) -> str:
@@ -24,20 +32,34 @@ def provider(settings: Settings) -> str:
     key = getattr(settings, f"{choice.provider}_api_key")
     if key is None:
         raise CheckError(f"{choice.provider} is chosen and has no key; set {key_name}")
+    if not _installed(SDKS[choice.provider]):
+        raise CheckError(
+            f"{choice.provider} is chosen and its SDK is not installed; install opspawn[all], or set "
+            "AGENTKIT_LLM_PROVIDER to another"
+        )
     own = getattr(settings, f"{choice.provider}_base_url")
     base_url = (own or BASE_URLS[choice.provider]).rstrip("/")
-    page = _PAGES.get(choice.provider, "/models")
+    page = _PAGES[choice.provider]
     status = _ask(f"{base_url}{page}", key.get_secret_value(), choice.provider)
-    if status in {401, 403}:
+    if status in _REFUSALS.get(choice.provider, {401, 403}):
         raise CheckError(f"{choice.provider} refuses the key (HTTP {status}); correct {key_name}")
     said = "key accepted" if status == 200 else f"it answers HTTP {status}, key not checked"
     return f"{choice.provider}, model {choice.model}: {said}"
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # of `google.genai`, not even `google` is there
+        return False
 
 
 def _ask(url: str, key: str, name: str) -> int:
     headers = {"Authorization": f"Bearer {key}"}
     if name == "anthropic":
         headers |= {"x-api-key": key, "anthropic-version": "2023-06-01"}
+    if name == "google":
+        headers = {"x-goog-api-key": key}
     try:
         return httpx2.get(url, headers=headers, timeout=TIMEOUT_S).status_code
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
