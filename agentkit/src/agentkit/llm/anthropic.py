@@ -64,6 +64,8 @@ class AnthropicClient(ProviderClient):
             http_client=http_client(proxy),
             open_telemetry=False,
         )
+        # Asked for here, because the SDK imports them when they are first asked for.
+        self._messages = self._sdk.messages
 
     async def aclose(self) -> None:
         """See `ProviderClient`."""
@@ -72,14 +74,14 @@ class AnthropicClient(ProviderClient):
     async def _complete(self, request: ModelRequest) -> Reply:
         arguments = self._arguments(request)
         with self._translated():
-            message = await self._sdk.messages.create(**arguments)
+            message = await self._messages.create(**arguments)
             return self._reply(message)
 
     async def _stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Reply, None]:
         arguments = self._arguments(request)
         whole = Accumulated()
         with self._translated():
-            events: Any = await self._sdk.messages.create(**arguments, stream=True)
+            events: Any = await self._messages.create(**arguments, stream=True)
             async with events:
                 async for event in events:
                     for delta in whole.add(event):
