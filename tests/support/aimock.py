@@ -38,7 +38,10 @@ class Aimock:
         last = len(answers) - 1
         fixtures = [
             # Counts are kept for each match; without one, the last is played from then on.
-            {"match": {} if order == last else {"sequenceIndex": order}, **_fixture(dialect, answer)}
+            {
+                "match": {} if order == last else {"sequenceIndex": order},
+                **_fixture(dialect, answer),
+            }
             for order, answer in enumerate(answers)
         ]
         self._control.post("/fixtures", json={"fixtures": fixtures}).raise_for_status()
@@ -88,6 +91,12 @@ def _fixture(dialect: Dialect, answer: Answer) -> dict[str, Any]:
             return {"response": _response("late", ()), "chaos": {"latencyMs": FOR_EVER_MS}}
         case Breaks("cut", text):
             return {"response": _response(text, ()), "truncateAfterChunks": 2}
+        case Breaks("stalled", text):
+            # The first chunk at once, the second after a hundred seconds.
+            return {
+                "response": _response(text, ()),
+                "streamingProfile": {"ttft": 0, "tps": 0.01, "jitter": 0},
+            }
         case Breaks("malformed"):
             return {"response": _response("odd", ()), "chaos": {"malformedRate": 1}}
         case Breaks() | Unfinished():

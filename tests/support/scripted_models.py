@@ -9,7 +9,6 @@ from agentkit.testing import ChatServer, Events, HttpReply, Stall, chunk, comple
 from agentkit.testing.anthropic_replies import message, message_events, message_failure
 from agentkit.testing.chat_server import Scripted
 from agentkit.testing.google_replies import response, response_chunks, response_failure
-
 from support.model_script import Answer, Breaks, Dialect, Fails, Says, Unfinished, Waits
 
 
@@ -65,7 +64,7 @@ def _whole(dialect: Dialect, says: Says) -> HttpReply:
             return response(says.text or None, calls=says.calls)
         case _:
             written = [(name, json.dumps(made)) for name, made in says.calls]
-            return completion(says.text or None, calls=written)
+            return completion(says.text or None, calls=written, model=dialect.model)
 
 
 def _events(dialect: Dialect, says: Says) -> tuple[str, ...]:

@@ -1,0 +1,37 @@
+"""Which server plays which case, and why one does not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from support.model_script import DIALECTS
+
+SERVERS = ("aimock", "llmock", "ours")
+
+#: What a simulator cannot do, and why. `ours` does every case that any other misses.
+CANNOT: dict[tuple[str, str], str] = {
+    ("aimock", "choice"): "plays its fixtures whatever tools may or must be called",
+    ("ours", "choice"): "plays its script; the clients' own tests compare what is sent",
+    ("aimock", "whole without a reason"): "always gives a finish reason",
+    ("llmock", "whole without a reason"): "leaves it out of streams only",
+    ("aimock", "stream unfinished"): "always ends a stream that it does not cut with a reason",
+    ("aimock", "leaving"): "does not tell who hung up",
+    ("llmock", "leaving"): "notices a closed socket only when it sends the next chunk",
+    ("aimock", "verdict"): "does not judge its client",
+    ("ours", "verdict"): "does not judge its client",
+}
+
+
+def on_servers(case: str) -> Callable[[Any], Any]:
+    """Run a test once for each client on each server that can play the case."""
+    able = [server for server in SERVERS if (server, case) not in CANNOT]
+    return pytest.mark.parametrize(
+        ("dialect", "models"),
+        [
+            pytest.param(dialect, server, id=f"{dialect.name}-{server}")
+            for dialect in DIALECTS
+            for server in able
+        ],
+        indirect=["models"],
+    )
