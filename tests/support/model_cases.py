@@ -1,11 +1,22 @@
 """Which server plays which case, and why one does not."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from support.model_script import DIALECTS
+from agentkit.errors import AgentError
+from agentkit.llm import ModelSettings, RetryPolicy
+from agentkit.llm.provider import ProviderClient
+from agentkit.messages import Message, SystemMessage, UserMessage
+from support.model_script import DIALECTS, Dialect, ModelServer, Says
+
+ONCE = RetryPolicy(attempts=1)
+SETTINGS = ModelSettings(timeout_s=20)
+HASTY = ModelSettings(timeout_s=0.3)
+GOAL: tuple[Message, ...] = (SystemMessage("Be brief."), UserMessage("What is 17 * 23?"))
+ANSWER = Says("It is 391.")
 
 SERVERS = ("aimock", "llmock", "ours")
 
@@ -35,3 +46,26 @@ def on_servers(case: str) -> Callable[[Any], Any]:
         ],
         indirect=["models"],
     )
+
+
+@asynccontextmanager
+async def talking(
+    dialect: Dialect, models: ModelServer, retry: RetryPolicy = ONCE
+) -> AsyncIterator[ProviderClient]:
+    client = dialect.client(models.url(dialect), retry)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def failing(client: ProviderClient, settings: ModelSettings = SETTINGS) -> AgentError:
+    with pytest.raises(AgentError) as caught:
+        await client.complete(GOAL, settings=settings)
+    return caught.value
+
+
+async def failing_stream(client: ProviderClient, settings: ModelSettings = SETTINGS) -> AgentError:
+    with pytest.raises(AgentError) as caught:
+        _ = [item async for item in client.stream(GOAL, settings=settings)]
+    return caught.value
