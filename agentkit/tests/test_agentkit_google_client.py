@@ -99,9 +99,19 @@ async def test_tool_calls() -> None:
     ],
 )
 async def test_finish_reasons(reason: str, stop: str) -> None:
-    """Each reason to finish has its meaning; only a stop is an answer, and one request is made."""
-    async with talking(response("39", finish_reason=reason)) as (client, server):
-        assert stop == (await client.complete(GOAL, settings=SETTINGS)).stop
+    """Each reason to finish has its meaning; only a stop is an answer."""
+    assert stop == (await ask(response("39", finish_reason=reason))).stop
+
+
+async def test_an_answer_is_not_continued_behind_our_back() -> None:
+    """One call is one request, also when the API offers to go on; what there is counts as cut."""
+    candidate = {
+        "content": {"role": "model", "parts": [{"text": "39"}]},
+        "finishReason": "CONTINUATION",
+        "continuationToken": SIGNED,
+    }
+    async with talking(response(candidates=[candidate])) as (client, server):
+        assert "length" == (await client.complete(GOAL, settings=SETTINGS)).stop
     assert 1 == len(server.requests)
 
 

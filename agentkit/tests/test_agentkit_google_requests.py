@@ -238,4 +238,5 @@ async def test_the_environment_does_not_redirect_requests(monkeypatch: pytest.Mo
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "another")
     async with talking(response("391")) as (client, server):
         assert "391" == (await client.complete(GOAL, settings=SETTINGS)).message.text
+    assert not client._sdk.vertexai
     assert KEY == server.headers[0]["x-goog-api-key"]
