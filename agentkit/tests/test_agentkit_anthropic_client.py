@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -262,3 +263,10 @@ def test_an_empty_key_is_refused() -> None:
     """An empty key is the caller's mistake, found before the first request."""
     with pytest.raises(UsageError, match="No API key for anthropic"):
         AnthropicClient("m", "")
+
+
+def test_a_missing_sdk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra, making the client says what to install."""
+    monkeypatch.setitem(sys.modules, "anthropic", None)
+    with pytest.raises(UsageError, match=r"pip install 'agentkit\[anthropic\]'"):
+        AnthropicClient("m", "key")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -272,3 +273,12 @@ def test_an_empty_key_is_refused() -> None:
     """An empty key is the caller's mistake, found before the first request."""
     with pytest.raises(UsageError, match="No API key for google"):
         GoogleClient("m", "")
+
+
+def test_a_missing_sdk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra, making the client says what to install."""
+    # `from google import genai` finds what the package remembers.
+    monkeypatch.delattr("google.genai", raising=False)
+    monkeypatch.setitem(sys.modules, "google.genai", None)
+    with pytest.raises(UsageError, match=r"pip install 'agentkit\[google\]'"):
+        GoogleClient("m", "key")

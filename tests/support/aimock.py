@@ -92,7 +92,7 @@ def _fixture(dialect: Dialect, answer: Answer) -> dict[str, Any]:
         case Breaks("cut", text):
             return {"response": _response(text, ()), "truncateAfterChunks": 2}
         case Breaks("stalled", text):
-            # The first chunk at once, the second after a hundred seconds.
+            # The first chunk, which may be without words, at once; the next after a hundred seconds.
             return {
                 "response": _response(text, ()),
                 "streamingProfile": {"ttft": 0, "tps": 0.01, "jitter": 0},

@@ -1,5 +1,6 @@
 """llmock, the simulator from PyPI: a real server in a thread, which also judges its client."""
 
+import asyncio
 from typing import assert_never
 
 from llmock.pytest_plugin import LLMock
@@ -37,6 +38,11 @@ class Llmock:
 
     def requests(self) -> int:
         return len(self.handle.requests)
+
+    async def left(self) -> bool:
+        # Its journal waits two seconds for what is under way, in this thread.
+        requests = await asyncio.to_thread(lambda: self.handle.requests)
+        return not requests[-1].completed
 
     def _queue(self, answer: Answer, times: int | None) -> None:
         match answer:

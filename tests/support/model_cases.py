@@ -27,8 +27,9 @@ CANNOT: dict[tuple[str, str], str] = {
     ("aimock", "whole without a reason"): "always gives a finish reason",
     ("llmock", "whole without a reason"): "leaves it out of streams only",
     ("aimock", "stream unfinished"): "always ends a stream that it does not cut with a reason",
-    ("aimock", "leaving"): "does not tell who hung up",
-    ("llmock", "leaving"): "notices a closed socket only when it sends the next chunk",
+    ("aimock", "leaving"): "its journal does not say who hung up",
+    ("llmock", "leaving unanswered"): "its delay goes on, and its journal waits for it",
+    ("aimock", "leaving unanswered"): "its journal does not say who hung up",
     ("aimock", "verdict"): "does not judge its client",
     ("ours", "verdict"): "does not judge its client",
 }

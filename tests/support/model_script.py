@@ -87,6 +87,14 @@ class ModelServer(Protocol):
         ...
 
 
+class SeesWhoLeaves(ModelServer, Protocol):
+    """One that notices when a client hangs up."""
+
+    async def left(self) -> bool:
+        """Whether the last client left an unfinished answer; waits until it has, or a while."""
+        ...
+
+
 def _openai(model: str, url: str, retry: RetryPolicy) -> ProviderClient:
     return OpenAiClient(model, KEY, url, retry=retry)
 

@@ -30,6 +30,9 @@ class ScriptedModels:
     def requests(self) -> int:
         return len(self.server.requests)
 
+    async def left(self) -> bool:
+        return await self.server.hung_up.wait()
+
 
 def _scripted(dialect: Dialect, answer: Answer, stream: bool) -> Scripted:
     match answer:

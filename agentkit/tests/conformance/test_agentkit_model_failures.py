@@ -37,6 +37,7 @@ from support.model_script import (
     Dialect,
     Fails,
     ModelServer,
+    SeesWhoLeaves,
     Unfinished,
     Waits,
 )
@@ -148,7 +149,7 @@ async def test_passing_failures_are_survived(dialect: Dialect, models: ModelServ
 @on_servers("leaving")
 @pytest.mark.parametrize("by", ["cancellation", "closing"])
 async def test_leaving_a_stream_closes_the_socket(
-    dialect: Dialect, models: ScriptedModels, by: str
+    dialect: Dialect, models: SeesWhoLeaves, by: str
 ) -> None:
     """Whoever stops reading hangs up, so that the provider stops writing."""
     models.play(dialect, Breaks("stalled"), stream=True)
@@ -167,10 +168,10 @@ async def test_leaving_a_stream_closes_the_socket(
         if by == "cancellation":
             reading.cancel()
         await asyncio.wait([reading])
-        await models.server.hung_up.wait()
+        assert await models.left()
 
 
-@on_servers("leaving")
+@on_servers("leaving unanswered")
 async def test_a_cancelled_call_closes_the_socket(dialect: Dialect, models: ScriptedModels) -> None:
     """A call that nobody waits for any more hangs up, and is not tried again."""
     models.play(dialect, Waits())
@@ -180,7 +181,7 @@ async def test_a_cancelled_call_closes_the_socket(dialect: Dialect, models: Scri
         await models.server.asked.wait()
         call.cancel()
         await asyncio.wait([call])
-        await models.server.hung_up.wait()
+        assert await models.left()
     assert call.cancelled()
     assert 1 == models.requests()
 
