@@ -174,6 +174,16 @@ async def test_nothing_is_connected_before_it_is_needed(client: McpClient) -> No
     assert "connected" == client.status()[0].state
 
 
+async def test_the_time_to_connect_is_over_once_it_is_connected(shop: Shop) -> None:
+    """A session may last longer."""
+    server = McpServer(name="shop", app=shop.app, connect_timeout_s=0.3, call_timeout_s=0.5)
+    async with McpClient([server]) as client:
+        with pytest.raises(McpError, match="did not answer within"):
+            await client.call("shop", "wait", {})
+        [status] = client.status()
+    assert ("connected", 1) == (status.state, status.attempts)
+
+
 async def test_a_tool_that_is_not_there_is_told(client: McpClient) -> None:
     """And so is a server."""
     with pytest.raises(McpError, match="no tool shop__fly: the server does not offer it"):

@@ -16,6 +16,7 @@ from agentkit.mcp.catalog import Catalog
 from agentkit.mcp.definition import digest
 from agentkit.mcp.names import namespaced, server_of
 from agentkit.mcp.pins import Pins
+from agentkit.mcp.remarks import Remarks
 from agentkit.messages import Label
 from agentkit.tools import InvalidArguments, SchemaArguments
 
@@ -160,6 +161,16 @@ def test_a_tool_that_goes_and_comes_back_must_be_the_same() -> None:
     tools.update([], cut=False)
     tools.update([listed("a", description="other")], cut=False)
     assert (["odd__a"], ()) == (list(tools.withheld), tools.offered)
+
+
+def test_a_secret_is_blotted_out_of_what_a_server_says() -> None:
+    """Also when it comes in pieces, or begins before what is kept; a short word is no secret."""
+    remarks = Remarks(["hunter2-hunter2", "debug"])
+    for piece in ("debug: hunter2-", "hunter2 ", "x" * 1_990):
+        remarks.add(piece)
+    assert "hunter2" not in remarks.text
+    assert 2_000 >= len(remarks.text)
+    assert "debug" in remarks.blotted("debug")
 
 
 def test_arguments_are_held_against_the_schema() -> None:
