@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,7 @@ import pytest
 
 from agentkit.errors import McpError
 from agentkit.mcp import IDEMPOTENCY_KEY, Backoff, McpClient, McpServer, Withheld
+from support.mcp_servers import processes_of
 
 ODD_SERVER = Path(__file__).parent / "mcp_servers" / "odd_server.py"
 
@@ -300,6 +302,23 @@ async def test_allow_and_deny_choose_the_tools(odd: Callable[..., McpServer]) ->
         assert ("odd__echo", "odd__act") == client.status()[0].tools
         with pytest.raises(McpError, match="no such tool"):
             await client.call("odd", "environment", {})
+
+
+@pytest.mark.parametrize("manner", ["well", "mute", "endless_line"])
+@pytest.mark.parametrize("turns", [1, 5, 25, 125])
+async def test_leaving_while_it_connects_leaves_nothing(
+    odd: Callable[..., McpServer], manner: str, turns: int
+) -> None:
+    """However far it has come: a pipe or a process left open is an error of this test run."""
+    server = odd(manner, max_message_bytes=10_000)
+    async with McpClient([server], backoff=AT_ONCE) as client:
+        connecting = asyncio.create_task(client.connect())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    [status] = await connecting
+    assert "closed" == status.state
+    gc.collect()
+    assert [] == processes_of(server)
 
 
 async def test_leaving_the_client_ends_the_process(odd: Callable[..., McpServer]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from agentkit.mcp.http import http
@@ -27,6 +28,8 @@ async def session(
 
     `lost` is set when the way to the server has broken, `changed` when its tools have.
     """
+    # In a thread: the SDK takes a second or more to import, in which nothing else would run.
+    await asyncio.to_thread(import_module, "mcp")
     import mcp_types
     from mcp import Client
 

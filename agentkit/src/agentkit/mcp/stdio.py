@@ -37,25 +37,33 @@ async def stdio(server: McpServer, remarks: Remarks, lost: asyncio.Event) -> Asy
     # Imported here, as everywhere in this package: only who uses MCP needs the SDK.
     import anyio
 
-    process = await _started(server)
+    # Cancelled half-way, it would leave a process that nobody waits for.
+    with anyio.CancelScope(shield=True):
+        process = await _started(server)
     to_session, incoming = anyio.create_memory_object_stream[Any](0)
     outgoing, from_session = anyio.create_memory_object_stream[Any](0)
+    # Not tasks of a group: what is cancelled must still be read to its end, or it stays open.
+    reading = [
+        asyncio.create_task(_read(process, to_session, remarks, lost)),
+        asyncio.create_task(_listen(process, remarks)),
+    ]
+    writing = asyncio.create_task(_write(process, from_session, lost))
     try:
-        async with anyio.create_task_group() as pipes:
-            pipes.start_soon(_read, process, to_session, remarks, lost)
-            pipes.start_soon(_write, process, from_session, lost)
-            pipes.start_soon(_listen, process, remarks)
-            try:
-                yield incoming, outgoing
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await _ended(process)
-                pipes.cancel_scope.cancel()
+        yield incoming, outgoing
     finally:
-        # Also when a cancellation of the event loop's own has broken through the shield.
-        _kill(process, signal.SIGKILL)
-        for stream in (to_session, incoming, outgoing, from_session):
-            stream.close()
+        try:
+            with anyio.CancelScope(shield=True):
+                await _ended(process)
+                await asyncio.wait(reading, timeout=GRACE_S)
+        finally:
+            # Also when a cancellation of the event loop's own has broken through the shield.
+            _kill(process, signal.SIGKILL)
+            for task in (*reading, writing):
+                task.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.gather(*reading, writing, return_exceptions=True)
+            for stream in (to_session, incoming, outgoing, from_session):
+                stream.close()
 
 
 async def _started(server: McpServer) -> Process:
