@@ -128,6 +128,7 @@ async def serve_dispatcher(settings: Settings, stop: asyncio.Event) -> None:
 
 async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
     """A worker: claims tasks and runs their agents."""
+    _check_mcp_servers(settings)
     async with opened(settings) as parts, ringing(parts, stop) as service:
         await _check_broker(parts)
         await _run_worker(parts, service, stop)
@@ -152,6 +153,7 @@ async def serve_all(
     """Everything in one process. `ready` is called when the doors are open."""
     from opspawn.worker import default_choice
 
+    _check_mcp_servers(settings)
     rest = listen(settings, "api_port")
     async with opened(settings, database_url) as parts, ringing(parts, stop) as service:
         await _check_broker(parts)
@@ -210,13 +212,26 @@ async def _run_agents(
         )
     except ToolError as error:
         raise StartError(f"OPSPAWN_TOOLS: {error}") from None
-    except McpConfigError as error:
-        lines = str(error).splitlines()
-        raise StartError("\n".join(f"OPSPAWN_MCP_SERVERS: {line}" for line in lines)) from None
+    except McpConfigError as error:  # written again since the start
+        raise _mistakes(error) from None
     except StoreUnavailable as error:  # only before its first claim: later it waits
         raise StartError(_explained(error, parts.direct_url)) from None
     finally:
         await database.close()
+
+
+def _check_mcp_servers(settings: Settings) -> None:
+    """Before anything is opened: a door that closes again at once tells its clients nothing."""
+    from opspawn.worker import McpConfigError, McpTools  # as above
+
+    try:
+        McpTools(settings)
+    except McpConfigError as error:
+        raise _mistakes(error) from None
+
+
+def _mistakes(error: Exception) -> StartError:
+    return StartError("\n".join(f"OPSPAWN_MCP_SERVERS: {line}" for line in str(error).splitlines()))
 
 
 async def _say_goodbye(broker: Broker) -> None:

@@ -18,7 +18,7 @@ from opspawn.agents.providers import Providers, default_choice
 from opspawn.agents.toolbox import ToolError, opened
 from opspawn.settings import Settings
 
-__all__ = ["McpConfigError", "ToolError", "default_choice", "run_worker"]
+__all__ = ["McpConfigError", "McpTools", "ToolError", "default_choice", "run_worker"]
 
 
 async def run_worker(

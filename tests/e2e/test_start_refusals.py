@@ -62,6 +62,14 @@ def test_a_broker_that_is_away(home: Processes, command: str, database_url: str)
     _refused(home, command, "RABBITMQ_URL", DATABASE_URL=database_url, RABBITMQ_URL=NO_BROKER)
 
 
+def test_a_wrong_file_of_mcp_servers(home: Processes, tmp_path: Path) -> None:
+    """A worker says where the mistake is, before it opens anything."""
+    (tmp_path / "servers.yaml").write_text("servers: {a: {comand: secret-password}}")
+    servers = {"OPSPAWN_MCP_SERVERS": str(tmp_path / "servers.yaml")}
+    said = "servers.yaml: servers.a.comand: Extra inputs are not permitted"
+    _refused(home, "worker", said, DATABASE_URL=NO_DATABASE, RABBITMQ_URL=NO_BROKER, **servers)
+
+
 def test_a_database_without_tables(home: Processes, empty_database_url: str) -> None:
     """A database that was never migrated is told to be migrated."""
     _refused(

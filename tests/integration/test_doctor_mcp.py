@@ -60,7 +60,7 @@ def test_the_finding_is_there_for_who_has_servers(
     """And only then: everybody else need not read about it."""
     monkeypatch.chdir(file.parent)
     write(file, time={"enabled": False, "command": "x"})
-    assert "MCP servers" not in [finding.what for finding in examine()]
+    assert "MCP" not in [finding.what for finding in examine()]
     monkeypatch.setenv("OPSPAWN_MCP_SERVERS", str(file))
-    [finding] = [finding for finding in examine() if finding.what == "MCP servers"]
+    [finding] = [finding for finding in examine() if finding.what == "MCP"]
     assert (True, f"none is enabled in {file}") == (finding.ok, finding.words)

@@ -57,7 +57,7 @@ def examine() -> list[Finding]:
     )
     path = settings.mcp_servers
     if path is not None:
-        findings += _all({"MCP servers": lambda: mcp.mcp_servers(path)}, MCP_PATIENCE_S)
+        findings += _all({"MCP": lambda: mcp.mcp_servers(path)}, MCP_PATIENCE_S)
     secrets = list(_secrets(settings))
     return [Finding(f.what, f.ok, _scrubbed(f.words, secrets)) for f in findings]
 
