@@ -130,7 +130,7 @@ async def test_a_connection_that_breaks_under_a_call_leaves_it_in_doubt(
     """It was sent once, and the session is still good."""
     await client.connect()
     canned.drops_calls = True
-    with pytest.raises(McpError) as error:
+    with pytest.raises(McpError, match="broke during the call") as error:
         await client.call("canned", "act", {})
     assert (False, 1) == (error.value.before_effect, canned.calls)
     canned.drops_calls = False

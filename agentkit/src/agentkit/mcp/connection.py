@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agentkit.errors import McpError
 from agentkit.mcp.backoff import Backoff
 from agentkit.mcp.catalog import Catalog
+from agentkit.mcp.http import Sending, sending
 from agentkit.mcp.remarks import Remarks
 from agentkit.mcp.request import Request
 from agentkit.mcp.server import McpServer
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LONGEST_ERROR = 500
+
+_LAST_WORDS_S = 0.1
+"""For the requests that are under way when the connection breaks: each knows best what became of it."""
 
 _GOODBYE_S = 5.0
 """What ending a session may take; a server that has stalled is not waited for longer."""
@@ -57,6 +61,7 @@ class Connection:
         self._stopping = asyncio.Event()
         self._outcome: asyncio.Future[None] | None = None
         self._failed = False
+        self._tracked = False
 
     @property
     def status(self) -> ServerStatus:
@@ -93,7 +98,7 @@ class Connection:
     async def ask(self, request: Callable[[Client], Awaitable[T]]) -> T:
         """Make one request. Raises McpError, saying whether it may have had an effect."""
         await self.ready()
-        asked = Request(self.server.name, request, self._remarks)
+        asked = Request(self.server.name, request, self._remarks, tracked=self._tracked)
         self._requests.put_nowait(asked)
         return await asked.answered(self.server.call_timeout_s)
 
@@ -135,7 +140,7 @@ class Connection:
         try:
             with self._scope:
                 async with session(self.server, self._remarks, self._lost, changed) as client:
-                    await self._look(client)
+                    self._tracked = await self._first_look(client)
                     self._scope.deadline = math.inf
                     self._connected(client)
                     await self._serve(client, changed)
@@ -153,6 +158,9 @@ class Connection:
 
             async def end() -> None:
                 await self._lost.wait()
+                self._leave()
+                if not self._stopping.is_set():
+                    await asyncio.sleep(_LAST_WORDS_S)
                 work.cancel_scope.cancel()
 
             work.start_soon(end)
@@ -166,9 +174,13 @@ class Connection:
                     else:
                         work.start_soon(request.make, client)
             finally:
-                # From here on, who comes waits for the next attempt.
-                self._state = "waiting"
-                self._outcome = asyncio.get_running_loop().create_future()
+                self._leave()
+
+    def _leave(self) -> None:
+        """From here on, who comes waits for the next attempt."""
+        if self._state == "connected":
+            self._state, self._error = "waiting", "the connection broke"
+            self._outcome = asyncio.get_running_loop().create_future()
 
     async def _keep_looking(self, client: Client, changed: asyncio.Event) -> None:
         import anyio
@@ -183,6 +195,13 @@ class Connection:
             except (MCPError, TimeoutError, ValueError) as error:
                 self._remarks.add(f"\n[its tools cannot be listed again: {self._reason(error)}]")
             await asyncio.sleep(_REFRESH_S)
+
+    async def _first_look(self, client: Client) -> bool:
+        """Also whether the transport noted the request: if not, nothing is concluded from its notes."""
+        probe = Sending()
+        sending.set(probe)
+        await self._look(client)
+        return probe.began
 
     async def _look(self, client: Client) -> None:
         tools, cut = await listed_tools(client, self.server.max_tools)

@@ -27,13 +27,20 @@ _FORGOTTEN = (400, 404)
 class Sending:
     """What became of one request on its way; `refused` says why it cannot have had an effect.
 
-    Only the first message counts, and only while it is the only one: what comes later in the same
-    task (another round, a cancellation, a broken stream that is asked for again) says nothing of it.
+    `broke` says that the connection did, under it. Only the first message counts, and only while
+    it is the only one: what comes later in the same task (another round, a cancellation, a broken
+    stream that is asked for again) says nothing of it.
     """
 
     def __init__(self) -> None:
         self.refused: str | None = None
+        self.broke = False
         self._messages = 0
+
+    @property
+    def began(self) -> bool:
+        """Whether any message was about to be sent."""
+        return self._messages > 0
 
     def begin(self) -> None:
         """A message is about to be sent."""
@@ -83,6 +90,8 @@ def _watched(server: McpServer, remarks: Remarks, lost: asyncio.Event) -> httpx2
                 return httpx2.Response(503, request=request)
             except httpx2.TransportError as error:
                 remarks.add(f"\nthe connection broke ({type(error).__name__})")
+                if way is not None:
+                    way.broke = True
                 return httpx2.Response(502, request=request)
             if response.status_code in _FORGOTTEN and _SESSION in request.headers:
                 lost.set()
@@ -91,7 +100,8 @@ def _watched(server: McpServer, remarks: Remarks, lost: asyncio.Event) -> httpx2
                 response.stream = _bounded(response.stream, server.max_message_bytes)
             return response
 
-    return Watched()
+    # As many as there are calls: one that hangs must not keep another from being sent.
+    return Watched(limits=httpx2.Limits(max_connections=None))
 
 
 def _note(status: int, way: Sending | None, remarks: Remarks) -> None:

@@ -21,14 +21,18 @@ _LONGEST_QUOTE = 500
 
 
 class Request(Generic[T]):
-    """What is asked, and the answer to come. Raises McpError only."""
+    """What is asked, and the answer to come. Raises McpError only.
+
+    `tracked` says that the transport notes each message, so that none noted is none sent.
+    """
 
     def __init__(
-        self, server: str, ask: Callable[[Client], Awaitable[T]], remarks: Remarks
+        self, server: str, ask: Callable[[Client], Awaitable[T]], remarks: Remarks, *, tracked: bool
     ) -> None:
         self._server = server
         self._ask = ask
         self._remarks = remarks
+        self._tracked = tracked
         self._scope: anyio.CancelScope | None = None
         self._answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
@@ -75,7 +79,7 @@ class Request(Generic[T]):
 
         if isinstance(error, McpError):
             return error
-        if way.refused is not None:
+        if way.refused is not None or way.broke:
             return self._broke(way)
         if isinstance(error, MCPError):
             return self._answered_with(error, way)
@@ -83,9 +87,13 @@ class Request(Generic[T]):
         return McpError(f"{self._server} gave an answer that cannot be read ({what}).")
 
     def _broke(self, way: Sending) -> McpError:
-        if way.refused is None:
+        if way.refused is not None:
+            why = f"{self._server} refused the request: {way.refused}."
+        elif self._tracked and not way.began:
+            why = f"The connection to {self._server} broke before the request was sent."
+        else:
             return McpError(f"The connection to {self._server} broke during the call.")
-        return McpError(f"{self._server} refused the request: {way.refused}.", before_effect=True)
+        return McpError(why, before_effect=True)
 
     def _answered_with(self, error: MCPError, way: Sending) -> McpError:
         import mcp_types
