@@ -48,7 +48,7 @@ def _of_status(error: anthropic.APIStatusError, provider: str, secret: str) -> A
     if status < 400:
         status = _STATUSES.get(str(error.type or ""), 500)
     # The SDK's own text is the whole body in Python's notation.
-    said = quoted(error.api_message or error.message, secret)
+    said = quoted(str(error.api_message or error.message), secret)
     failure = HttpFailure(provider, status, said, retry_after_s(error.response.headers))
     if "credit balance" in said:
         return failure.no_credit()

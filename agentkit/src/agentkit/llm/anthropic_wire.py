@@ -134,9 +134,9 @@ def from_wire(message: Message, asked_model: str, provider: str) -> Reply:
     )
     said = "".join(block.text for block in content if block.type == "text")
     if stop == "refused" and not said:
-        said = getattr(getattr(message, "stop_details", None), "explanation", None) or ""
+        said = _text(getattr(message, "stop_details", None), "explanation")
     answer = AssistantMessage(said, calls, _reasoning(content, provider))
-    return whole(answer, used(message), stop, getattr(message, "model", None) or asked_model)
+    return whole(answer, used(message), stop, _text(message, "model") or asked_model)
 
 
 def _as_text(arguments: object) -> str:
@@ -151,7 +151,7 @@ def _reasoning(content: list[Any], provider: str) -> tuple[Reasoning, ...]:
     for at, block in enumerate(content):
         if block.type == "thinking":
             own = {"type": block.type, "thinking": block.thinking, "signature": block.signature}
-            kept.append(Reasoning(block.thinking, provider, {"at": at, "block": own}))
+            kept.append(Reasoning(_text(block, "thinking"), provider, {"at": at, "block": own}))
         elif block.type == "redacted_thinking":
             own = {"type": block.type, "data": block.data}
             kept.append(Reasoning("", provider, {"at": at, "block": own}))
@@ -179,4 +179,10 @@ def cache_written(message: Message) -> int:
 
 
 def _count(usage: object, name: str) -> int:
-    return getattr(usage, name, None) or 0
+    counted = getattr(usage, name, None)
+    return counted if isinstance(counted, int) else 0
+
+
+def _text(owner: object, name: str) -> str:
+    text = getattr(owner, name, None)
+    return text if isinstance(text, str) else ""

@@ -38,9 +38,10 @@ def new_call_id() -> str:
 
 def tool_call(call_id: str | None, name: str | None, written: str) -> ToolCall:
     """A call whose arguments are JSON in the model's hand. Raises ModelMisbehaved without a name."""
-    if not name:
+    # Not every SDK holds what it receives against its own types.
+    if not isinstance(name, str) or not name:
         raise ModelMisbehaved("The model called a tool without naming it: try again.")
-    call_id = call_id or new_call_id()
+    call_id = str(call_id or new_call_id())
     try:
         arguments = json.loads(written, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
