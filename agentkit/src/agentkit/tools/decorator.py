@@ -145,7 +145,7 @@ def _described(hint: Any, said: str | None) -> Any:
         kind, *notes = get_args(hint)
     described = [Field(description=note) if isinstance(note, str) else note for note in notes]
     # The first: what stands at the parameter itself is applied after it, and wins.
-    documented = [] if said is None else [Field(description=said)]
+    documented = [Field(description=said)] if said else []
     return Annotated[(kind, *documented, *described)] if documented or described else kind
 
 

@@ -19,6 +19,8 @@ def manual(docstring: str) -> Manual:
     What it returns stays for the model to read; what it raises is for programmers. A docstring
     without such a section is the description as it is.
     """
+    if "\n" not in docstring:
+        return Manual(docstring)
     # Imported here: many tools are described by one sentence, and need no parser.
     from docstring_parser import ParseError, parse
 
@@ -26,13 +28,12 @@ def manual(docstring: str) -> Manual:
         parsed = parse(docstring)
     except ParseError:
         return Manual(docstring)
-    parameters = {
-        parameter.arg_name: " ".join(parameter.description.split())
-        for parameter in parsed.params
-        if parameter.description
-    }
     if not parsed.params:
         return Manual(docstring)
+    parameters = {
+        parameter.arg_name: " ".join((parameter.description or "").split())
+        for parameter in parsed.params
+    }
     parts = [parsed.description or ""]
     if parsed.returns is not None and parsed.returns.description:
         parts.append(f"Returns: {parsed.returns.description}")
