@@ -112,6 +112,6 @@ def leave_behind(pids: str) -> str:
     return "left"
 
 
-stay_a_second = tool(name="stay", effect="pure", isolation="subprocess", timeout_s=3.0)(stay)
-stay_unsafe = tool(name="stay", isolation="subprocess", timeout_s=3.0)(stay)
+stay_a_second = tool(name="stay", effect="pure", isolation="subprocess", timeout_s=5.0)(stay)
+stay_unsafe = tool(name="stay", isolation="subprocess", timeout_s=5.0)(stay)
 stay_long = tool(name="stay", effect="pure", isolation="subprocess", timeout_s=FOREVER_S)(stay)

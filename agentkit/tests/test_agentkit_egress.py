@@ -138,6 +138,14 @@ async def test_every_address_of_a_name_has_to_be_harmless() -> None:
     assert [] == web.asked
 
 
+async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
+    """A name may stand for a machine that is down, or for a network that we do not have."""
+    async with Pages({"/": page(b"hello")}) as web:
+        names = Names(a_test=[["127.0.0.2", "127.0.0.1"]])
+        fetched = await client(web, names).get(f"http://a.test:{web.port}/")
+    assert (b"hello", ["a.test"]) == (fetched.body, names.asked)
+
+
 @pytest.mark.parametrize(
     "place",
     [

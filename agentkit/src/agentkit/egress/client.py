@@ -105,8 +105,23 @@ class EgressClient:
     async def _sent(
         self, method: str, url: URL, headers: Mapping[str, str], content: bytes | None
     ) -> Fetched | URL:
-        """One request to a checked address: what came back, or where it leads on to."""
-        address = await self._address(url)
+        """One request, to the first checked address that takes it: what came back, or whereto next."""
+        *others, last = await self._addresses(url)
+        for address in others:
+            try:
+                return await self._sent_to(address, method, url, headers, content)
+            except self._http.ConnectError:
+                continue
+        return await self._sent_to(last, method, url, headers, content)
+
+    async def _sent_to(
+        self,
+        address: str,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        content: bytes | None,
+    ) -> Fetched | URL:
         async with self._connection() as connection:
             request = connection.build_request(
                 method,
@@ -125,8 +140,8 @@ class EgressClient:
             finally:
                 await response.aclose()
 
-    async def _address(self, url: URL) -> str:
-        """The address to connect to: the first, once all of them have been found harmless."""
+    async def _addresses(self, url: URL) -> list[str]:
+        """The addresses to connect to, once all of them have been found harmless."""
         host = _host(url)
         port = url.port or (443 if url.scheme == "https" else 80)
         self.policy.check_place(url.scheme, host, port)
@@ -138,7 +153,7 @@ class EgressClient:
             raise EgressFailed(f"there is no host {host}")
         for address in addresses:
             self.policy.check_address(host, parsed(address))
-        return addresses[0]
+        return addresses
 
     def _connection(self) -> AsyncClient:
         if self._tls is None:
