@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 pytest_plugins = ["support.docker_servers", "support.servers", "support.tiers"]
@@ -17,6 +18,13 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_configure() -> None:
+    # How long an example takes says what else the machine does, and nothing of the code.
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
+    refuse_the_checkout()
+
+
+def refuse_the_checkout() -> None:
     """tox tests the wheels: a package that comes from the checkout would hide what they forgot."""
     if os.environ.get("TEST_BUILT_WHEELS") != "1":
         return

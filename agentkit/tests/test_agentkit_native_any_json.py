@@ -155,7 +155,7 @@ def line() -> Iterator[Line]:
 
 
 @given(MESSAGE)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_message(line: Line, body: Any) -> None:
     """A message of any shape is a reply that can be kept and sent back, or an error of ours."""
     with suppress(AgentError):
@@ -163,7 +163,7 @@ def test_any_message(line: Line, body: Any) -> None:
 
 
 @given(st.lists(EVENTS, max_size=6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_events(line: Line, events: list[tuple[str, Any]]) -> None:
     """So is a stream of events."""
     data = tuple(
@@ -175,7 +175,7 @@ def test_any_events(line: Line, events: list[tuple[str, Any]]) -> None:
 
 
 @given(RESPONSE)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_response(line: Line, body: Any) -> None:
     """A response of any shape is a reply that can be kept and sent back, or an error of ours."""
     with suppress(AgentError):
@@ -183,7 +183,7 @@ def test_any_response(line: Line, body: Any) -> None:
 
 
 @given(st.lists(RESPONSE, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_chunks(line: Line, bodies: list[Any]) -> None:
     """So is a stream of chunks."""
     with suppress(AgentError):
@@ -191,7 +191,7 @@ def test_any_chunks(line: Line, bodies: list[Any]) -> None:
 
 
 @given(st.integers(400, 599), JUNK)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_refusal(line: Line, status: int, body: Any) -> None:
     """What a server says beside an error status never breaks what we say of it."""
     answer = HttpReply(status, json.dumps(body).encode())

@@ -103,7 +103,7 @@ def survives(reply: Reply) -> None:
 
 
 @given(answers("message"))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_answer(line: Line, body: Any) -> None:
     """A completion of any shape is a reply that a journal can keep, or an error of ours."""
     with suppress(AgentError):
@@ -111,7 +111,7 @@ def test_any_answer(line: Line, body: Any) -> None:
 
 
 @given(st.lists(answers("delta"), max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_stream(line: Line, bodies: list[Any]) -> None:
     """So is a stream, of which the last item is that reply."""
     with suppress(AgentError):
@@ -119,7 +119,7 @@ def test_any_stream(line: Line, bodies: list[Any]) -> None:
 
 
 @given(st.integers(400, 599), JUNK)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_refusal(line: Line, status: int, body: Any) -> None:
     """What a server says beside an error status never breaks what we say of it."""
     with pytest.raises(AgentError):

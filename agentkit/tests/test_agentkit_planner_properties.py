@@ -111,7 +111,7 @@ def orphans(messages: tuple[Message, ...]) -> list[Message]:
 
 
 @PLANNERS
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     script=st.lists(REPLIES, min_size=1, max_size=10),
     max_tokens=st.sampled_from([1, 200, 16_000]),

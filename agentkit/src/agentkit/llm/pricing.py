@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 
 from agentkit.messages import Reply, Usage
 
@@ -27,7 +28,8 @@ def cost_usd(
     The model's name alone is not enough: a server of one's own may call its model `gpt-4o`. So the
     provider is found by its id or by the address that answered.
     """
-    # Imported here: the table costs 300 ms to import, and only a paid reply needs it.
+    if not _is_known(provider, base_url, model):
+        return None
     from genai_prices import Usage as Priced
     from genai_prices import calc_price
 
@@ -37,9 +39,22 @@ def cost_usd(
         cache_write_tokens=cache_write_tokens,
         output_tokens=used.output_tokens,
     )
+    if provider is not None:
+        return calc_price(usage, model, provider_id=provider).total_price
+    return calc_price(usage, model, provider_api_url=base_url).total_price
+
+
+@lru_cache(maxsize=256)
+def _is_known(provider: str | None, base_url: str, model: str) -> bool:
+    """Whether the table has the model. Its own memory keeps what it found; a model that it has not
+    would be looked for among hundreds after each reply, which costs more than the rest of a step.
+    """
+    # Imported here: the table costs 300 ms to import, and only a paid reply needs it.
+    from genai_prices.data_snapshot import get_snapshot
+
+    url = base_url if provider is None else None
     try:
-        if provider is not None:
-            return calc_price(usage, model, provider_id=provider).total_price
-        return calc_price(usage, model, provider_api_url=base_url).total_price
+        get_snapshot().find_provider_model(model, None, provider, url)
     except LookupError:
-        return None
+        return False
+    return True
