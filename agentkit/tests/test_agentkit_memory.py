@@ -15,13 +15,22 @@ from agentkit.messages import (
     SystemMessage,
     ToolCall,
     ToolMessage,
+    Usage,
     UserMessage,
 )
 
 
-async def unrecorded(name: str, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+class _Unrecorded:
     """What a memory that records nothing needs no journal for."""
-    raise AssertionError(name)
+
+    async def __call__(self, name: str, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+        raise AssertionError(name)
+
+    def spent(self, usage: Usage) -> None:
+        raise AssertionError(usage)
+
+
+unrecorded = _Unrecorded()
 
 
 HEAD: tuple[Message, ...] = (SystemMessage("be brief"), UserMessage("goal"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, assert_never
@@ -16,7 +16,6 @@ from agentkit.events import (
     Finished,
     FinishReason,
     LimitReached,
-    MemoryUsed,
     ModelDelta,
     ModelReplied,
     ModelStarted,
@@ -27,8 +26,7 @@ from agentkit.feed import Feed
 from agentkit.journal import InMemoryJournal, Journal, Step
 from agentkit.limits import Limits, Meter
 from agentkit.llm import LlmClient, ModelRequest, ModelSettings
-from agentkit.memory import Memory, Recorder, ShortTermMemory
-from agentkit.memory.short_term import estimate_tokens
+from agentkit.memory import Memory, ShortTermMemory, StepRecorder, estimate_tokens
 from agentkit.messages import Message, Reply, Stop, ToolSpec, Usage
 from agentkit.output import Output, output_spec
 from agentkit.planning import Act, Ask, Finish, Planner, ReActPlanner
@@ -187,7 +185,8 @@ class _Run:
         agent = self._agent
         tools = agent.tools.specs if ask.offer_tools else ()
         output = agent.output if ask.output is None else ask.output
-        messages = await agent.memory.window(ask.messages, self._recorder(step))
+        recorder = StepRecorder(self._journal, self.meter, step, self.feed.tell)
+        messages = await agent.memory.window(ask.messages, recorder)
         self.feed.tell(_built(step, messages, tools))
         request = ModelRequest(messages, tools, output, agent.profile.settings)
         self.boundary.shown(messages)
@@ -239,16 +238,6 @@ class _Run:
                     return item
                 self.feed.tell(ModelDelta(step, item))
         raise ModelMisbehaved(f"{self._agent.llm.model}'s stream ended without a reply.")
-
-    def _recorder(self, step: int) -> Recorder:
-        async def record(name: str, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
-            recorded = await self._journal.record(
-                Step(f"{step}/memory/{name}", "memory", name, None, "pure"), run
-            )
-            self.feed.tell(MemoryUsed(step, name))
-            return recorded
-
-        return record
 
 
 def _journal(agent: Agent, inside: RunContext | None) -> Journal:

@@ -98,8 +98,12 @@ class Meter:
 
     def count(self, reply: Reply) -> None:
         """Add a reply to what was used; its text is the partial result if the run is cut."""
-        self.usage += reply.usage
+        self.spend(reply.usage)
         self._partial_output = reply.message.text or self._partial_output
+
+    def spend(self, usage: Usage) -> None:
+        """Add what was asked of a model beside the steps themselves."""
+        self.usage += usage
 
     def count_calls(self, tools: Iterable[str]) -> None:
         """Count calls before they are made. Raises LimitExceeded when one is one too many."""

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
-from agentkit.messages import Message
+from agentkit.messages import Message, Usage
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-Recorder: TypeAlias = "Callable[[str, Callable[[], Awaitable[JsonValue]]], Awaitable[JsonValue]]"
-"""Records what a memory does under a name, once for each step: a replay gets the same value."""
+
+class Recorder(Protocol):
+    """The run, as far as a memory may use it in one step."""
+
+    async def __call__(self, name: str, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+        """What `run` came to, done once under this name in this step: a replay gets the same value."""
+        ...
+
+    def spent(self, usage: Usage) -> None:
+        """Count what a model was asked for, among what the run uses; on a replay too."""
+        ...
 
 
 class Memory(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from agentkit.context import RunContext
@@ -24,7 +25,8 @@ async def observe(
 ) -> ToolMessage:
     """Call the tool and say what came of it. Raises InDoubt; of an unsafe tool only."""
     try:
-        return observation(call, await tool.call(keywords, context))
+        done = observation(call, await tool.call(keywords, context))
+        return done if tool.label is None else replace(done, label=tool.label)
     except FailedBeforeEffect as error:
         return failed(call, f"{call.tool} failed and had no effect: {_quoted(error)}.")
     except ToolFailed as error:

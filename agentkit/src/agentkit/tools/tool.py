@@ -15,7 +15,7 @@ from pydantic_core import to_jsonable_python
 from agentkit.context import RunContext
 from agentkit.errors import UsageError
 from agentkit.journal import InMemoryJournal
-from agentkit.messages import Effect, ToolSpec
+from agentkit.messages import Effect, Label, ToolSpec
 from agentkit.timeout import PausableTimeout
 from agentkit.tools.isolation import InProcess, Isolation
 from agentkit.tools.text import bounded
@@ -60,7 +60,8 @@ class Tool:
     repeats a call that raised. `context_parameter` is the parameter that gets the `RunContext`,
     `key_parameter` the one that gets the idempotency key of the call alone (None outside of a run);
     the model sees neither. A tool made of a method (`is_method`) becomes one that can be called by
-    looking it up on an instance.
+    looking it up on an instance. `label` says where its results come from: the tool itself, unless
+    given.
     """
 
     function: Callable[..., Any]
@@ -75,6 +76,7 @@ class Tool:
     needs_approval: NeedsApproval = False
     isolation: Isolation = field(default_factory=InProcess)
     is_method: bool = False
+    label: Label | None = None
 
     def __post_init__(self) -> None:
         self.isolation.check(self)

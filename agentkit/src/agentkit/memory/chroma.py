@@ -1,0 +1,187 @@
+"""Long-term memory in Chroma: in a folder of one process, or on a server that many share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from agentkit.clock import Clock, SystemClock
+from agentkit.errors import UsageError
+from agentkit.memory.admission import (
+    Record,
+    checked_ids,
+    checked_k,
+    checked_text,
+    conditions,
+    merged,
+    records,
+)
+from agentkit.memory.chroma_collection import opened
+from agentkit.memory.chroma_errors import translate
+from agentkit.memory.chroma_places import ChromaPlace, FolderPlace, ServerPlace
+from agentkit.memory.chroma_wire import matches, metadata_of, rows, where_of
+from agentkit.memory.embedding import Embedder, HashingEmbedder
+from agentkit.memory.long_term import MemoryEntry, MemoryMatch, Namespace, Where
+
+T = TypeVar("T")
+
+DEFAULT_COLLECTION = "agentkit"
+
+TIMEOUT_S = 30.0
+"""For one request to a server."""
+
+
+class ChromaLongTermMemory:
+    """Implements `LongTermMemory`. Made by `persistent` or `http`; opened by `open`, or when needed.
+
+    The collection records which embedder made its vectors, and another one is refused. What blocks
+    is done on threads: a search that is cancelled leaves its thread to finish by itself.
+    """
+
+    def __init__(
+        self, place: ChromaPlace, embedder: Embedder | None, collection: str, clock: Clock | None
+    ) -> None:
+        self._place = place
+        self._embedder = HashingEmbedder() if embedder is None else embedder
+        self._name = collection
+        self._clock = SystemClock() if clock is None else clock
+        self._collection: Any = None
+        self._opening = asyncio.Lock()
+        self._closed = False
+
+    @classmethod
+    def persistent(
+        cls,
+        path: str | Path,
+        *,
+        embedder: Embedder | None = None,
+        collection: str = DEFAULT_COLLECTION,
+        clock: Clock | None = None,
+    ) -> Self:
+        """In a folder, for this process alone: to open it is a UsageError while another one has it."""
+        return cls(FolderPlace(path), embedder, collection, clock)
+
+    @classmethod
+    def http(
+        cls,
+        host: str,
+        port: int = 8000,
+        *,
+        ssl: bool = False,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = TIMEOUT_S,
+        embedder: Embedder | None = None,
+        collection: str = DEFAULT_COLLECTION,
+        clock: Clock | None = None,
+    ) -> Self:
+        """On a server, `chroma run`; `headers` may hold its token and go nowhere else."""
+        return cls(ServerPlace(host, port, ssl, headers, timeout_s), embedder, collection, clock)
+
+    async def open(self) -> None:
+        """Open it now, so that what is wrong with it is said now."""
+        await self._opened()
+
+    async def add(self, namespace: Namespace, entries: Sequence[MemoryEntry]) -> tuple[str, ...]:
+        """See `LongTermMemory`."""
+        new = records(namespace, entries, self._clock)
+        if new:
+            vectors = await self._embedder.embed([record.text for record in new])
+            await self._do(lambda collection: _put(collection, namespace, new, vectors))
+        return tuple(record.id for record in new)
+
+    async def search(
+        self, namespace: Namespace, query: str, k: int = 5, where: Where | None = None
+    ) -> tuple[MemoryMatch, ...]:
+        """See `LongTermMemory`."""
+        condition = where_of(namespace, conditions(where))
+        limit = checked_k(k)
+        vectors = await self._embedder.embed([checked_text(query, "The query")])
+        found = await self._do(
+            lambda collection: collection.query(
+                query_embeddings=vectors,
+                n_results=limit,
+                where=condition,
+                include=["documents", "metadatas", "distances"],
+            )
+        )
+        return matches(found)
+
+    async def forget(self, namespace: Namespace, ids: Sequence[str]) -> int:
+        """See `LongTermMemory`."""
+        asked = checked_ids(ids)
+        if not asked:
+            return 0
+        return await self._do(lambda collection: _delete(collection, namespace, asked))
+
+    async def forget_all(self, namespace: Namespace) -> int:
+        """See `LongTermMemory`."""
+        return await self._do(lambda collection: _delete(collection, namespace, None))
+
+    async def aclose(self) -> None:
+        """See `LongTermMemory`."""
+        async with self._opening:
+            self._closed = True
+            self._collection = None
+            await asyncio.to_thread(self._place.close)
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _do(self, work: Callable[[Any], T]) -> T:
+        collection = await self._opened()
+        with self._translated():
+            return await asyncio.to_thread(work, collection)
+
+    async def _opened(self) -> Any:
+        async with self._opening:
+            if self._closed:
+                raise UsageError("This long-term memory is closed: make another one.")
+            if self._collection is None:
+                with self._translated():
+                    self._collection = await asyncio.to_thread(self._open)
+            return self._collection
+
+    def _open(self) -> Any:
+        try:
+            return opened(self._place.open(), self._name, self._embedder)
+        except BaseException:
+            self._place.close()
+            raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        # Chroma's client lets through the errors of whatever carries it: sockets, HTTP, SQLite.
+        except Exception as error:
+            raise translate(error, self._place.name, self._name) from error
+
+
+def _put(
+    collection: Any, namespace: Namespace, new: list[Record], vectors: list[list[float]]
+) -> None:
+    there = collection.get(ids=[record.id for record in new], include=["metadatas"])
+    earlier = dict(zip(there["ids"], map(metadata_of, there["metadatas"]), strict=True))
+    whole = [
+        merged(earlier[record.id], record) if record.id in earlier else record for record in new
+    ]
+    collection.upsert(embeddings=vectors, **rows(namespace, whole))
+
+
+def _delete(collection: Any, namespace: Namespace, ids: list[str] | None) -> int:
+    # The condition is part of it: an id from elsewhere, however it was learnt, deletes nothing here.
+    done = collection.delete(ids=ids, where=where_of(namespace, {}))
+    return int(done["deleted"])
