@@ -83,7 +83,7 @@ async def test_what_fits_is_shown_as_it_is() -> None:
 
 async def test_without_a_model_it_is_a_plain_window() -> None:
     """The oldest turns are gone."""
-    memory = SummarizingMemory(None, max_tokens=600)
+    memory = SummarizingMemory(None, max_tokens=600, summary_tokens=100)
     window = await memory.window(conversation(9), Run())
     assert tuple(HEAD) == window[:2]
     assert isinstance(window[2], AssistantMessage)

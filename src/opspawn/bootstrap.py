@@ -129,6 +129,7 @@ async def serve_dispatcher(settings: Settings, stop: asyncio.Event) -> None:
 async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
     """A worker: claims tasks and runs their agents."""
     _check_mcp_servers(settings)
+    _check_memory(settings)
     async with opened(settings) as parts, ringing(parts, stop) as service:
         await _check_broker(parts)
         await _run_worker(parts, service, stop)
@@ -201,7 +202,7 @@ async def _run_agents(
     parts: Parts, service: TaskService, stop: asyncio.Event, *, isolate: Isolate | None
 ) -> None:
     # Imported here: no other process imports agents and SDKs.
-    from opspawn.worker import McpConfigError, ToolError, run_worker
+    from opspawn.worker import McpConfigError, MemoryUnusable, ToolError, run_worker
 
     # A pool of its own: slow requests at a door of the same process must not hold up a heartbeat.
     database = Database(parts.url, pool_size=parts.settings.database_pool)
@@ -214,6 +215,8 @@ async def _run_agents(
         raise StartError(f"OPSPAWN_TOOLS: {error}") from None
     except McpConfigError as error:  # written again since the start
         raise _mistakes(error) from None
+    except MemoryUnusable as error:
+        raise StartError(f"AGENTKIT_LTM_PROVIDER: {error}") from None
     except StoreUnavailable as error:  # only before its first claim: later it waits
         raise StartError(_explained(error, parts.direct_url)) from None
     finally:
@@ -297,6 +300,15 @@ def _required_url(settings: Settings) -> str:
             "(`opspawn up` brings its own)."
         )
     return settings.database_url.get_secret_value()
+
+
+def _check_memory(settings: Settings) -> None:
+    if settings.memory_in_folder:
+        raise StartError(
+            "AGENTKIT_LTM_CHROMA_URL is not set: separate workers share a Chroma server (`chroma run`), "
+            "because two processes in one folder do not see what the other saves (`opspawn up` alone "
+            "may use a folder)."
+        )
 
 
 async def _check_database(database: Database, url: str) -> None:

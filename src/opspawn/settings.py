@@ -95,6 +95,21 @@ class Settings(BaseSettings):
     workspaces: Path | None = None
     python_code: bool = False
 
+    # What agents remember beyond one task.
+    ltm_provider: Literal["chroma", "none"] = Field(
+        "none", validation_alias="AGENTKIT_LTM_PROVIDER"
+    )
+    ltm_chroma_url: str | None = Field(None, validation_alias="AGENTKIT_LTM_CHROMA_URL")
+    ltm_chroma_path: Path = Field(
+        Path(".agentkit-memory"), validation_alias="AGENTKIT_LTM_CHROMA_PATH"
+    )
+    ltm_chroma_collection: str = Field(
+        "agentkit", validation_alias="AGENTKIT_LTM_CHROMA_COLLECTION"
+    )
+    ltm_embedder: Literal["hashing", "minilm", "openai"] = Field(
+        "hashing", validation_alias="AGENTKIT_LTM_EMBEDDER"
+    )
+
     # Workers and dispatcher.
     worker_queues: str = "default"
     worker_slots: int = Field(100, ge=1, le=10_000)
@@ -140,6 +155,22 @@ class Settings(BaseSettings):
         _check_amqp(url)
         return url
 
+    @field_validator("ltm_chroma_url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(
+            r"https?://(\[[\da-f:]+\]|[\w.-]+)(:\d{1,5})?/?", url
+        ):
+            raise ValueError("must look like http://host:8000 or https://host")
+        return url
+
+    @field_validator("ltm_chroma_collection")
+    @classmethod
+    def _collection(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,126}[a-zA-Z0-9]", name):
+            raise ValueError("must be 3 to 128 letters, digits, dots, _ and -, such as agentkit")
+        return name
+
     @field_validator("worker_queues")
     @classmethod
     def _some_queue(cls, names: str) -> str:
@@ -183,6 +214,11 @@ class Settings(BaseSettings):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    @property
+    def memory_in_folder(self) -> bool:
+        """Whether long-term memory is kept in a folder, which one process alone may use."""
+        return self.ltm_provider == "chroma" and self.ltm_chroma_url is None
 
     @property
     def server_url(self) -> str:

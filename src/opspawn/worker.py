@@ -14,11 +14,19 @@ from opspawn.agents.contract import AGENT_RUN
 from opspawn.agents.handler import AgentHandler, Submit
 from opspawn.agents.mcp_servers import McpConfigError
 from opspawn.agents.mcp_tools import McpTools
+from opspawn.agents.memory import MemoryUnusable, remembering
 from opspawn.agents.providers import Providers, default_choice
 from opspawn.agents.toolbox import ToolError, opened
 from opspawn.settings import Settings
 
-__all__ = ["McpConfigError", "McpTools", "ToolError", "default_choice", "run_worker"]
+__all__ = [
+    "McpConfigError",
+    "McpTools",
+    "MemoryUnusable",
+    "ToolError",
+    "default_choice",
+    "run_worker",
+]
 
 
 async def run_worker(
@@ -32,7 +40,7 @@ async def run_worker(
     isolate: Isolate | None,
 ) -> None:
     """Runs tasks until `stop` is set, then drains. Raises `ToolError` for a tool that cannot be used, and
-    `McpConfigError` for a file of MCP servers that cannot.
+    `McpConfigError` and `MemoryUnusable` for MCP servers and a memory that cannot be set up.
 
     `isolate` starts the process that runs suspects. None: this is that process, and ends by itself too.
     """
@@ -42,9 +50,11 @@ async def run_worker(
         providers = Providers(settings)
         stack.push_async_callback(providers.close)
         providers.warm_up()
-        handler = AgentHandler(settings, providers, tools, submit, mcp=mcp)
-        profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
         alone = isolate is None
+        # A folder belongs to the worker that started this process: a suspect that needs it reads so.
+        memory = await stack.enter_async_context(remembering(settings, now=not alone))
+        handler = AgentHandler(settings, providers, tools, submit, mcp=mcp, memory=memory)
+        profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
         worker = Worker(
             store,
             broker,

@@ -70,6 +70,18 @@ def test_a_wrong_file_of_mcp_servers(home: Processes, tmp_path: Path) -> None:
     _refused(home, "worker", said, DATABASE_URL=NO_DATABASE, RABBITMQ_URL=NO_BROKER, **servers)
 
 
+def test_separate_workers_with_a_memory_in_a_folder(home: Processes) -> None:
+    """A worker that would not see what the others save does not start; the remedy is named."""
+    _refused(
+        home,
+        "worker",
+        "AGENTKIT_LTM_CHROMA_URL is not set",
+        DATABASE_URL=NO_DATABASE,
+        RABBITMQ_URL=NO_BROKER,
+        AGENTKIT_LTM_PROVIDER="chroma",
+    )
+
+
 def test_a_database_without_tables(home: Processes, empty_database_url: str) -> None:
     """A database that was never migrated is told to be migrated."""
     _refused(

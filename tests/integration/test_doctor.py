@@ -23,6 +23,7 @@ ALL = [
     "migrations",
     "broker",
     "provider",
+    "long-term memory",
     "memory",
     "REST port",
     "gRPC port",
@@ -158,6 +159,29 @@ def test_a_provider_without_its_sdk_is_told_what_to_install(
             "provider",
             {"AGENTKIT_LLM_PROVIDER": "local", "OPSPAWN_LOCAL_MODEL_PATH": "/no/model.gguf"},
             "OPSPAWN_LOCAL_MODEL_PATH",
+        ),
+        (
+            "long-term memory",
+            {"AGENTKIT_LTM_PROVIDER": "chroma", "AGENTKIT_LTM_CHROMA_URL": "http://127.0.0.1:1"},
+            "chroma run",
+        ),
+        (
+            "long-term memory",
+            {
+                "AGENTKIT_LTM_PROVIDER": "chroma",
+                "DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/x",
+                "RABBITMQ_URL": "amqp://u:hunter2@127.0.0.1:1/",
+            },
+            "set AGENTKIT_LTM_CHROMA_URL",
+        ),
+        (
+            "long-term memory",
+            {
+                "AGENTKIT_LTM_PROVIDER": "chroma",
+                "AGENTKIT_LTM_EMBEDDER": "openai",
+                "OPENAI_API_KEY": "",
+            },
+            "set OPENAI_API_KEY",
         ),
         ("settings", {"OPSPAWN_API_PROT": "1"}, ".env.example"),
         ("database", {"OPSPAWN_DATA_DIR": "/proc/opspawn"}, "OPSPAWN_DATA_DIR"),

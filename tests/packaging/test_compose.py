@@ -22,7 +22,7 @@ SCHEMA = Path(__file__).parent / "schema" / "compose-spec.json"
 #: What a person chooses for Compose alone; the processes never see these names.
 SECRETS = {"POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"}
 
-LONG_RUNNING = {"postgres", "rabbitmq", "api", "grpc", "dispatcher", "worker"}
+LONG_RUNNING = {"postgres", "rabbitmq", "chroma", "api", "grpc", "dispatcher", "worker"}
 OURS = {"migrate", "api", "grpc", "dispatcher", "worker"}
 
 SETTING_NAMES = {env_name(field) for field in Settings.model_fields}
@@ -67,6 +67,30 @@ def test_every_variable_it_asks_for_is_in_the_example_environment() -> None:
     assert set() == {name for name in asked if not re.search(rf"^#? ?{name}=", example, re.M)}
 
 
+def test_only_the_memory_is_turned_on_by_hand(services: dict[str, dict[str, Any]]) -> None:
+    profiles = {
+        name: service["profiles"] for name, service in services.items() if "profiles" in service
+    }
+    assert profiles == {"chroma": ["memory"]}
+    waited_for = {name for service in services.values() for name in service.get("depends_on", ())}
+    assert "chroma" not in waited_for
+
+
+def test_workers_are_given_the_memory_and_nobody_else_reaches_it(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    url = services["worker"]["environment"]["AGENTKIT_LTM_CHROMA_URL"]
+    assert url == "${AGENTKIT_LTM_CHROMA_URL:-http://chroma:8000}"
+    assert "ports" not in services["chroma"]
+
+
+def test_the_server_is_of_the_version_that_the_client_is(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    _, _, tag = services["chroma"]["image"].partition(":")
+    assert f"chromadb=={tag}" in (ROOT / "requirements.lock").read_text()
+
+
 def test_passwords_are_required_and_never_written_down() -> None:
     text = FILE.read_text()
     for name in SECRETS:
@@ -76,7 +100,7 @@ def test_passwords_are_required_and_never_written_down() -> None:
     values = re.findall(r"^ +\w*(?:PASS|KEY|TOKEN|SECRET)\w*: *(.*)", text, re.M)
     assert values
     assert [value for value in values if not value.startswith("${")] == []
-    assert re.findall(r"://\w+:(?!\$\{)", text) == []
+    assert re.findall(r"://\w+:(?!\$\{)[^@\s]*@", text) == []
 
 
 def test_every_command_is_one_of_the_command_line(services: dict[str, dict[str, Any]]) -> None:
@@ -140,6 +164,8 @@ def test_docker_compose_reads_it_as_we_do(services: dict[str, dict[str, Any]]) -
     command = [
         "docker",
         "compose",
+        "--profile",
+        "memory",
         "--env-file",
         str(secrets),
         "-f",

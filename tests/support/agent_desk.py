@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from agentkit import LlmClient
+from agentkit import LlmClient, LongTermMemory
 from agentkit.testing import ScriptedLlm
 from agentkit.testing.scripted_llm import Line
 from agentkit.tools import Tool
@@ -52,6 +52,7 @@ class AgentDesk:
         self.tools = {tool.name: tool for tool in (*builtin, *tools)}
         self.settings = Settings(_env_file=None, llm_provider="local")
         self.mcp: McpTools | None = None
+        self.memory: LongTermMemory | None = None
 
     async def submit(self, goal: str = "Do it.", **config: Any) -> str:
         data = {"goal": goal, **({"agent_config": config} if config else {})}
@@ -69,7 +70,12 @@ class AgentDesk:
         """Claims the next task and runs it as far as it goes; returns the model that it asked."""
         providers = ScriptedProviders(script, default_model)
         handler = AgentHandler(
-            self.settings, providers, self.tools, self.service.submit, mcp=self.mcp
+            self.settings,
+            providers,
+            self.tools,
+            self.service.submit,
+            mcp=self.mcp,
+            memory=self.memory,
         )
         profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
         await self._workers.beat(worker, ["default"], slots=1, running=0, profile=profile)

@@ -134,6 +134,37 @@ def test_a_url_with_less_or_more_in_it_is_kept(
     assert url == kept.get_secret_value()
 
 
+@pytest.mark.parametrize(
+    "url", ["http://chroma:8000", "https://chroma.example", "http://[::1]:8000/", "http://10.0.0.1"]
+)
+def test_the_address_of_a_chroma(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server, and so no folder."""
+    monkeypatch.setenv("AGENTKIT_LTM_PROVIDER", "chroma")
+    assert load().memory_in_folder
+    monkeypatch.setenv("AGENTKIT_LTM_CHROMA_URL", url)
+    assert (url, False) == (load().ltm_chroma_url, load().memory_in_folder)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["chroma:8000", "ftp://chroma", "http://", "http://me:hunter2@chroma", "http://c/x?hunter2"],
+)
+def test_what_is_no_address_of_a_chroma(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line that names the key, and repeats nothing."""
+    monkeypatch.setenv("AGENTKIT_LTM_CHROMA_URL", url)
+    with pytest.raises(SettingsError, match=r"^AGENTKIT_LTM_CHROMA_URL: must look like") as caught:
+        load()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["ab", "-abc", "a/b", "a" * 129])
+def test_what_is_no_name_of_a_collection(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found at the start, and not by the first task that remembers."""
+    monkeypatch.setenv("AGENTKIT_LTM_CHROMA_COLLECTION", name)
+    with pytest.raises(SettingsError, match=r"^AGENTKIT_LTM_CHROMA_COLLECTION: must be 3 to 128"):
+        load()
+
+
 @pytest.mark.parametrize("names", [",", " , ,", " "])
 def test_a_worker_without_a_queue_is_refused(names: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would be up and never do anything."""

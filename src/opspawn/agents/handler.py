@@ -9,7 +9,9 @@ from agentkit import (
     AgentProfile,
     AllowList,
     Limits,
+    LongTermMemory,
     ModelSettings,
+    Namespace,
     PlanExecutePlanner,
     ReActPlanner,
     SimplePlanner,
@@ -20,6 +22,7 @@ from agentkit.journal import Journal
 from agentkit.planning import Planner
 from agentkit.prompts import newest, versions
 from agentkit.tools import Tool
+from agentkit.tools.builtin import MEMORY_TOOLS, memory_tools
 from agentkit.wire import to_json
 from ops_core.children import StartChild
 from ops_core.errors import CallerError, TaskFailed
@@ -73,7 +76,9 @@ MakeJournal = Callable[[Task, Any, StartChild], Journal]
 
 
 class AgentHandler:
-    """`TaskHandler` of `agent_run`. `tools` are all that a task may choose from; `submit` stores children."""
+    """`TaskHandler` of `agent_run`. `tools` are all that a task may choose from, beside those of `memory`;
+    `submit` stores children.
+    """
 
     def __init__(
         self,
@@ -84,6 +89,7 @@ class AgentHandler:
         *,
         journal: MakeJournal = TaskJournal,
         mcp: McpTools | None = None,
+        memory: LongTermMemory | None = None,
     ) -> None:
         self._settings = settings
         self._providers = providers
@@ -91,6 +97,7 @@ class AgentHandler:
         self._submit = submit
         self._journal = journal
         self._mcp = mcp
+        self._memory = memory
 
     @property
     def pins(self) -> tuple[str, ...]:
@@ -138,13 +145,26 @@ class AgentHandler:
         return start
 
     async def _known_to(self, task: Task) -> Mapping[str, Tool]:
-        """What the task may choose from: the worker's tools, and those of MCP servers that it names."""
-        ours = toolbox.of_task(self._tools, self._settings, task.task_id)
+        """What the task may choose from: the worker's tools; those of its memory and of MCP servers, of which
+        it names any.
+        """
+        named = task.input_data.get("agent_config", {}).get("tools", ())
+        known = toolbox.of_task(self._tools, self._settings, task.task_id)
+        # The operator's own tools go first, should one have such a name.
+        ours = {**self._remembering(task, named), **known}
         if self._mcp is None:
             return ours
-        named = task.input_data.get("agent_config", {}).get("tools", ())
         theirs = await self._mcp.named([name for name in named if name not in ours])
         return {**theirs, **ours}
+
+    def _remembering(self, task: Task, named: Sequence[str]) -> Mapping[str, Tool]:
+        """The tools of the memory that the task's tenant and agent have."""
+        # Not for every task: to make them takes some milliseconds.
+        if self._memory is None or not set(MEMORY_TOOLS) & set(named):
+            return {}
+        source = f"agent {task.agent}, task {task.task_id}"
+        namespace = Namespace(task.tenant_id, task.agent)
+        return {tool.name: tool for tool in memory_tools(self._memory, namespace, source=source)}
 
     def _agent(self, task: Task, journal: Journal, known: Mapping[str, Tool]) -> Agent:
         settings = self._settings

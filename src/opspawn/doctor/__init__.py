@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from opspawn.doctor import machine, mcp, providers, servers
+from opspawn.doctor import machine, mcp, providers, recall, servers
 from opspawn.doctor.check_error import CheckError
 from opspawn.settings import Settings, SettingsError, load, unknown_keys
 
@@ -50,6 +50,7 @@ def examine() -> list[Finding]:
             "migrations": lambda: servers.migrations(settings),
             "broker": lambda: servers.broker(settings),
             "provider": lambda: providers.provider(settings),
+            "long-term memory": lambda: recall.long_term_memory(settings),
             "memory": machine.memory,
             "REST port": lambda: servers.rest_port(settings),
             "gRPC port": lambda: servers.grpc_port(settings),

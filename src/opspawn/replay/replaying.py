@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from agentkit import LlmClient
+from agentkit import InMemoryLongTermMemory, LlmClient
 from agentkit.messages import Delta, Reply
 from agentkit.tools import Tool
 from ops_core.errors import TaskFailed
@@ -50,7 +50,13 @@ async def replay(
     tape = Tape(models.log)
     to_look_at = {**only_to_look_at(), **tools}
     handler = AgentHandler(
-        recording.settings, models, to_look_at, _no_child, journal=TapeJournal, mcp=mcp
+        recording.settings,
+        models,
+        to_look_at,
+        _no_child,
+        journal=TapeJournal,
+        memory=InMemoryLongTermMemory(),  # its tools are asked for, and not called
+        mcp=mcp,
     )
     unknown = sorted(set(recording.pins) - handler.supports)
     if unknown:

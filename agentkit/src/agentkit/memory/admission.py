@@ -108,7 +108,7 @@ def conditions(where: Where | None) -> dict[str, list[Scalar]]:
         values = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Sequence) else wanted
         if not 1 <= len(values) <= MAX_BATCH:
             raise UsageError(f"where {key!r}: give 1 to {MAX_BATCH} values.")
-        if len(set(map(type, values))) > 1:
+        if len({_kind(value) for value in values}) > 1:
             raise UsageError(f"where {key!r}: give values of one type.")
         found[key] = [_scalar(key, value) for value in values]
     return found
@@ -154,6 +154,10 @@ def _scalar(key: str, value: object) -> Scalar:
             raise UsageError(
                 f"Metadata {key!r}: give a text, a bool, a finite float or an int within 2**53."
             )
+
+
+def _kind(value: object) -> type:
+    return float if type(value) is int else type(value)
 
 
 def _bounded(text: str, what: str) -> str:

@@ -35,7 +35,8 @@ def where_of(namespace: Namespace, conditions: Mapping[str, list[Scalar]]) -> di
     """The filter: the namespace always, then each condition."""
     parts: list[dict[str, Any]] = [{_NAMESPACE: namespace.key}]
     for key, values in conditions.items():
-        parts.append({key: values[0] if len(values) == 1 else {"$in": values}})
+        either = [{key: value} for value in values]
+        parts.append(either[0] if len(either) == 1 else {"$or": either})
     return parts[0] if len(parts) == 1 else {"$and": parts}
 
 

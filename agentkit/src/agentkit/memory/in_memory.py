@@ -95,8 +95,8 @@ def _fits(record: Record, wanted: dict[str, list[Scalar]]) -> bool:
 
 
 def _same(there: Scalar | None, wanted: Scalar) -> bool:
-    # To Python, True is 1 and 1.0; a store keeps them apart.
-    return type(there) is type(wanted) and there == wanted
+    # To Python, True is 1; a store keeps them apart.
+    return isinstance(there, bool) is isinstance(wanted, bool) and there == wanted
 
 
 def _similarity(one: Vector, other: Vector) -> float:

@@ -15,7 +15,10 @@ from agentkit.messages import Label
 Scalar: TypeAlias = str | int | float | bool
 
 Where: TypeAlias = Mapping[str, Scalar | Sequence[Scalar]]
-"""What an entry's metadata must be: for each key this value, or one of these, of the same type."""
+"""What an entry's metadata must be: for each key this value, or one of these.
+
+1 and 1.0 are the same value; 1, True and "1" are three.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,13 +99,16 @@ async def test_metadata_narrows_a_search(memory: LongTermMemory) -> None:
 
 
 async def test_values_of_other_types_are_other_values(memory: LongTermMemory) -> None:
-    """1, 1.0, True and "1" are four values."""
+    """1 and 1.0 are the same, True and "1" are others; whether one is asked for or several."""
     for text, value in {"int": 1, "float": 1.0, "bool": True, "text": "1"}.items():
         await memory.add(ACME, notes(f"the {text} cat", value=value))
-    assert ["the int cat"] == await texts(memory, "cat", value=1)
-    assert ["the float cat"] == await texts(memory, "cat", value=1.0)
-    assert ["the bool cat"] == await texts(memory, "cat", value=True)
-    assert ["the text cat"] == await texts(memory, "cat", value="1")
+    numbers = {"the int cat", "the float cat"}
+    for asked in (1, 1.0, [1, 7], [1.0, 7.5], [1, 7.5]):
+        assert numbers == set(await texts(memory, "cat", value=asked))
+    for flag in (True, [True], [True, False]):
+        assert ["the bool cat"] == await texts(memory, "cat", value=flag)
+    for word in ("1", ["1", "True"], [str(number) for number in range(500)]):
+        assert ["the text cat"] == await texts(memory, "cat", value=word)
 
 
 @pytest.mark.parametrize("stranger", STRANGERS, ids=str)

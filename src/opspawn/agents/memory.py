@@ -1,0 +1,91 @@
+"""The long-term memory of a worker, as its settings say: none, a folder of its own, or a Chroma server."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from urllib.parse import urlsplit
+
+import structlog
+
+from agentkit import ChromaLongTermMemory, HashingEmbedder, LongTermMemory, MiniLmEmbedder
+from agentkit.errors import ProviderError, UsageError
+from agentkit.memory import Embedder
+from opspawn.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class MemoryUnusable(Exception):
+    """The memory that the settings ask for cannot be used; the message says why."""
+
+
+@asynccontextmanager
+async def remembering(settings: Settings, *, now: bool) -> AsyncIterator[LongTermMemory | None]:
+    """The memory, closed at the end. Raises `MemoryUnusable`.
+
+    `now` opens it, so that a wrong setting stops the start; a server that is away stops nothing. What
+    is not open yet is opened by the first task that uses it.
+    """
+    if settings.ltm_provider == "none":
+        yield None
+        return
+    async with AsyncExitStack() as closing:
+        with _explained():
+            memory = _chroma(settings, _embedder(settings, closing))
+            closing.push_async_callback(memory.aclose)
+        if now:
+            await _open(memory)
+        yield memory
+
+
+async def _open(memory: ChromaLongTermMemory) -> None:
+    try:
+        with _explained():
+            await memory.open()
+    except ProviderError as error:
+        log.warning(
+            "the long-term memory is away; tasks that use it are told so", why=error.message
+        )
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        raise MemoryUnusable(error.message) from error
+
+
+def _chroma(settings: Settings, embedder: Embedder) -> ChromaLongTermMemory:
+    collection = settings.ltm_chroma_collection
+    if settings.ltm_chroma_url is None:
+        return ChromaLongTermMemory.persistent(
+            settings.ltm_chroma_path, embedder=embedder, collection=collection
+        )
+    url = urlsplit(settings.ltm_chroma_url)
+    secure = url.scheme == "https"
+    assert url.hostname is not None, "the settings have checked it"
+    return ChromaLongTermMemory.http(
+        url.hostname,
+        url.port or (443 if secure else 80),
+        ssl=secure,
+        embedder=embedder,
+        collection=collection,
+    )
+
+
+def _embedder(settings: Settings, closing: AsyncExitStack) -> Embedder:
+    match settings.ltm_embedder:
+        case "hashing":
+            return HashingEmbedder()
+        case "minilm":
+            return MiniLmEmbedder()
+        case "openai":
+            # Imported here: the SDK takes a second to import.
+            from agentkit import OpenAiEmbedder
+
+            key = settings.openai_api_key
+            embedder = OpenAiEmbedder(
+                api_key=key.get_secret_value() if key else "", base_url=settings.openai_base_url
+            )
+            closing.push_async_callback(embedder.aclose)
+            return embedder
