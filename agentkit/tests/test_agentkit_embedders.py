@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,9 +49,10 @@ def length(vector: list[float]) -> float:
     return math.sqrt(sum(number * number for number in vector))
 
 
-@pytest.mark.parametrize("embedder", [HashingEmbedder(), MiniLmEmbedder()], ids=lambda e: e.id)
-async def test_a_vector_has_its_size_and_length_one(embedder: Embedder) -> None:
+@pytest.mark.parametrize("kind", [HashingEmbedder, MiniLmEmbedder])
+async def test_a_vector_has_its_size_and_length_one(kind: Callable[[], Embedder]) -> None:
     """For every text, alone or among others the same one."""
+    embedder = kind()
     texts = ["a cat", "!", "猫 🐈", "word " * 800, "\t", ""]
     vectors = await embedder.embed(texts)
     assert {embedder.dimension} == set(map(len, vectors))
@@ -106,6 +108,7 @@ def test_the_words_of_the_model() -> None:
         "[SEP]",
     ]
     assert expected == told.tokens
+    assert 1 == tokenizer.encode("[SEP] is a word").tokens.count("[SEP]")
     assert 256 == len(tokenizer.encode("word " * 800).ids)
 
 

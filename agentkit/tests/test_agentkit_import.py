@@ -10,6 +10,7 @@ import pytest
 import agentkit
 
 SDKS = [
+SDKS = ["chromadb", "onnxruntime", "numpy", "tokenizers"]
     "openai",
     "anthropic",
     "google.genai",
@@ -19,7 +20,7 @@ SDKS = [
     "tenacity",
     "genai_prices",
     "jsonschema",
-    "mcp",
+SDKS = ["mcp"]
 ]
 
 

@@ -51,8 +51,14 @@ class FolderPlace:
                 "chromadb-client only talks to servers: install 'agentkit[chroma]' to keep a memory "
                 "in a folder, or use ChromaLongTermMemory.http(…)."
             )
-        self._path.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(self._path)
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self._path)
+        except OSError as error:
+            raise UsageError(
+                f"No memory can be kept in {self._path} ({error.strerror}): choose a folder that this "
+                "process may write."
+            ) from None
         try:
             self._client = chromadb.PersistentClient(self._path, settings=_settings(chromadb))
         except BaseException:
@@ -148,7 +154,7 @@ def _locked(path: Path) -> int:
     lock = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(lock)
         raise UsageError(
             f"The memory in {path} is open already, here or in another process, and two would not see "

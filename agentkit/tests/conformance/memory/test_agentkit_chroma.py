@@ -79,6 +79,13 @@ async def test_a_second_one_in_the_same_process_is_refused_too(tmp_path: Path) -
         pass
 
 
+async def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """The caller reads which, and why."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"No memory can be kept in .*file.*Not a directory"):
+        await ChromaLongTermMemory.persistent(tmp_path / "file" / "folder").open()
+
+
 async def test_many_share_a_server(chroma_server: tuple[str, int]) -> None:
     """What one saves the other finds, however long it has been open."""
     name = f"test-{uuid.uuid4().hex}"
