@@ -119,22 +119,14 @@ def test_without_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
         MiniLmEmbedder()
 
 
-def vectors(count: int, dimension: int = 3, *, start: int = 0) -> HttpReply:
-    """A list of embeddings, in an order of the server's own."""
-    data = [
-        {
-            "object": "embedding",
-            "index": n,
-            "embedding": [float(start + n + 1), *[0.0] * (dimension - 1)],
-        }
-        for n in range(count)
+def vectors(count: int, dimension: int = 3) -> HttpReply:
+    """A list of embeddings, the n-th of them long and along the n-th axis, told backwards."""
+    axes = [
+        [2.0 if n % dimension == axis else 0.0 for axis in range(dimension)] for n in range(count)
     ]
-    body = {
-        "object": "list",
-        "data": data[::-1],
-        "model": "m",
-        "usage": {"prompt_tokens": 1, "total_tokens": 1},
-    }
+    data = [{"object": "embedding", "index": n, "embedding": axis} for n, axis in enumerate(axes)]
+    usage = {"prompt_tokens": 1, "total_tokens": 1}
+    body = {"object": "list", "data": data[::-1], "model": "m", "usage": usage}
     return HttpReply(200, json.dumps(body).encode())
 
 
@@ -157,7 +149,7 @@ async def test_embeddings_of_a_server() -> None:
     """In the order of the texts, whatever the order of the answer, at length 1."""
     async with ChatServer([vectors(2)]) as server:
         client = embedder(server)
-        assert [[1.0, 0.0, 0.0]] * 2 == await client.embed(["a", "b"])
+        assert [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]] == await client.embed(["a", "b"])
         await client.aclose()
     assert {"model": "m", "input": ["a", "b"], "encoding_format": "float"} == server.requests[0]
     assert "openai/m" == client.id

@@ -10,7 +10,10 @@ import pytest
 import agentkit
 
 SDKS = [
-SDKS = ["chromadb", "onnxruntime", "numpy", "tokenizers"]
+    "chromadb",
+    "onnxruntime",
+    "numpy",
+    "tokenizers",
     "openai",
     "anthropic",
     "google.genai",
@@ -20,7 +23,7 @@ SDKS = ["chromadb", "onnxruntime", "numpy", "tokenizers"]
     "tenacity",
     "genai_prices",
     "jsonschema",
-SDKS = ["mcp"]
+    "mcp",
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -90,6 +90,7 @@ def memories() -> list[Memory]:
     ]
 
 
+@settings(deadline=None)  # a busy machine is no defect
 @given(TRANSCRIPTS)
 async def test_no_window_has_an_orphan(transcript: list[Message]) -> None:
     """Of any transcript, for any memory; what says nothing at all is not ours to judge."""
@@ -100,6 +101,7 @@ async def test_no_window_has_an_orphan(transcript: list[Message]) -> None:
         assert [] == refused(await memory.window(spoken, Run()))
 
 
+@settings(deadline=None)  # a busy machine is no defect
 @given(TRANSCRIPTS)
 def test_pairing_twice_changes_nothing_more(transcript: list[Message]) -> None:
     """What is paired is in order, and is left as it is."""

@@ -21,10 +21,10 @@ from agentkit.journal import Step
 from agentkit.messages import Label
 from agentkit.testing import FrozenClock, ScriptedLlm, answer, call
 from agentkit.tools import InvalidArguments, Tool
-from agentkit.tools.builtin import memory_tools
+from agentkit.tools.builtin import MEMORY_TOOLS, memory_tools
 
 ACME = Namespace("acme", "support")
-NAMES = ["memory_search", "memory_save", "memory_forget"]
+NAMES = [*MEMORY_TOOLS]
 
 
 class Counting(InMemoryLongTermMemory):

@@ -13,6 +13,9 @@ from agentkit.messages import Label
 from agentkit.tools.decorator import tool
 from agentkit.tools.tool import Tool
 
+MEMORY_TOOLS = ("memory_search", "memory_save", "memory_forget")
+"""What `memory_tools` makes."""
+
 MAX_TEXT = 1_000
 """Characters that a model may save at once, or ask with: a note, and no document."""
 
