@@ -10,7 +10,13 @@ import pytest
 from pydantic import JsonValue
 
 from agentkit import Agent, AllowList, InMemoryJournal, Limits, SummarizingMemory
-from agentkit.errors import LimitExceeded, RateLimited, UsageError
+from agentkit.errors import (
+    AuthenticationFailed,
+    ContextTooLong,
+    LimitExceeded,
+    RateLimited,
+    UsageError,
+)
 from agentkit.memory.turns import tokens_of
 from agentkit.messages import (
     AssistantMessage,
@@ -163,10 +169,11 @@ async def test_two_runs_do_not_mix() -> None:
     "trouble",
     [
         RateLimited("wait"),
+        ContextTooLong("too long"),
         answer(" "),
         Reply(AssistantMessage("I will not"), COST, "refused", "small"),
     ],
-    ids=["limited", "empty", "refused"],
+    ids=["limited", "too long", "empty", "refused"],
 )
 async def test_a_summary_that_cannot_be_made(trouble: Line) -> None:
     """The model is told that turns are missing, the run goes on, and the next step tries again."""
@@ -175,6 +182,13 @@ async def test_a_summary_that_cannot_be_made(trouble: Line) -> None:
     assert "left out here" in shown(await memory.window(conversation(6), run))
     run.step = 1
     assert "after all" in shown(await memory.window(conversation(6), run))
+
+
+async def test_a_model_that_is_set_up_wrongly() -> None:
+    """It ends the run: a summary that is never made would otherwise be missed by nobody."""
+    memory, _ = summarizing(AuthenticationFailed("correct the key"))
+    with pytest.raises(AuthenticationFailed):
+        await memory.window(conversation(6), Run())
 
 
 async def test_a_long_summary_is_cut() -> None:

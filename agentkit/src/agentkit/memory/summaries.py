@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from agentkit.errors import AgentError
+from agentkit.errors import AgentError, ContextTooLong, Refused
 from agentkit.llm import LlmClient, ModelSettings
 from agentkit.memory.transcribing import transcribed
 from agentkit.memory.turns import CHARACTERS_PER_TOKEN
@@ -69,7 +69,10 @@ class Summaries:
         self._kept: OrderedDict[str, str] = OrderedDict()
 
     async def make(self, dropped: Dropped) -> Summary:
-        """The summary of what was dropped, made from the last one that is known."""
+        """The summary of what was dropped, made from the last one that is known.
+
+        Raises what the model's client raises when another attempt or another text would not help.
+        """
         keys = dropped.keys
         known = max((at for at, key in enumerate(keys) if key in self._kept), default=-1)
         text = self._kept[keys[known]] if known >= 0 else ""
@@ -80,6 +83,9 @@ class Summaries:
             try:
                 reply = await self._llm.complete(asked, settings=self._settings)
             except AgentError as error:
+                # A wrong key or setting stays wrong: somebody has to hear of it.
+                if not (error.retryable or isinstance(error, ContextTooLong | Refused)):
+                    raise
                 return Summary(text, usage, error.type)
             usage += reply.usage
             said = reply.message.text.strip()

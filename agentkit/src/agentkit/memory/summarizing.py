@@ -32,8 +32,8 @@ class SummarizingMemory:
     When the turns no longer fit into `max_tokens`, the older half of them goes into the summary at
     once, so that a long run asks `llm` now and then and not in every step. A summary is made of the
     one before and of what was dropped since, and takes up to `summary_tokens` of the window. It is
-    recorded, and counts in the run's usage. When the model cannot be asked, the window says that
-    turns are missing, and the next step tries again. Without an `llm` there is no summary.
+    recorded, and counts in the run's usage. When the model is away, busy or declines, the window says
+    that turns are missing, and the next step tries again. Without an `llm` there is no summary.
     """
 
     def __init__(
