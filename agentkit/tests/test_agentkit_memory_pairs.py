@@ -15,6 +15,7 @@ from agentkit.messages import (
     AssistantMessage,
     Message,
     Reasoning,
+    Stop,
     SystemMessage,
     ToolCall,
     ToolMessage,
@@ -132,7 +133,9 @@ class _Careless:
         stray = ToolMessage("z", "t", "of nothing")
         return SystemMessage(instructions), UserMessage(goal), lost, UserMessage("again"), stray
 
-    def next(self, transcript: Sequence[Message], stop: object) -> Move:
+    def next(
+        self, transcript: Sequence[Message], stop: Stop | None, tools: Sequence[ToolSpec]
+    ) -> Move:
         last = transcript[-1]
         return Finish(last.text, "answered") if stop else Ask(tuple(transcript))
 

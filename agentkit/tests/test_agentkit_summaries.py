@@ -17,6 +17,7 @@ from agentkit.errors import (
     RateLimited,
     UsageError,
 )
+from agentkit.events import MemoryUsed
 from agentkit.memory.turns import tokens_of
 from agentkit.messages import (
     AssistantMessage,
@@ -248,6 +249,12 @@ async def test_the_agent_counts_and_journals_its_summaries() -> None:
         journal=journal,
     )
     result = await agent.run("count the ships")
+    told = [event for event in result.events if isinstance(event, MemoryUsed)]
+    assert (
+        len(small.requests)
+        <= len(told)
+        == len([r for r in journal.records if "/memory/" in r.path])
+    )
     assert 9 + len(small.requests) == round(result.usage.input_tokens / 100)
     assert len(small.requests) in range(1, 6)
     assert cast("Decimal", COST.cost_usd) * (9 + len(small.requests)) == result.usage.cost_usd
