@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from agentkit.errors import ModelMisbehaved, UsageError
-from agentkit.llm.openai_errors import translate
+from agentkit.llm.failures import without_password
+from agentkit.llm.openai_errors import Server, translate
 from agentkit.llm.retry import RetryPolicy
 from agentkit.memory.embedding import Vector, normalised
 
@@ -53,13 +54,14 @@ class OpenAiEmbedder:
         self.dimension = known
         self._model = model
         self._name = name
-        self._secret = api_key
-        self._base_url = base_url or _OFFICIAL_URL
+        url = base_url or _OFFICIAL_URL
+        self._server = Server(name, without_password(url), api_key)
         self._retry = retry or RetryPolicy()
         # base_url is always given: without it the SDK would read the environment.
         self._sdk = openai.AsyncOpenAI(
-            api_key=api_key, base_url=self._base_url, max_retries=0, timeout=timeout_s
+            api_key=api_key, base_url=url, max_retries=0, timeout=timeout_s
         )
+        self._sdk.organization = self._sdk.project = None  # no more does it here
 
     async def embed(self, texts: Sequence[str]) -> list[Vector]:
         """See `Embedder`. One request for each 100 texts, each with its own budget of retries."""
@@ -94,4 +96,4 @@ class OpenAiEmbedder:
             yield
         # What is no list of vectors leaves the SDK as whatever its absence led to.
         except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
-            raise translate(error, self._name, self._base_url, self._secret) from None
+            raise translate(error, self._server) from None
