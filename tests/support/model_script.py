@@ -8,6 +8,7 @@ from agentkit.llm import RetryPolicy
 from agentkit.llm.anthropic import AnthropicClient
 from agentkit.llm.google import GoogleClient
 from agentkit.llm.openai import OpenAiClient
+from agentkit.llm.openrouter import OpenRouterClient
 from agentkit.llm.provider import ProviderClient
 
 KEY = "test-key-that-nobody-issued"
@@ -100,7 +101,7 @@ def _openai(model: str, url: str, retry: RetryPolicy) -> ProviderClient:
 
 
 def _openrouter(model: str, url: str, retry: RetryPolicy) -> ProviderClient:
-    return OpenAiClient(model, KEY, url, "openrouter", retry)
+    return OpenRouterClient(model, KEY, url, retry)
 
 
 def _anthropic(model: str, url: str, retry: RetryPolicy) -> ProviderClient:

@@ -19,12 +19,12 @@ from agentkit.llm import ModelSettings
 from agentkit.llm.anthropic import AnthropicClient
 from agentkit.llm.google import GoogleClient
 from agentkit.llm.openai import OpenAiClient
+from agentkit.llm.openrouter import OpenRouterClient
 from agentkit.llm.provider import ProviderClient
 from agentkit.messages import Message, Reply, TextDelta, UserMessage
 from agentkit.output import output_spec
 from agentkit.tools.builtin import calculator
 
-OPENROUTER_URL = "https://openrouter.ai/api/v1"
 SETTINGS = ModelSettings(timeout_s=60, max_tokens=2000)
 GOAL: tuple[Message, ...] = (UserMessage("Reply with the single word: hello"),)
 
@@ -46,11 +46,7 @@ class Provider:
 
 PROVIDERS = [
     Provider("openai", "gpt-5.4-mini", OpenAiClient),
-    Provider(
-        "openrouter",
-        "openai/gpt-5.4-mini",
-        lambda model, key: OpenAiClient(model, key, OPENROUTER_URL, "openrouter"),
-    ),
+    Provider("openrouter", "openai/gpt-5.4-mini", OpenRouterClient),
     Provider("anthropic", "claude-haiku-5-5", AnthropicClient),
     Provider("google", "gemini-3.8-flash", GoogleClient),
 ]
