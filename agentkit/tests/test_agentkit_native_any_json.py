@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from agentkit.errors import AgentError
@@ -30,8 +30,7 @@ ONCE = RetryPolicy(attempts=1)
 
 # On a busy machine the first examples are slow, and no example is a fault of the strategy.
 ANY = settings(
-    max_examples=100,
-    deadline=None,
+    max_examples=200,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -92,6 +91,7 @@ DELTA = shaped(
     thinking=TEXTS,
     signature=TEXTS,
 )
+REFUSAL = {"explanation": 0.5}
 ENDING = shaped(stop_reason=REASONS, stop_details=DETAILS)
 EVENTS = st.one_of(
     st.tuples(st.just("message_start"), shaped(message=MESSAGE)),
@@ -172,6 +172,8 @@ def test_any_message(line: Line, body: Any) -> None:
         line.run(line.ask(line.anthropic, HttpReply(200, json.dumps(body).encode())))
 
 
+@example([("error", {"error": {"message": 0.5}})])
+@example([("message_delta", {"delta": {"stop_reason": "refusal", "stop_details": REFUSAL}})])
 @given(st.lists(EVENTS, max_size=6))
 @ANY
 def test_any_events(line: Line, events: list[tuple[str, Any]]) -> None:
