@@ -227,12 +227,29 @@ async def test_a_stream_that_stalls_times_out(stalled: Scripted) -> None:
         await server.hung_up.wait()
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        (Events((chunk({"content": "39"}),), "stall"),),
+        (streamed({"content": "no JSON"}), Stall()),
+    ],
+)
+async def test_the_total_timeout_is_for_the_whole_stream(script: tuple[Scripted, ...]) -> None:
+    """What comes after the first delta, and the repair of an answer, are within it too."""
+    settings = ModelSettings(timeout_s=30, total_timeout_s=0.5)
+    async with talking(*script) as (client, server):
+        with pytest.raises(ProviderUnavailable, match="within"):
+            _ = [item async for item in client.stream(GOAL, output=ANSWER, settings=settings)]
+        await server.hung_up.wait()
+
+
 async def test_time_that_the_listener_takes_does_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A person who reads slowly does not run into the provider's timeout."""
     async with talking(streamed({"content": "3"}, {"content": "91"})) as (client, _):
-        stream = client.stream(GOAL, settings=SETTINGS)
+        settings = ModelSettings(timeout_s=5, total_timeout_s=5)
+        stream = client.stream(GOAL, settings=settings)
         assert TextDelta("3") == await anext(stream)
         loop = asyncio.get_running_loop()
         later_s = loop.time() + 2 * SETTINGS.timeout_s

@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 
 from agentkit.errors import ModelMisbehaved, ProviderUnavailable
 from agentkit.llm.port import ModelRequest, ModelSettings
@@ -15,6 +16,14 @@ from agentkit.messages import Delta, Message, Reply, ToolSpec
 from agentkit.output import OutputSpec
 
 _DEFAULTS = ModelSettings()
+
+
+@dataclass(slots=True)
+class _Left:
+    """What is left of a timeout that stands still between two items; None is without end."""
+
+    whole_s: float | None
+    taken_s: float = 0.0
 
 
 class ProviderClient(ABC):
@@ -52,12 +61,17 @@ class ProviderClient(ABC):
     ) -> AsyncGenerator[Delta | Reply, None]:
         """See `LlmClient`. A repair of structured output gives no deltas."""
         request = ModelRequest(tuple(messages), tuple(tools), output, settings)
-        async with self._within(settings.total_timeout_s):
-            first, others = await self._retry.call(lambda: self._begun(request))
+        total = _Left(settings.total_timeout_s)
+        async with self._taking(total):
+            item, others = await self._retry.call(lambda: self._begun(request))
         async with aclosing(others):
-            yield await self._fitting(request, first)
-            async for item in others:
-                yield await self._fitting(request, item)
+            while not isinstance(item, Reply):
+                yield item
+                async with self._taking(total):
+                    item = await anext(others)
+            async with self._taking(total):
+                item = await fitting(request, item, self._ask)
+            yield item
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -78,9 +92,6 @@ class ProviderClient(ABC):
 
         return await self._retry.call(attempt)
 
-    async def _fitting(self, request: ModelRequest, item: Delta | Reply) -> Delta | Reply:
-        return await fitting(request, item, self._ask) if isinstance(item, Reply) else item
-
     async def _begun(
         self, request: ModelRequest
     ) -> tuple[Delta | Reply, AsyncGenerator[Delta | Reply, None]]:
@@ -94,14 +105,11 @@ class ProviderClient(ABC):
 
     async def _timed(self, request: ModelRequest) -> AsyncGenerator[Delta | Reply, None]:
         """The items of one attempt; the time its consumer takes does not count."""
-        left_s = request.settings.timeout_s
-        clock = asyncio.get_running_loop().time
+        attempt = _Left(request.settings.timeout_s)
         async with aclosing(self._stream(request)) as items:
             while True:
-                asked_s = clock()
-                async with self._within(left_s):
+                async with self._taking(attempt):
                     item = await anext(items, None)
-                left_s -= clock() - asked_s
                 if item is None:
                     raise ModelMisbehaved(f"{self._name}'s stream ended without a reply.")
                 yield item
@@ -109,8 +117,17 @@ class ProviderClient(ABC):
                     return
 
     @asynccontextmanager
-    async def _within(self, seconds: float | None) -> AsyncIterator[None]:
-        timeout = asyncio.timeout(seconds)
+    async def _taking(self, left: _Left) -> AsyncIterator[None]:
+        """Take the time that the body needs from what is left, and no more than that."""
+        clock = asyncio.get_running_loop().time
+        began_s = clock()
+        async with self._within(left.whole_s, left.taken_s):
+            yield
+        left.taken_s += clock() - began_s
+
+    @asynccontextmanager
+    async def _within(self, seconds: float | None, taken_s: float = 0.0) -> AsyncIterator[None]:
+        timeout = asyncio.timeout(None if seconds is None else seconds - taken_s)
         try:
             async with timeout:
                 yield
