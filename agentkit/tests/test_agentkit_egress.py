@@ -182,6 +182,15 @@ async def test_a_redirect_is_followed() -> None:
     assert [True, True, False] == ["secret" in head for head in web.asked]
 
 
+async def test_another_port_is_another_program() -> None:
+    """What was meant for the first one does not reach it."""
+    async with Pages({"/end": page(b"here")}) as other, Pages() as web:
+        web.pages["/"] = leads_to(f"http://a.test:{other.port}/end")
+        egress = client(web, Names(a_test=[["127.0.0.1"]]), ports=[web.port, other.port])
+        await egress.get(f"http://a.test:{web.port}/", headers={"Authorization": "secret"})
+    assert [True, False] == ["secret" in head for head in (*web.asked, *other.asked)]
+
+
 async def test_redirects_end() -> None:
     """A circle is left."""
     async with Pages({"/": leads_to("/")}) as web:

@@ -37,9 +37,9 @@ class EgressClient:
 
     The name is not asked for again between the check and the connection, so it cannot come to mean
     another machine meanwhile. Redirects are followed for GET, each checked like the first request,
-    and without the caller's headers once they lead to another host. No proxy, no cookies, no
-    credentials of ours; one connection for each request. `tls` brings certificate authorities of
-    your own. Needs `agentkit[web]`.
+    and without the caller's headers once they lead to another origin (scheme, host and port). No
+    proxy, no cookies, no credentials of ours; one connection for each request. `tls` brings
+    certificate authorities of your own. Needs `agentkit[web]`.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class EgressClient:
             came = await self._sent(method, url, headers, content)
             if isinstance(came, Fetched):
                 return came
-            headers = headers if came.raw_host == url.raw_host else {}
+            headers = headers if _origin(came) == _origin(url) else {}
             url = came
         raise EgressFailed(f"it was redirected more than {self.policy.max_redirects} times")
 
@@ -143,7 +143,7 @@ class EgressClient:
     async def _addresses(self, url: URL) -> list[str]:
         """The addresses to connect to, once all of them have been found harmless."""
         host = _host(url)
-        port = url.port or (443 if url.scheme == "https" else 80)
+        port = _port(url)
         self.policy.check_place(url.scheme, host, port)
         try:
             addresses = await self._resolve(host, port)
@@ -183,3 +183,12 @@ class EgressClient:
 def _host(url: URL) -> str:
     """The name in lower-case ASCII; a dot at its end would make another name of it."""
     return url.raw_host.decode().rstrip(".")
+
+
+def _port(url: URL) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def _origin(url: URL) -> tuple[str, str, int]:
+    """Whom headers were meant for: another port may be another program, http anybody on the way."""
+    return url.scheme, _host(url), _port(url)
