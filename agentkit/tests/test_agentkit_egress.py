@@ -121,6 +121,18 @@ async def test_a_page_is_fetched_from_the_checked_address() -> None:
     assert ["a.test"] == names.asked
 
 
+async def test_a_caller_s_headers_cannot_name_another_host() -> None:
+    """The host that was checked is the one that is asked for, once, however a caller spells it."""
+    async with Pages({"/": page(b"hello")}) as web:
+        names = Names(a_test=[["127.0.0.1"]])
+        mine = {"host": "b.test", "accept-encoding": "gzip", "X-Mine": "1"}
+        await client(web, names).get(f"http://a.test:{web.port}/", headers=mine)
+    head = web.asked[0].lower().splitlines()
+    hosts = [line for line in head if line.startswith(("host:", "accept-encoding:"))]
+    assert {f"host: a.test:{web.port}", "accept-encoding: identity"} == set(hosts)
+    assert 2 == len(hosts)
+
+
 async def test_a_name_cannot_change_its_mind() -> None:
     """It is resolved once for each request: a second answer, to somewhere else, is never asked for."""
     async with Pages({"/": page(b"hello")}) as web:
@@ -311,6 +323,7 @@ def test_public_addresses(address: str) -> None:
         "0.0.0.1",
         "192.88.99.1",
         "2001:0:7f00:1::1",
+        "3fff::1",
         "fe80::1",
         "fec0::1",
         "ff02::1",

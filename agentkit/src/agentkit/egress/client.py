@@ -15,7 +15,7 @@ from agentkit.errors import UsageError
 if TYPE_CHECKING:
     import ssl
 
-    from httpx2 import URL, AsyncClient, Response
+    from httpx2 import URL, AsyncClient, Headers, Response
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -126,8 +126,7 @@ class EgressClient:
             request = connection.build_request(
                 method,
                 url.copy_with(host=address),
-                # Not compressed: a small answer could else become a huge one.
-                headers={**headers, "Host": url.netloc.decode(), "Accept-Encoding": "identity"},
+                headers=self._headers(url, headers),
                 content=content,
                 extensions={"sni_hostname": _host(url)},
             )
@@ -139,6 +138,14 @@ class EgressClient:
                 return await self._fetched(url, response)
             finally:
                 await response.aclose()
+
+    def _headers(self, url: URL, headers: Mapping[str, str]) -> Headers:
+        """The caller's, but for those that are ours to say, in whatever case theirs are written."""
+        sent = self._http.Headers(dict(headers))
+        sent["Host"] = url.netloc.decode()
+        # Not compressed: a small answer could else become a huge one.
+        sent["Accept-Encoding"] = "identity"
+        return sent
 
     async def _addresses(self, url: URL) -> list[str]:
         """The addresses to connect to, once all of them have been found harmless."""
