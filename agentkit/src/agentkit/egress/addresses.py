@@ -26,6 +26,7 @@ _NEVER = tuple(
             "64:ff9b:1::/48",
             "2001::/32",  # Teredo, likewise
             "2002::/16",  # 6to4, likewise
+            "3fff::/20",  # for documentation, which Python 3.11 does not know yet
             "fec0::/10",
         ),
     )
