@@ -173,6 +173,16 @@ def test_a_secret_is_blotted_out_of_what_a_server_says() -> None:
     assert "debug" in remarks.blotted("debug")
 
 
+def test_a_part_of_a_secret_is_one() -> None:
+    """Servers repeat the key of a header without the word before it, which is no secret."""
+    remarks = Remarks(["Bearer sk-9999-key", "Basic dXNlcjpwYXNz x"])
+    assert "bad token [secret], no Bearer: x" == remarks.blotted(
+        "bad token sk-9999-key, no Bearer: x"
+    )
+    assert "[secret]" == remarks.blotted("Bearer sk-9999-key")
+    assert "[secret]!" == remarks.blotted("dXNlcjpwYXNz!")
+
+
 def test_arguments_are_held_against_the_schema() -> None:
     """Each place that is wrong is named."""
     arguments = SchemaArguments(

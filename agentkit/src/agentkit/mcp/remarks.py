@@ -10,12 +10,17 @@ _KEPT = 2_000
 _SHORTEST_SECRET = 6
 """Characters. What is shorter is no secret, and would tear holes into every sentence."""
 
+_SCHEMES = {"Bearer", "bearer"}
+"""Long enough for a secret, and part of many, but none."""
+
 
 class Remarks:
     """Keeps the end of it, within bounds; secrets that the operator gave are blotted out."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        long_enough = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
+        # The parts too: of `Bearer <key>`, a server repeats the key alone.
+        parts = {part for secret in secrets for part in (secret, *secret.split())}
+        long_enough = {part for part in parts if len(part) >= _SHORTEST_SECRET} - _SCHEMES
         self._secrets = sorted(long_enough, key=len, reverse=True)
         # A secret that begins before the kept end is still found whole.
         self._room = _KEPT + max(map(len, self._secrets), default=0)
