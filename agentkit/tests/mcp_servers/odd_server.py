@@ -20,12 +20,15 @@ tools = {
     "fail": ("Act, and say that it failed.", {}),
     "refuse": ("Find the arguments wrong.", {}),
     "break": ("Act, and break.", {}),
+    "busy": ("Act, and answer with a code of one's own.", {}),
     "long": ("Say a million letters.", {}),
     "environment": ("Say what is in the environment.", {}),
     "structured": ("Give JSON.", {}),
     "change": ("Change what echo is said to do.", {}),
     "look_up/v1.2": ("A name that no provider accepts.", {}),
 }
+
+FAILURES = {"break": (-32603, "broken"), "busy": (-32000, "too busy")}
 
 
 def say(message: dict[str, object]) -> None:
@@ -67,7 +70,7 @@ def call(  # noqa: C901, PLR0911  one line a tool
 ) -> dict[str, object] | None:
     """The result, None when there will be none."""
     name = params["name"]
-    if name in ("act", "hang", "die", "fail", "break"):
+    if name in ("act", "hang", "die", "fail", "break", "busy"):
         act()
     match name:
         case "echo":
@@ -120,8 +123,8 @@ def serve(request: dict[str, object]) -> None:
         say({"id": request["id"], **error(-32602, "wrong")})
         return
     result = answer(method, params)
-    if params.get("name") == "break":
-        say({"id": request["id"], **error(-32603, "broken")})
+    if (failure := FAILURES.get(str(params.get("name")))) is not None:
+        say({"id": request["id"], **error(*failure)})
     elif result is not None:
         say({"id": request["id"], "result": result})
 

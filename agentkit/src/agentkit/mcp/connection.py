@@ -172,7 +172,7 @@ class Connection:
                     if self._lost.is_set():
                         request.fail(self._unavailable())
                     else:
-                        work.start_soon(request.make, client)
+                        work.start_soon(request.make, client, self._lost)
             finally:
                 self._leave()
 

@@ -49,8 +49,8 @@ class Request(Generic[T]):
             if self._scope is not None:
                 self._scope.cancel()
 
-    async def make(self, client: Client) -> None:
-        """Ask the server, in a task of the session's."""
+    async def make(self, client: Client, lost: asyncio.Event) -> None:
+        """Ask the server, in a task of the session's; `lost` is set once the way to it is."""
         import anyio
 
         way = Sending()
@@ -61,7 +61,7 @@ class Request(Generic[T]):
                     self._settle(await self._ask(client))
             # Protects the session: who waits for the answer is told instead.
             except Exception as error:  # noqa: BLE001
-                self.fail(self._told(error, way))
+                self.fail(self._told(error, way, lost))
             finally:
                 self.fail(self._broke(way))
 
@@ -74,7 +74,8 @@ class Request(Generic[T]):
         if not self._answer.done():
             self._answer.set_result(answer)
 
-    def _told(self, error: Exception, way: Sending) -> McpError:
+    def _told(self, error: Exception, way: Sending, lost: asyncio.Event) -> McpError:
+        import mcp_types
         from mcp.shared.exceptions import MCPError
 
         if isinstance(error, McpError):
@@ -82,7 +83,10 @@ class Request(Generic[T]):
         if way.refused is not None or way.broke:
             return self._broke(way)
         if isinstance(error, MCPError):
-            return self._answered_with(error, way)
+            # A code of the SDK's, and one that servers answer with for reasons of their own.
+            if error.code == mcp_types.CONNECTION_CLOSED and lost.is_set():
+                return self._broke(way)
+            return self._answered_with(error)
         what = self._remarks.blotted(f"{type(error).__name__}: {error}")[:_LONGEST_QUOTE]
         return McpError(f"{self._server} gave an answer that cannot be read ({what}).")
 
@@ -95,11 +99,9 @@ class Request(Generic[T]):
             return McpError(f"The connection to {self._server} broke during the call.")
         return McpError(why, before_effect=True)
 
-    def _answered_with(self, error: MCPError, way: Sending) -> McpError:
+    def _answered_with(self, error: MCPError) -> McpError:
         import mcp_types
 
-        if error.code == mcp_types.CONNECTION_CLOSED:
-            return self._broke(way)
         # These say that the request itself was wrong: nothing was begun for it.
         refused = error.code in (mcp_types.METHOD_NOT_FOUND, mcp_types.INVALID_PARAMS)
         what = self._remarks.blotted(error.message)[:_LONGEST_QUOTE]

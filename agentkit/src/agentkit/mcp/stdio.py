@@ -100,20 +100,21 @@ async def _read(
     junk = 0
     try:
         async with to_session:
-            while (line := await process.stdout.readline()) and junk < _MOST_JUNK:
-                message = _message(line)
-                if message is None:
-                    junk += 1
-                else:
-                    await to_session.send(message)
+            try:
+                while (line := await process.stdout.readline()) and junk < _MOST_JUNK:
+                    message = _message(line)
+                    if message is None:
+                        junk += 1
+                    else:
+                        await to_session.send(message)
+            finally:
+                lost.set()  # before the session learns of the end, and tells who waits
         if line:
             _cut_off(process, remarks, "it writes what is no MCP message")
     except ValueError:  # how a stream reader says that its limit is reached
         _cut_off(process, remarks, "a message was longer than max_message_bytes")
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
         pass  # the session has gone first
-    finally:
-        lost.set()
     # An output that nobody reads would be kept open, and the process with it.
     while await process.stdout.read(65_536):
         pass
@@ -139,14 +140,14 @@ async def _write(
     process: Process, from_session: MemoryObjectReceiveStream[Any], lost: asyncio.Event
 ) -> None:
     assert process.stdin is not None
-    try:
-        async with from_session:
+    async with from_session:
+        try:
             async for message in from_session:
                 text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
                 process.stdin.write(text.encode() + b"\n")
                 await process.stdin.drain()
-    except ConnectionError:
-        lost.set()
+        except ConnectionError:
+            lost.set()
 
 
 async def _listen(process: Process, remarks: Remarks) -> None:
