@@ -158,6 +158,26 @@ async def test_what_is_recorded_does_not_depend_on_what_is_kept() -> None:
     assert Usage.none() == other.usage
 
 
+async def test_many_runs_at_once_pay_for_each_summary_once() -> None:
+    """More than a thousand take turns, and each finds its own again."""
+    memory, llm = summarizing(*[answer("some")] * 1_100)
+    for turns in (6, 7):
+        for number in range(1_100):
+            head = [HEAD[0], UserMessage(f"count the ships of port {number}")]
+            await memory.window([*head, *conversation(turns)[2:]], Run())
+    assert 1_100 == len(llm.requests)
+
+
+async def test_a_summary_too_many_is_made_again() -> None:
+    """The bound is the operator's: what was not used for longest goes first."""
+    llm = ScriptedLlm([answer("a"), answer("b"), answer("a again")], model="small")
+    memory = SummarizingMemory(llm, max_tokens=600, summary_tokens=100, max_kept=1)
+    trains = [HEAD[0], UserMessage("count the trains"), *conversation(6)[2:]]
+    taking_turns = (conversation(6), trains, trains, conversation(6))
+    windows = [await memory.window(messages, Run()) for messages in taking_turns]
+    assert "a again" in shown(windows[-1])
+
+
 async def test_two_runs_do_not_mix() -> None:
     """Another goal is another conversation."""
     memory, _ = summarizing(answer("of ships"), answer("of trains"))
@@ -213,6 +233,12 @@ async def test_the_newest_turn_stays() -> None:
     memory, _ = summarizing(answer("old"))
     window = await memory.window([*conversation(2), *turn(7, 9_000)], Run())
     assert tuple(turn(7, 9_000)) == window[3:]
+
+
+def test_a_bound_that_keeps_nothing() -> None:
+    """Every step would pay for every summary."""
+    with pytest.raises(UsageError, match="max_kept=0"):
+        SummarizingMemory(None, max_kept=0)
 
 
 @pytest.mark.parametrize(("whole", "summary"), [(0, 10), (100, 100), (100, 0)])

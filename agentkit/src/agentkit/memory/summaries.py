@@ -14,7 +14,7 @@ from agentkit.memory.transcribing import transcribed
 from agentkit.memory.turns import CHARACTERS_PER_TOKEN
 from agentkit.messages import Label, Message, SystemMessage, Usage, UserMessage
 
-MAX_KEPT = 1_000
+DEFAULT_KEPT = 10_000
 """Summaries kept in memory, about 4 KB each; one that is lost is made again, and paid again."""
 
 
@@ -60,12 +60,18 @@ class Summaries:
     """
 
     def __init__(
-        self, llm: LlmClient, prompt: str, max_tokens: int, settings: ModelSettings
+        self,
+        llm: LlmClient,
+        prompt: str,
+        max_tokens: int,
+        settings: ModelSettings,
+        max_kept: int = DEFAULT_KEPT,
     ) -> None:
         self._llm = llm
         self._prompt = prompt
         self._max_tokens = max_tokens
         self._settings = settings
+        self._max_kept = max_kept
         self._kept: OrderedDict[str, str] = OrderedDict()
 
     async def make(self, dropped: Dropped) -> Summary:
@@ -115,5 +121,5 @@ class Summaries:
     def _keep(self, key: str, text: str) -> None:
         self._kept[key] = text
         self._kept.move_to_end(key)
-        while len(self._kept) > MAX_KEPT:
+        while len(self._kept) > self._max_kept:
             self._kept.popitem(last=False)

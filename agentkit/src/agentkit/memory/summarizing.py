@@ -10,7 +10,7 @@ from agentkit.errors import UsageError
 from agentkit.llm import LlmClient, ModelSettings
 from agentkit.memory.port import Recorder
 from agentkit.memory.short_term import DEFAULT_TOKENS, ShortTermMemory
-from agentkit.memory.summaries import Dropped, Summaries, Summary
+from agentkit.memory.summaries import DEFAULT_KEPT, Dropped, Summaries, Summary
 from agentkit.memory.turns import paired, split, tokens_of
 from agentkit.messages import Label, Message, UserMessage
 from agentkit.prompts import newest, read_prompt
@@ -34,6 +34,9 @@ class SummarizingMemory:
     one before and of what was dropped since, and takes up to `summary_tokens` of the window. It is
     recorded, and counts in the run's usage. When the model is away, busy or declines, the window says
     that turns are missing, and the next step tries again. Without an `llm` there is no summary.
+
+    `max_kept` summaries, those that were used last, are kept in this process: give it more than
+    there are runs at once, because one that is lost is made, and paid, again.
     """
 
     def __init__(
@@ -44,18 +47,25 @@ class SummarizingMemory:
         summary_tokens: int = 1_000,
         settings: ModelSettings | None = None,
         prompt_version: int | None = None,
+        max_kept: int = DEFAULT_KEPT,
     ) -> None:
         if not 0 < summary_tokens < max_tokens:
             raise UsageError(
                 f"SummarizingMemory(max_tokens={max_tokens}, summary_tokens={summary_tokens}): give "
                 "more than 0 for the summary, and more than that for the whole."
             )
+        if max_kept < 1:
+            raise UsageError(
+                f"SummarizingMemory(max_kept={max_kept}): keep one for each run at once."
+            )
         version = newest("summary") if prompt_version is None else prompt_version
         prompt = read_prompt("summary", version)
         settings = ModelSettings() if settings is None else settings
         self._max_tokens = max_tokens
         self._summary_tokens = summary_tokens
-        self._summaries = None if llm is None else Summaries(llm, prompt, summary_tokens, settings)
+        self._summaries = (
+            None if llm is None else Summaries(llm, prompt, summary_tokens, settings, max_kept)
+        )
 
     async def window(self, messages: Sequence[Message], record: Recorder) -> tuple[Message, ...]:
         """The head, the summary once there is one, and the turns after it."""
