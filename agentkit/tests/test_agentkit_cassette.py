@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from agentkit import Agent, AgentProfile, AllowList, ModelSettings, OpenAiClient
 from agentkit.errors import RateLimited, UsageError
 from agentkit.llm import LlmClient
-from agentkit.messages import SystemMessage, TextDelta, UserMessage
+from agentkit.messages import SystemMessage, TextDelta, Usage, UserMessage
 from agentkit.testing import (
     ChatServer,
     LlmRecorder,
@@ -21,6 +22,7 @@ from agentkit.testing import (
     call,
     completion,
 )
+from agentkit.testing.cassette import SECRET, Cassette
 from agentkit.tools.builtin import calculator
 
 ASKED = (SystemMessage("Be brief."), UserMessage("What is 17 * 23?"))
@@ -107,6 +109,13 @@ SECRETS = [
     ("sk-ant-api03-0123456789abcdefghij", "a key of Anthropic"),
     ("AIza0123456789abcdefghijABCDEFGHIJ0123456", "a key of Google"),
     ("hunter2", "one that is named"),
+    ("ASIA0123456789ABCDEF", "a passing key of Amazon"),
+    ("github_pat_11ABCDEFG0_0123456789abcdefghij", "a newer one of GitHub"),
+    ("glpat-0123456789abcdefghij", "one of GitLab"),
+    ("hf_0123456789abcdefghijABCDEFGHIJ", "one of Hugging Face"),
+    ("sk_live_0123456789abcdefghij", "one of Stripe"),
+    ("npm_0123456789abcdefghijABCDEFGHIJ012345", "one of npm"),
+    ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl-_x", "a JSON Web Token"),
 ]
 
 
@@ -119,6 +128,51 @@ async def test_no_secret_is_in_the_file(tape: Path, secret: str, what: str) -> N
     assert secret not in text_of(tape)
     replayed = await LlmReplayer(tape, secrets=["hunter2"]).complete(asked)
     assert "I log in with [secret]." == replayed.message.text
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("authorization: bearer abc.def.ghi", "authorization: bearer [secret]"),
+        ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic [secret]"),
+        ("KEY_sk-0123456789abcdefghij", "KEY_[secret]"),
+        ("Basic mathematics, a basic understanding", "Basic mathematics, a basic understanding"),
+    ],
+)
+def test_what_follows_the_name_of_a_scheme(said: str, kept: str) -> None:
+    """In either case; a sentence stays one."""
+    assert kept == Cassette(Path("unused")).without_secrets(said)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("hunter2-hunter2 and hunter2", "[secret] and [secret]"),
+        ('{"password": "a\\"b\\u00e9"}', '{"password": "[secret]"}'),
+        ('{"password": "a\\"bé"}', '{"password": "[secret]"}'),
+        ({"pin": 4711, "pins": [0.4711, True, 1]}, {"pin": SECRET, "pins": [SECRET, True, 1]}),
+    ],
+)
+def test_a_named_secret_is_found_in_every_form(value: JsonValue, kept: JsonValue) -> None:
+    """A long one before a shorter one in it, escaped inside JSON, as a number."""
+    secrets = ("hunter2", "hunter2-hunter2", 'a"bé', "4711")
+    assert kept == Cassette(Path("unused"), secrets).without_secrets(value)
+
+
+@pytest.mark.parametrize("secret", ["end", "stop", "assistant", "100", "message"])
+async def test_a_secret_that_is_a_word_of_the_format(tape: Path, secret: str) -> None:
+    """What was said is without it; the reply is still one."""
+    reply = answer(f"It is {secret}.", Usage(100, 20))
+    await LlmRecorder(ScriptedLlm([reply]), tape, secrets=[secret]).complete(ASKED)
+    replayed = await LlmReplayer(tape, secrets=[secret]).complete(ASKED)
+    assert answer("It is [secret].", Usage(100, 20)) == replayed
+
+
+def test_a_recorder_without_a_folder_is_refused(tmp_path: Path) -> None:
+    """Before anything is paid for."""
+    for nowhere in (tmp_path / "missing" / "run.json", tmp_path):
+        with pytest.raises(UsageError, match="cannot be written"):
+            LlmRecorder(ScriptedLlm([]), nowhere)
 
 
 async def test_what_a_client_raises_is_not_kept(tape: Path) -> None:

@@ -18,12 +18,12 @@ class LlmRecorder:
     """Implements `LlmClient` by asking `llm`; each reply goes into the file at `path` at once.
 
     A file that is there is replaced. `secrets` are texts that must not be in it. What the client
-    raises passes through, and is not kept.
+    raises passes through, and is not kept. Raises UsageError where no file can be.
     """
 
     def __init__(self, llm: LlmClient, path: str | Path, *, secrets: Iterable[str] = ()) -> None:
         self._llm = llm
-        self._cassette = Cassette(Path(path), tuple(secrets))
+        self._cassette = Cassette.new(Path(path), secrets)
 
     @property
     def model(self) -> str:
