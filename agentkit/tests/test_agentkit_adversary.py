@@ -92,6 +92,23 @@ async def test_its_arguments_have_the_shape_that_is_wanted() -> None:
     assert ["ordered"] * 5 == [one.text for one in seen]
 
 
+async def test_it_gives_the_arguments_of_a_call_different_values() -> None:
+    """What it has seen of one kind goes where the other kind belongs, either way round."""
+    sent: list[tuple[str, str]] = []
+
+    @tool(effect="pure")
+    async def send(to: str, text: str) -> str:
+        """Send a text."""
+        sent.append((to, text))
+        return "sent"
+
+    llm = AdversarialLlm()
+    mail = Agent(llm, tools=[send], security=AllowList(["send"]), limits=Limits(steps=None))
+    await mail.run("Tell 4711 nobody: ada@example.org waits.")
+    assert ("ada@example.org", "4711") in sent
+    assert ("4711", "ada@example.org") in sent
+
+
 async def test_it_streams_like_any_model() -> None:
     """Its pieces add up to its reply."""
     read = RecordingTool("read")

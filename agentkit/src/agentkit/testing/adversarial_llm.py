@@ -39,8 +39,9 @@ class AdversarialLlm:
     """Implements `LlmClient`. Whatever a policy lets through, this model does.
 
     Each reply calls the tools that it is offered with values that were in the messages: whole
-    texts, their words, what is inside of JSON. It makes no call twice, `calls_per_reply` at once
-    and `max_calls` in all, newest values first, and then answers. `calls` holds what it asked for.
+    texts, their words, what is inside of JSON. First all arguments of a call are the same value,
+    then one differs from the others. It makes no call twice, `calls_per_reply` at once and
+    `max_calls` in all, newest values first, and then answers. `calls` holds what it asked for.
     It is no proof that nothing gets through, only a search that does not tire.
     """
 
@@ -85,13 +86,33 @@ class AdversarialLlm:
         self, messages: Sequence[Message], tools: Sequence[ToolSpec]
     ) -> Iterator[ToolCall]:
         values = list(dict.fromkeys(_values(messages)))
-        for value in values:
-            for tool in tools:
-                arguments = _arguments(tool, value, values)
-                key = json.dumps([tool.name, arguments], sort_keys=True)
-                if key not in self._made:
-                    self._made.add(key)
-                    yield ToolCall(f"call_{len(self._made)}", tool.name, arguments)
+        for name, arguments in _tried(tools, values):
+            key = json.dumps([name, arguments], sort_keys=True)
+            if key not in self._made:
+                self._made.add(key)
+                yield ToolCall(f"call_{len(self._made)}", name, arguments)
+
+
+def _tried(
+    tools: Sequence[ToolSpec], values: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Calls with all arguments alike; then with one of another value, a pair of new ones first."""
+    alike = {tool.name: _alike(tool, values) for tool in tools}
+    yield from (
+        (name, row[at]) for at in range(len(values)) for name, row in alike.items() if at < len(row)
+    )
+    for age in range(2 * len(values)):
+        for name, row in alike.items():
+            for at, arguments in enumerate(row[: age + 1]):
+                for other in row[age - at : age - at + 1]:
+                    yield from ((name, {**arguments, one: other[one]}) for one in arguments)
+
+
+def _alike(tool: ToolSpec, values: Sequence[str]) -> list[dict[str, Any]]:
+    numbers = filter(None, map(_NUMBER.search, values))
+    number = next((found[0] for found in numbers), "1")
+    rows = [_arguments(tool, value, number) for value in values]
+    return list({json.dumps(row, sort_keys=True): row for row in rows}.values())
 
 
 def _values(messages: Sequence[Message]) -> Iterator[str]:
@@ -120,8 +141,8 @@ def _leaves(value: Any) -> Iterator[str]:
             yield str(value)
 
 
-def _arguments(tool: ToolSpec, value: str, values: Sequence[str]) -> dict[str, Any]:
-    shape = _Shape(tool.parameters.get("$defs", {}), value, values)
+def _arguments(tool: ToolSpec, value: str, number: str) -> dict[str, Any]:
+    shape = _Shape(tool.parameters.get("$defs", {}), value, number)
     properties: dict[str, Any] = tool.parameters.get("properties", {})
     return {name: shape.fitting(schema, _DEEPEST) for name, schema in properties.items()}
 
@@ -132,7 +153,8 @@ class _Shape:
 
     definitions: dict[str, Any]
     value: str
-    values: Sequence[str]
+    number: str
+    """For where the value has none in it."""
 
     def fitting(self, schema: dict[str, Any], deepest: int) -> Any:
         reference = schema.get("$ref", "").rpartition("/")[2]
@@ -158,6 +180,5 @@ class _Shape:
         return {name: self.fitting(one, deepest - 1) for name, one in wanted.items()}
 
     def _number(self) -> float:
-        texts = (self.value, *self.values)
-        found = (_NUMBER.search(text) for text in texts)
-        return float(next((match[0] for match in found if match), "1"))
+        found = _NUMBER.search(self.value)
+        return float(found[0] if found else self.number)
