@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +49,6 @@ def text_of(block: ContentBlock) -> str:
             return f"[resource {_noted(resource.uri)}]\n{resource.text}"
         case types.EmbeddedResource(resource=resource):
             return f"[resource {_noted(resource.uri)}: {_noted(resource.mime_type or 'binary')}]"
-
-
-def joined(blocks: Iterable[ContentBlock]) -> str:
-    """Several pieces, one below the other."""
-    return "\n".join(map(text_of, blocks))
 
 
 def _noted(text: str) -> str:
