@@ -2,7 +2,8 @@
 
 The schema may be written by a stranger. It is never allowed to hold up the program that checks
 against it: nothing is fetched for a `$ref`, regular expressions are left to whoever wrote them (they
-can take exponential time), and a schema that refers to itself too often is given up.
+can take exponential time), and a schema that refers to itself too often is given up. An operator's
+own schema of an answer is checked in full, patterns included, by `agentkit.output`.
 """
 
 from __future__ import annotations
