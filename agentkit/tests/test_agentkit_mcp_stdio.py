@@ -84,6 +84,13 @@ async def test_an_error_of_the_tool_is_a_result(odd: Callable[..., McpServer]) -
     assert (True, "the disk is full") == (result.is_error, result.text)
 
 
+async def test_an_error_of_the_tool_repeats_no_secret(odd: Callable[..., McpServer]) -> None:
+    """A model reads it, and a journal keeps it."""
+    async with connected(odd(env={"LICENCE": "Bearer very-secret-key"})) as client:
+        result = await client.call("odd", "fail", {})
+    assert "the disk is full[secret]" == result.text
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "why"),
     [

@@ -82,7 +82,7 @@ def call(  # noqa: C901, PLR0911  one line a tool
             sys.stderr.flush()
             os._exit(3)
         case "fail":
-            return text("the disk is full", isError=True)
+            return text("the disk is full" + os.environ.get("LICENCE", ""), isError=True)
         case "long":
             return text("a" * 1_000_000)
         case "environment":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -224,7 +225,9 @@ class McpClient:
             # The SDK's type names one key and allows any.
             return result_of(await client.call_tool(tool, arguments, meta=meta or None))  # type: ignore[arg-type]
 
-        return await connection.ask(ask)
+        result = await connection.ask(ask)
+        # An error may quote what we sent along; any other result is data, and is not touched.
+        return replace(result, text=connection.blotted(result.text)) if result.is_error else result
 
     async def _listed_resources(
         self,

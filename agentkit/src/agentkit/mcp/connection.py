@@ -102,6 +102,10 @@ class Connection:
         self._requests.put_nowait(asked)
         return await asked.answered(self.server.call_timeout_s)
 
+    def blotted(self, text: str) -> str:
+        """The text without what the operator gave the server as a secret."""
+        return self._remarks.blotted(text)
+
     async def stop(self) -> None:
         """End the session in order, and with it a process of ours."""
         self._stopping.set()
