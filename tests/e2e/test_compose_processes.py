@@ -35,7 +35,7 @@ class Machine:
 
     def __init__(self, database_url: str, rabbitmq_url: str, folder: Path) -> None:
         text = (ROOT / "docker-compose.yml").read_text()
-        text = re.sub(r"\$\{\w+:-(\w*)\}", r"\1", text)  # as Compose does with an empty .env
+        text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)  # as Compose does with an empty .env
         self.services: dict[str, dict[str, Any]] = yaml.safe_load(text)["services"]
         self.ports = {"OPSPAWN_API_PORT": str(free_port()), "OPSPAWN_GRPC_PORT": str(free_port())}
         self._servers = {"DATABASE_URL": database_url, "RABBITMQ_URL": rabbitmq_url}
