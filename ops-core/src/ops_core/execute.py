@@ -10,6 +10,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NoReturn, TypeVar
@@ -116,7 +117,7 @@ class Run:
         return self.task.updated_at + timedelta(seconds=time.monotonic() - self._claimed_s)
 
     def suspend(self, wait: Wait) -> NoReturn:
-        self.waits.append(wait)
+        self.waits.append(replace(wait, detail=storable(wait.detail)))
         raise TaskWaits
 
     async def _stop_if_asked(self) -> None:

@@ -19,7 +19,7 @@ import structlog
 
 from ops_core.effects import unknown
 from ops_core.errors import FailedBeforeEffect, TaskFailed, TaskWaits, UnknownOutcome
-from ops_core.log import EventType, NewEvent, rfc3339
+from ops_core.log import EventType, NewEvent, rfc3339, storable
 from ops_core.ports import TaskLog
 from ops_core.replay import check_same, read
 from ops_core.step import Step, idempotency_key
@@ -113,7 +113,8 @@ class Journal:
         if step.effect == "unsafe":
             await self._dispatch(step)
         started_s = self._clock()
-        done = await self._run(step, run)
+        # As a replay will read it: the run must not go on with anything else.
+        done = storable(await self._run(step, run))
         duration_s = round(self._clock() - started_s, 3)
         kind, data, usage = self._telling.finished(step, done, duration_s)
         entry = step.entry | {"value": done}

@@ -8,6 +8,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
@@ -92,13 +93,17 @@ class Event(_Content):
 #: What PostgreSQL's JSONB refuses in a string: NUL, and halves of surrogate pairs.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
+#: From here on Python writes a float with an exponent.
+_WRITTEN_WITH_EXPONENT = 1e16
+
 T = TypeVar("T")
 
 
 def storable(value: T) -> T:
-    """The same JSON value with what cannot be stored replaced by U+FFFD, and NaN and infinities by None.
+    """The JSON value as JSONB gives it back; what cannot be stored is U+FFFD, NaN and infinities are None.
 
-    For what models and tools bring: they are not ours to refuse. What clients send is refused instead.
+    For what models and tools bring: they are not ours to refuse. What clients send is refused instead. A run
+    that went on with anything else than its replay will read would not be found in its own log again.
     """
     return cast(T, _storable(value))
 
@@ -107,11 +112,20 @@ def _storable(value: object) -> object:
     match value:
         case str():
             return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
-        case float() if not math.isfinite(value):
-            return None
+        case float():
+            return _storable_number(value)
         case dict():
             return {_storable(key): _storable(child) for key, child in value.items()}
         case list() | tuple():
             return [_storable(child) for child in value]
         case _:
             return value
+
+
+def _storable_number(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    if value == 0:
+        return 0.0  # a numeric has no -0
+    # A numeric is written out: 1e16 comes back as an integer.
+    return int(Decimal(repr(value))) if abs(value) >= _WRITTEN_WITH_EXPONENT else value

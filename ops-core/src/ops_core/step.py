@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from ops_core.log import storable
+
 #: Version of the shape of what is kept of a step for replay; replay refuses one it does not know.
 JOURNAL_VERSION: Final = 1
 
@@ -25,11 +27,11 @@ class Step:
 
     @property
     def input_hash(self) -> str:
-        """SHA-256 over kind, name and canonical arguments (sorted keys, no spaces)."""
+        """SHA-256 over kind, name and canonical arguments (as stored, sorted keys, no spaces)."""
         canonical = json.dumps(
-            [self.kind, self.name, self.arguments], sort_keys=True, separators=(",", ":")
+            storable([self.kind, self.name, self.arguments]), sort_keys=True, separators=(",", ":")
         )
-        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
     @property
     def entry(self) -> dict[str, Any]:

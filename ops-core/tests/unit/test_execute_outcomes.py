@@ -10,7 +10,17 @@ from ops_core.execute import LONGEST_REST_S, Executor, Run, Stop
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import Move, release
 from ops_core.ports import Lease, TaskLog
-from ops_core.task import JsonObject, NewTask, Reason, RetryPolicy, Status, Task, Usage, new_task_id
+from ops_core.task import (
+    JsonObject,
+    NewTask,
+    Reason,
+    RetryPolicy,
+    Status,
+    Task,
+    Usage,
+    Wait,
+    new_task_id,
+)
 from ops_core.testing import FrozenClock, MemoryStore
 from ops_core.writer import StepWriter
 
@@ -101,6 +111,17 @@ async def test_what_models_write_is_made_storable(bench: Bench) -> None:
 
     task = await bench.run(body)
     assert {"output": "a\N{REPLACEMENT CHARACTER}b", "n": None} == task.result
+
+
+async def test_what_a_task_waits_for_is_made_storable(bench: Bench) -> None:
+    """A question with a NUL in it is asked, and does not fail its task."""
+
+    async def body(_task: Task, log: TaskLog) -> JsonObject:
+        log.suspend(Wait(reason=Reason.INPUT, step="1", detail={"question": "a\x00b"}))
+
+    task = await bench.run(body)
+    assert Status.WAITING is task.status
+    assert "a\N{REPLACEMENT CHARACTER}b" in str(task.waiting_for)
 
 
 async def test_a_final_failure_fails_the_task(bench: Bench) -> None:

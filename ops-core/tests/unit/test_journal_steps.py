@@ -365,3 +365,21 @@ async def test_calls_under_way_are_those_without_an_end() -> None:
         event.data for event in said
     ]
     assert [] == unknown_effects([*log, *said], "again")
+
+
+async def test_the_first_run_goes_on_with_what_a_replay_reads(program: Program) -> None:
+    """What the store cannot keep as it is, is changed before anybody has used it."""
+    brought = {"text": "a\0b\ud800", "large": 1e16, "zero": -0.0, "nothing": float("nan")}
+    seen: list[str] = []
+
+    async def body(journal: Journal, _: Children) -> object:
+        value = await journal.record(Step("1/llm", "llm", "m", None, "pure"), Call(brought))
+        step = Step(PATH, "tool", "pay", value, "pure")
+        seen.append(step.input_hash)
+        assert Step(PATH, "tool", "pay", brought, "pure").input_hash == step.input_hash
+        return await journal.record(step, Call(repr(value)))
+
+    expected = {"text": "a\ufffdb\ufffd", "large": 10**16, "zero": 0.0, "nothing": None}
+    assert repr(expected) == await program.run(body)
+    assert repr(expected) == await program.run(body)
+    assert seen[0] == seen[1]
