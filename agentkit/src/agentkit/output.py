@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentkit.errors import UsageError
+from agentkit.wire import foreign_json
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, JsonValue
@@ -33,7 +33,7 @@ class OutputSpec:
     def parse(self, text: str) -> JsonValue:
         """The answer as JSON. Raises DoesNotFit, naming each place that is wrong."""
         try:
-            data: JsonValue = json.loads(text)
+            data: JsonValue = foreign_json(text)
         except ValueError as error:
             raise DoesNotFit(f"it is not JSON ({error})") from None
         return _by_schema(self.schema, data) if self.model is None else _by_model(self.model, data)

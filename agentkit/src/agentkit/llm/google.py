@@ -115,5 +115,5 @@ class GoogleClient(ProviderClient):
         except (errors.APIError, httpx2.HTTPError, ValueError) as error:
             raise translate(error, self._name, self._base_url, self._secret) from None
         # It is JSON, and of another shape than the SDK's types promise.
-        except (AttributeError, LookupError, TypeError) as error:
+        except (AttributeError, LookupError, TypeError, RecursionError) as error:
             raise translate(error, self._name, self._base_url, self._secret) from error

@@ -145,7 +145,7 @@ class OpenAiClient(ProviderClient):
         except (openai.OpenAIError, ValueError) as error:
             raise translate(error, self._server) from None
         # It is JSON, and of another shape than the SDK's types promise.
-        except (AttributeError, LookupError, TypeError) as error:
+        except (AttributeError, LookupError, TypeError, RecursionError) as error:
             raise translate(error, self._server) from error
 
     def _priced(self, reply: Reply, completion: ChatCompletion) -> Reply:

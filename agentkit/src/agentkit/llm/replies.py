@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
 
 from agentkit.errors import ModelMisbehaved
 from agentkit.messages import AssistantMessage, Reply, Stop, ToolCall, Usage
+from agentkit.wire import foreign_json
 
 
 def stop_for(reason: str | None, stops: Mapping[str, Stop]) -> Stop:
@@ -43,14 +43,9 @@ def tool_call(call_id: str | None, name: str | None, written: str) -> ToolCall:
         raise ModelMisbehaved("The model called a tool without naming it: try again.")
     call_id = str(call_id or new_call_id())
     try:
-        arguments = json.loads(written, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        arguments = foreign_json(written)
+    except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
         return ToolCall(call_id, name, {}, malformed=written)
     return ToolCall(call_id, name, arguments)
-
-
-def _refuse_constant(name: str) -> None:
-    # NaN and Infinity are not JSON: a journal could not store them.
-    raise ValueError(name)

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agentkit.wire import foreign_json
+
 if TYPE_CHECKING:
     from mcp_types import CallToolResult, ContentBlock
 
@@ -71,6 +73,6 @@ def _is_said(texts: list[str], value: Any) -> bool:
 
 def _is_json(text: str, value: Any) -> bool:
     try:
-        return bool(json.loads(text) == value)
+        return bool(foreign_json(text) == value)
     except ValueError:
         return False

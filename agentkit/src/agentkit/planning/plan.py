@@ -12,6 +12,7 @@ from agentkit.events import PlannedStep
 from agentkit.messages import ToolSpec
 from agentkit.output import DoesNotFit, OutputSpec
 from agentkit.planning.references import referred
+from agentkit.wire import foreign_json
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
@@ -76,7 +77,7 @@ def _step(written: dict[str, Any]) -> PlannedStep:
     arguments = written["arguments"]
     if isinstance(arguments, str):
         try:
-            arguments = json.loads(arguments or "{}")
+            arguments = foreign_json(arguments or "{}")
         except ValueError as error:
             problem = f"step {written['id']}: its arguments are no JSON: {error}"
             raise InvalidPlan(problem[:_LONGEST_QUOTE]) from None

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agentkit.wire import foreign_json
+
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
@@ -86,7 +88,7 @@ def _found(reference: str, results: Mapping[str, str]) -> _Found:
     step, *places = reference.split("/")
     text = results[step]
     try:
-        value: Any = json.loads(text)
+        value: Any = foreign_json(text)
     except ValueError:
         if places:
             raise NotThere(f"${{{reference}}}: {step} did not return JSON") from None
