@@ -70,6 +70,16 @@ async def test_parallel_tool_calls() -> None:
     assert ["a", "b", "c"] == [call.tool for call in reply.message.tool_calls]
 
 
+async def test_calls_of_the_same_id_are_told_apart() -> None:
+    """Some servers call each of them `call_0`; the results would be one, of the first."""
+    one = {"type": "function", "function": {"name": "pay", "arguments": "{}"}}
+    message = {"role": "assistant", "tool_calls": [{"id": "call_0", **one}] * 3}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    reply = await ask(HttpReply(200, json.dumps({"choices": [choice]}).encode()))
+    ids = [call.id for call in reply.message.tool_calls]
+    assert ("call_0", 3) == (ids[0], len(set(ids)))
+
+
 async def test_calls_beside_a_stop_finish_reason_still_count() -> None:
     """Servers that say `stop` beside tool calls are understood."""
     reply = await ask(completion(calls=[("a", "{}")], finish_reason="stop"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from agentkit.errors import ModelMisbehaved
 from agentkit.messages import AssistantMessage, Reply, Stop, ToolCall, Usage
@@ -28,7 +29,17 @@ def whole(message: AssistantMessage, usage: Usage, stop: Stop, model: str) -> Re
             raise ModelMisbehaved("The model said nothing and called no tool: try again.")
         # Some servers say "stop" beside tool calls; the calls are what counts.
         stop = "tool_calls" if message.tool_calls else "end"
+    message = replace(message, tool_calls=_told_apart(message.tool_calls))
     return Reply(message, usage, stop, model)
+
+
+def _told_apart(calls: Iterable[ToolCall]) -> tuple[ToolCall, ...]:
+    """The calls, each with an id of its own: results are told apart by it."""
+    by_id: dict[str, ToolCall] = {}
+    for call in calls:
+        call_id = new_call_id() if call.id in by_id else call.id
+        by_id[call_id] = replace(call, id=call_id)
+    return tuple(by_id.values())
 
 
 def new_call_id() -> str:
