@@ -159,7 +159,7 @@ def _reasoning(content: list[Any], provider: str) -> tuple[Reasoning, ...]:
 
 
 def used(message: Message) -> Usage:
-    """The tokens of a message; zeros when the server does not count.
+    """The tokens of a message; zeros when the server does not count, or counts below zero.
 
     The API counts input that was read from its cache or written to it apart from the rest.
     """
@@ -180,7 +180,7 @@ def cache_written(message: Message) -> int:
 
 def _count(usage: object, name: str) -> int:
     counted = getattr(usage, name, None)
-    return counted if isinstance(counted, int) else 0
+    return max(0, counted) if isinstance(counted, int) else 0
 
 
 def _text(owner: object, name: str) -> str:

@@ -100,17 +100,21 @@ def _signature(part: Part) -> dict[str, str]:
 
 
 def used(response: GenerateContentResponse) -> Usage:
-    """The tokens of a response; zeros when the server does not count.
+    """The tokens of a response; zeros when the server does not count, or counts below zero.
 
     The API counts thoughts apart from the answer, and the results of its own tools from the prompt.
     """
     usage = response.usage_metadata
     if usage is None:
         return Usage()
-    thoughts = usage.thoughts_token_count or 0
+    thoughts = _count(usage.thoughts_token_count)
     return Usage(
-        (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
-        (usage.candidates_token_count or 0) + thoughts,
-        cached_tokens=usage.cached_content_token_count or 0,
+        _count(usage.prompt_token_count) + _count(usage.tool_use_prompt_token_count),
+        _count(usage.candidates_token_count) + thoughts,
+        cached_tokens=_count(usage.cached_content_token_count),
         reasoning_tokens=thoughts,
     )
+
+
+def _count(counted: int | None) -> int:
+    return max(0, counted or 0)

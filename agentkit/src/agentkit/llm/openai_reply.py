@@ -89,7 +89,7 @@ def _reasoning(said: Any, provider: str, *, calls: bool) -> tuple[Reasoning, ...
 
 
 def used(completion: ChatCompletion) -> Usage:
-    """The tokens of a completion; zeros when the server does not count."""
+    """The tokens of a completion; zeros when the server does not count, or counts below zero."""
     usage: Any = getattr(completion, "usage", None)
     inside = getattr(usage, "prompt_tokens_details", None)
     written = getattr(usage, "completion_tokens_details", None)
@@ -103,7 +103,7 @@ def used(completion: ChatCompletion) -> Usage:
 
 def _count(counts: object, name: str) -> int:
     # `index` takes whole numbers only.
-    return index(getattr(counts, name, None) or 0)
+    return max(0, index(getattr(counts, name, None) or 0))
 
 
 def _text(value: object) -> str:

@@ -25,10 +25,13 @@ def cost_usd(
 ) -> Decimal | None:
     """The price in US dollars, or None when the table does not know this provider and model.
 
+    None, too, when nothing was counted, for no model answers to nothing, and when the counts
+    contradict each other.
+
     The model's name alone is not enough: a server of one's own may call its model `gpt-4o`. So the
     provider is found by its id or by the address that answered.
     """
-    if not _is_known(provider, base_url, model):
+    if not used.input_tokens or not _is_known(provider, base_url, model):
         return None
     from genai_prices import Usage as Priced
     from genai_prices import calc_price
@@ -39,9 +42,12 @@ def cost_usd(
         cache_write_tokens=cache_write_tokens,
         output_tokens=used.output_tokens,
     )
-    if provider is not None:
-        return calc_price(usage, model, provider_id=provider).total_price
-    return calc_price(usage, model, provider_api_url=base_url).total_price
+    try:
+        if provider is not None:
+            return calc_price(usage, model, provider_id=provider).total_price
+        return calc_price(usage, model, provider_api_url=base_url).total_price
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=256)
