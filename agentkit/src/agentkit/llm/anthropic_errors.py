@@ -45,7 +45,7 @@ def translate(error: Exception, provider: str, base_url: str, secret: str) -> Ag
 
 def _of_status(error: anthropic.APIStatusError, provider: str, secret: str) -> AgentError:
     status = error.status_code
-    if status < 400:
+    if status < 300:
         status = _STATUSES.get(str(error.type or ""), 500)
     # The SDK's own text is the whole body in Python's notation.
     said = quoted(str(error.api_message or error.message), secret)

@@ -12,8 +12,12 @@ CONNECT_TIMEOUT_S = 10.0
 
 
 def http_client(proxy: str | None = None) -> httpx2.AsyncClient:
-    """A client without a limit on connections; the proxies of the environment hold unless given."""
+    """A client without a limit on connections; the proxies of the environment hold unless given.
+
+    It follows no redirect: but for Authorization, httpx2 takes all headers along to wherever that
+    leads, and providers have their keys in others.
+    """
     # Imported here: they import httpx2, which comes with the SDKs that use it.
     from agentkit.llm.pools import PooledClient
 
-    return PooledClient(proxy=proxy, follow_redirects=True)
+    return PooledClient(proxy=proxy, follow_redirects=False)

@@ -47,6 +47,11 @@ class HttpFailure:
                 f"{self.provider} failed (HTTP {self.status}): try again later. {self.said}",
                 retry_after_s=self.retry_after_s,
             )
+        if self.status in range(300, 400):
+            return BadRequest(
+                f"{self.provider} redirects to another address (HTTP {self.status}), and no key is "
+                "sent after it: if you trust that address, give it as base_url."
+            )
         return BadRequest(
             f"{self.provider} rejected the request (HTTP {self.status}): check the model's name "
             f"and settings. {self.said}"
