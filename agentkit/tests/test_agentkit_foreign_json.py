@@ -75,6 +75,13 @@ def test_an_answer_does_not_fit(text: str, spec: OutputSpec) -> None:
         spec.parse(f'{{"value": {text}}}')
 
 
+@pytest.mark.parametrize("written", ["nan", "inf", "-Infinity"])
+def test_a_model_that_makes_no_number_of_a_text(written: str) -> None:
+    """pydantic takes such words for a float, which no JSON has: they were null in the journal."""
+    with pytest.raises(DoesNotFit, match="not finite"):
+        output_spec(Number).parse(json.dumps({"value": written}))
+
+
 @pytest.mark.parametrize("text", NONE)
 def test_a_plan_is_none(text: str) -> None:
     """Neither as a whole, nor with such arguments."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -67,6 +68,10 @@ def _by_model(model: type[BaseModel], data: JsonValue) -> JsonValue:
             for detail in error.errors()
         ]
         raise DoesNotFit("; ".join(problems)[:_LONGEST_QUOTE]) from None
+    try:
+        json.dumps(valid, allow_nan=False)
+    except ValueError:
+        raise DoesNotFit("it has a number that is not finite") from None
     return valid
 
 
