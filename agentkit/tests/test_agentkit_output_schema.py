@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field
 
 from agentkit.errors import UsageError
 from agentkit.output import DoesNotFit, OutputSpec, output_spec
@@ -55,3 +56,18 @@ def test_nothing_is_fetched_for_a_spec_that_was_not_checked() -> None:
             spec.parse("{}")
         with pytest.raises(BlockingIOError):  # nobody has called
             server.accept()
+
+
+class Product(BaseModel):
+    """A field that is called otherwise in the schema, as `class` must be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str = Field(alias="class")
+
+
+def test_an_answer_fits_its_own_schema() -> None:
+    """Under the names that are in it, so that the model can be made of the answer again."""
+    answer = output_spec(Product).parse('{"class": "tool"}')
+    assert {"class": "tool"} == answer
+    assert Product(**{"class": "tool"}) == Product.model_validate(answer)

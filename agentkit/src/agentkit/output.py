@@ -61,7 +61,7 @@ def _by_model(model: type[BaseModel], data: JsonValue) -> JsonValue:
     from pydantic import ValidationError
 
     try:
-        valid: JsonValue = model.model_validate(data).model_dump(mode="json")
+        valid: JsonValue = model.model_validate(data).model_dump(mode="json", by_alias=True)
     except ValidationError as error:
         problems = [
             f"{'.'.join(map(str, detail['loc'])) or 'the answer'}: {detail['msg']}"
