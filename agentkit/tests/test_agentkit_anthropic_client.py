@@ -44,7 +44,7 @@ REDACTED: dict[str, Any] = {"type": "redacted_thinking", "data": "b3BhcXVl"}
 @asynccontextmanager
 async def talking(*script: Scripted) -> AsyncIterator[tuple[AnthropicClient, ChatServer]]:
     async with ChatServer(script) as server:
-        client = AnthropicClient("claude-sonnet-5-5", KEY, server.root_url, retry=ONCE)
+        client = AnthropicClient("claude-sonnet-5-5", KEY, server.root_url, "anthropic", ONCE)
         try:
             yield client, server
         finally:

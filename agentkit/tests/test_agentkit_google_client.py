@@ -52,7 +52,7 @@ async def talking(
     *script: Scripted, model: str = "gemini-2.5-flash"
 ) -> AsyncIterator[tuple[GoogleClient, ChatServer]]:
     async with ChatServer(script) as server:
-        client = GoogleClient(model, KEY, server.root_url, retry=ONCE)
+        client = GoogleClient(model, KEY, server.root_url, "google", ONCE)
         try:
             yield client, server
         finally:

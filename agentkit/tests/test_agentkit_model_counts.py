@@ -89,6 +89,17 @@ async def test_what_was_not_counted_has_no_price(provider: Provider, counted: bo
     assert Usage(0, 0, None) == reply.usage
 
 
+async def test_a_server_of_ones_own_has_no_price() -> None:
+    """Its models may be called what they like, and nobody said that the provider's prices hold."""
+    answers = [completion("391"), message("391"), response("391")]
+    for made, said in zip((OpenAiClient, AnthropicClient, GoogleClient), answers, strict=True):
+        async with ChatServer([said]) as server:
+            client = made("m", "key", server.root_url, retry=TWICE)
+            reply = await client.complete(GOAL)
+            await client.aclose()
+        assert Usage(20, 10, None) == reply.usage
+
+
 @PROVIDERS
 async def test_an_answer_stands_whatever_its_counts(provider: Provider) -> None:
     """With more from the cache than was read at all, it was thrown away and paid for again."""

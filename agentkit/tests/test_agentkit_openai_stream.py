@@ -48,7 +48,7 @@ async def talking(
     *script: Scripted, retry: RetryPolicy = ONCE
 ) -> AsyncIterator[tuple[OpenAiClient, ChatServer]]:
     async with ChatServer(script) as server:
-        client = OpenAiClient("gpt-4o-mini", "sk-very-secret", server.base_url, retry=retry)
+        client = OpenAiClient("gpt-4o-mini", "sk-very-secret", server.base_url, "openai", retry)
         try:
             yield client, server
         finally:

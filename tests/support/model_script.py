@@ -97,7 +97,7 @@ class SeesWhoLeaves(ModelServer, Protocol):
 
 
 def _openai(model: str, url: str, retry: RetryPolicy) -> ProviderClient:
-    return OpenAiClient(model, KEY, url, retry=retry)
+    return OpenAiClient(model, KEY, url, "openai", retry)
 
 
 def _openrouter(model: str, url: str, retry: RetryPolicy) -> ProviderClient:
@@ -105,11 +105,11 @@ def _openrouter(model: str, url: str, retry: RetryPolicy) -> ProviderClient:
 
 
 def _anthropic(model: str, url: str, retry: RetryPolicy) -> ProviderClient:
-    return AnthropicClient(model, KEY, url, retry=retry)
+    return AnthropicClient(model, KEY, url, "anthropic", retry)
 
 
 def _google(model: str, url: str, retry: RetryPolicy) -> ProviderClient:
-    return GoogleClient(model, KEY, url, retry=retry)
+    return GoogleClient(model, KEY, url, "google", retry)
 
 
 DIALECTS = (

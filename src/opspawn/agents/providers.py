@@ -174,22 +174,23 @@ class Providers:
 
 
 # Imported when the first client is made: each SDK takes a second, and a worker needs those it uses.
+# The names are given, because the provider's prices hold behind a gateway, too.
 def _openai(model: str, key: str, base_url: str) -> "ProviderClient":
     from agentkit import OpenAiClient
 
-    return OpenAiClient(model, key, base_url)
+    return OpenAiClient(model, key, base_url, "openai")
 
 
 def _anthropic(model: str, key: str, base_url: str) -> "ProviderClient":
     from agentkit import AnthropicClient
 
-    return AnthropicClient(model, key, base_url)
+    return AnthropicClient(model, key, base_url, "anthropic")
 
 
 def _google(model: str, key: str, base_url: str) -> "ProviderClient":
     from agentkit import GoogleClient
 
-    return GoogleClient(model, key, base_url)
+    return GoogleClient(model, key, base_url, "google")
 
 
 def _openrouter(model: str, key: str, base_url: str) -> "ProviderClient":

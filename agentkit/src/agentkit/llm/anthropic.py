@@ -20,16 +20,16 @@ from agentkit.messages import Delta, Reply
 
 _OFFICIAL_URL = "https://api.anthropic.com"
 
-_PRICED_PROVIDER = "anthropic"
+_NAME = "anthropic"
 
 
 class AnthropicClient(ProviderClient):
     """A Claude model by its name and key; `base_url` is the root of another server, without /v1.
 
-    `name` is what errors call the provider, and what the model's reasoning is kept under. `headers`
-    go with every request, `proxy` is the address of an HTTP proxy. Connections are reused between
-    calls and closed by `aclose`. Raises UsageError when the `anthropic` extra is not installed or
-    the key is empty.
+    `name` is what errors call the provider, and what the model's reasoning is kept under; only one
+    that is given says whose prices hold at `base_url`. `headers` go with every request, `proxy` is
+    the address of an HTTP proxy. Connections are reused between calls and closed by `aclose`.
+    Raises UsageError when the `anthropic` extra is not installed or the key is empty.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class AnthropicClient(ProviderClient):
         model: str,
         api_key: str,
         base_url: str | None = None,
-        name: str = "anthropic",
+        name: str | None = None,
         retry: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
@@ -50,8 +50,9 @@ class AnthropicClient(ProviderClient):
                 "The Anthropic client needs its SDK: pip install 'agentkit[anthropic]'."
             ) from None
         if not api_key:
-            raise UsageError(f"No API key for {name}: give one.")
-        super().__init__(model, name, retry)
+            raise UsageError(f"No API key for {name or _NAME}: give one.")
+        super().__init__(model, name or _NAME, retry)
+        self._priced_as = name
         self._secret = api_key
         self._base_url = without_password(base_url or _OFFICIAL_URL)
         # base_url is always given: without it the SDK would read the environment. Its own spans
@@ -101,7 +102,7 @@ class AnthropicClient(ProviderClient):
 
     def _reply(self, message: Any) -> Reply:
         reply = anthropic_wire.from_wire(message, self.model, self._name)
-        provider = self._name if self._name == _PRICED_PROVIDER else None
+        provider = self._priced_as if self._priced_as == _NAME else None
         written = anthropic_wire.cache_written(message)
         return priced(reply, provider, self._base_url, cache_write_tokens=written)
 

@@ -23,16 +23,16 @@ _OFFICIAL_URL = "https://generativelanguage.googleapis.com"
 _API_VERSION = "v1beta"
 """The SDK's default, v1, knows less; proxies and gateways often serve only this one."""
 
-_PRICED_PROVIDER = "google"
+_NAME = "google"
 
 
 class GoogleClient(ProviderClient):
     """A Gemini model by its name and key; `base_url` is the root of another server, without v1beta.
 
-    `name` is what errors call the provider, and what the model's reasoning is kept under. `headers`
-    go with every request, `proxy` is the address of an HTTP proxy. Connections are reused between
-    calls and closed by `aclose`. Raises UsageError when the `google` extra is not installed or the
-    key is empty.
+    `name` is what errors call the provider, and what the model's reasoning is kept under; only one
+    that is given says whose prices hold at `base_url`. `headers` go with every request, `proxy` is
+    the address of an HTTP proxy. Connections are reused between calls and closed by `aclose`.
+    Raises UsageError when the `google` extra is not installed or the key is empty.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class GoogleClient(ProviderClient):
         model: str,
         api_key: str,
         base_url: str | None = None,
-        name: str = "google",
+        name: str | None = None,
         retry: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
@@ -54,8 +54,9 @@ class GoogleClient(ProviderClient):
                 "The Google client needs its SDK: pip install 'agentkit[google]'."
             ) from None
         if not api_key:
-            raise UsageError(f"No API key for {name}: give one.")
-        super().__init__(model, name, retry)
+            raise UsageError(f"No API key for {name or _NAME}: give one.")
+        super().__init__(model, name or _NAME, retry)
+        self._priced_as = name
         self._secret = api_key
         self._base_url = without_password(base_url or _OFFICIAL_URL)
         # Given, because the SDK would take aiohttp wherever it happens to be installed, and with
@@ -100,7 +101,7 @@ class GoogleClient(ProviderClient):
 
     def _reply(self, response: Any) -> Reply:
         reply = google_wire.from_wire(response, self.model, self._name)
-        provider = self._name if self._name == _PRICED_PROVIDER else None
+        provider = self._priced_as if self._priced_as == _NAME else None
         return priced(reply, provider, self._base_url)
 
     @contextmanager

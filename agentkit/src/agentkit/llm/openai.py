@@ -26,18 +26,21 @@ if TYPE_CHECKING:
 
 _OFFICIAL_URL = "https://api.openai.com/v1"
 
-_PRICED_PROVIDERS = frozenset({"openai", "openrouter"})
-"""Names whose prices are looked up by name; others by the address of their server."""
+_NAME = "openai"
+
+_PRICED_PROVIDERS = frozenset({_NAME, "openrouter"})
+"""Names whose prices are looked up by name where it is given; others by the server's address."""
 
 
 class OpenAiClient(ProviderClient):
     """A model by its name and key; `base_url` is the root of another server, ending in /v1.
 
-    `name` is what errors call the provider. `headers` go with every request, `proxy` is the address
-    of one between here and the server, `http_client` is one of the caller's own in place of both
-    our pool and `proxy`. Connections are reused between calls and closed by `aclose`, those of
-    `http_client` too. Nothing is read from the environment but proxies.
-    Raises UsageError when the `openai` extra is not installed or the key is empty.
+    `name` is what errors call the provider; only one that is given says whose prices hold at
+    `base_url`. `headers` go with every request, `proxy` is the address of one between here and the
+    server, `http_client` is one of the caller's own in place of both our pool and `proxy`.
+    Connections are reused between calls and closed by `aclose`, those of `http_client` too. Nothing
+    is read from the environment but proxies. Raises UsageError when the `openai` extra is not
+    installed or the key is empty.
     """
 
     def __init__(  # noqa: PLR0913  each is a part of the address, or has a default
@@ -45,7 +48,7 @@ class OpenAiClient(ProviderClient):
         model: str,
         api_key: str,
         base_url: str | None = None,
-        name: str = "openai",
+        name: str | None = None,
         retry: RetryPolicy | None = None,
         *,
         organization: str | None = None,
@@ -65,13 +68,14 @@ class OpenAiClient(ProviderClient):
             ) from None
         if not api_key:
             raise UsageError(
-                f"No API key for {name}: give one (any text for a server that needs none)."
+                f"No API key for {name or _NAME}: give one (any text for a server that needs none)."
             )
-        super().__init__(model, name, retry)
+        super().__init__(model, name or _NAME, retry)
+        self._priced_as = name
         url = base_url or _OFFICIAL_URL
-        self._server = Server(name, without_password(url), api_key)
+        self._server = Server(self._name, without_password(url), api_key)
         self._connect_timeout_s = connect_timeout_s
-        self._dialect = Dialect(name, _max_tokens_name(url), json_mode)
+        self._dialect = Dialect(self._name, _max_tokens_name(url), json_mode)
         # base_url is always given: without it the SDK would read the environment.
         self._sdk = openai.AsyncOpenAI(
             api_key=api_key,
@@ -149,7 +153,7 @@ class OpenAiClient(ProviderClient):
             raise translate(error, self._server) from error
 
     def _priced(self, reply: Reply, completion: ChatCompletion) -> Reply:
-        provider = self._name if self._name in _PRICED_PROVIDERS else None
+        provider = self._priced_as if self._priced_as in _PRICED_PROVIDERS else None
         return priced(reply, provider, self._server.base_url)
 
 

@@ -29,7 +29,8 @@ def cost_usd(
     contradict each other.
 
     The model's name alone is not enough: a server of one's own may call its model `gpt-4o`. So the
-    provider is found by its id or by the address that answered.
+    provider is found by the address that answered, or by its id when the caller says whose prices
+    hold there: a gateway has an address of its own, and the provider's prices.
     """
     if not used.input_tokens or not _is_known(provider, base_url, model):
         return None
