@@ -144,3 +144,27 @@ async def test_streams_over_real_sockets() -> None:
         assert 1 == len(up.requests)
         for client in clients:
             await client.aclose()
+
+
+class Silent(ScriptedLlm):
+    """Ends its stream before it begins."""
+
+    async def stream(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[object] = (),
+        output: object = None,
+        settings: ModelSettings = ModelSettings(),  # noqa: B008
+    ) -> AsyncGenerator[Delta | Reply, None]:
+        for item in ():
+            yield item
+
+
+async def test_a_stream_of_nothing_is_a_models_misbehaviour() -> None:
+    """One of our errors, which the next may be asked for, and no RuntimeError of a generator."""
+    with pytest.raises(ModelMisbehaved, match="a's stream ended without a reply"):
+        await streaming(Silent([], model="a"), saying("391", "b"))
+    llm = FallbackLlm([Silent([]), saying("391", "b")], on=(ModelMisbehaved,))
+    items = [item async for item in llm.stream(GOAL)]
+    assert isinstance(items[-1], Reply)
+    assert "b" == items[-1].model

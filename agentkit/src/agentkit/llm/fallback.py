@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from agentkit.errors import AgentError, ProviderUnavailable, UsageError
+from agentkit.errors import AgentError, ModelMisbehaved, ProviderUnavailable, UsageError
 from agentkit.llm.port import LlmClient, ModelSettings
 from agentkit.messages import Delta, Message, Reply, ToolSpec
 from agentkit.output import OutputSpec
@@ -65,7 +65,9 @@ class FallbackLlm:
         for client in self._clients:
             async with aclosing(client.stream(messages, tools, output, settings)) as items:
                 try:
-                    first = await anext(items)
+                    first = await anext(items, None)
+                    if first is None:
+                        raise ModelMisbehaved(f"{client.model}'s stream ended without a reply.")
                 except self._on as error:
                     failures.append(error)
                     continue
