@@ -1,4 +1,4 @@
-"""What the Gemini API is asked, and its answers as ours."""
+"""The Gemini API's answers as ours."""
 
 from __future__ import annotations
 
