@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from agentkit.errors import BadRequest
 from agentkit.llm.google_messages import conversation, instructions
 from agentkit.llm.port import ModelRequest, ModelSettings
+from agentkit.llm.structured import in_words
 from agentkit.messages import ToolSpec
-from agentkit.output import OutputSpec
-from agentkit.prompts import read_file
 
 _SCHEMA_BESIDE_TOOLS = 3
 """The first generation that takes an answer's schema beside tools; older ones refuse the request."""
@@ -28,7 +26,7 @@ def request(model: str, asked: ModelRequest, provider: str) -> dict[str, Any]:
     told = instructions(asked.messages)
     shape: dict[str, Any] = {}
     if asked.output is not None and asked.tools and _generation(model) < _SCHEMA_BESIDE_TOOLS:
-        told = f"{told}\n\n{_in_words(asked.output)}".strip()
+        told = f"{told}\n\n{in_words(asked.output)}".strip()
     elif asked.output is not None:
         shape = {
             "response_mime_type": "application/json",
@@ -92,11 +90,6 @@ def _tool(spec: ToolSpec) -> dict[str, Any]:
         "description": spec.description,
         "parameters_json_schema": spec.parameters,
     }
-
-
-def _in_words(output: OutputSpec) -> str:
-    schema = json.dumps(output.schema)
-    return read_file("json_answer.md").replace("{schema}", schema)
 
 
 def _generation(model: str) -> int:

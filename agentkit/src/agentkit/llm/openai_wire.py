@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, assert_never
 
 from agentkit.llm.openai_schema import response_format
 from agentkit.llm.port import ModelRequest
+from agentkit.llm.structured import in_words
 from agentkit.messages import (
     AssistantMessage,
     Attachment,
@@ -25,7 +26,6 @@ from agentkit.messages import (
     UserMessage,
 )
 from agentkit.output import OutputSpec
-from agentkit.prompts import read_file
 
 JsonMode: TypeAlias = Literal["schema", "object", "prompt"]
 """How a server is asked for structured output: it is given the schema and keeps to it; it only
@@ -123,7 +123,7 @@ def _told(asked: ModelRequest, mode: JsonMode) -> Sequence[Message]:
     """The messages, the first of which has the schema in it when the request itself has not."""
     if asked.output is None or mode == "schema":
         return asked.messages
-    told = read_file("json_answer.md").format(schema=json.dumps(asked.output.schema))
+    told = in_words(asked.output)
     # Within the first: many servers take a system message at the start only.
     match asked.messages:
         case (SystemMessage(text), *rest):

@@ -1,7 +1,8 @@
-"""Structured output: an answer is held against its schema, and repaired once."""
+"""Structured output: asked for in words, held against its schema, and repaired once."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -9,7 +10,13 @@ from dataclasses import replace
 from agentkit.errors import OutputInvalid
 from agentkit.llm.port import ModelRequest
 from agentkit.messages import Reply, UserMessage
-from agentkit.output import DoesNotFit
+from agentkit.output import DoesNotFit, OutputSpec
+from agentkit.prompts import read_file
+
+
+def in_words(output: OutputSpec) -> str:
+    """What a model is told that is not held to the schema by its server."""
+    return read_file("json_answer.md").format(schema=json.dumps(output.schema))
 
 
 async def fitting(
