@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -225,7 +226,7 @@ DOUBLING = {
     ids=["pattern", "loop", "doubling", "remote", "dialect"],
 )
 def test_a_hostile_schema_does_not_hold_up_the_program(schema: dict[str, Any], value: Any) -> None:
-    """What cannot be checked in time is not checked, or refused."""
+    """It is checked in linear time, or refused."""
     definitions = schema.pop("$defs", {})
     arguments = SchemaArguments(
         {"type": "object", "properties": {"x": schema}, "$defs": definitions}
@@ -234,5 +235,5 @@ def test_a_hostile_schema_does_not_hold_up_the_program(schema: dict[str, Any], v
     try:
         arguments.parse({"x": value})
     except InvalidArguments as error:
-        assert "schema" in str(error)  # noqa: PT017  either will do, within the time
+        assert re.search("schema|does not match", str(error))  # noqa: PT017  any will do, in time
     assert 5.0 > time.monotonic() - began_s

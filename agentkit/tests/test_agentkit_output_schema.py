@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_nothing_is_fetched_for_a_spec_that_was_not_checked() -> None:
         server.setblocking(False)
         port = server.getsockname()[1]
         spec = OutputSpec("remote", {"$ref": f"http://127.0.0.1:{port}/schema.json"})
-        with pytest.raises(UsageError, match="nothing is fetched"):
+        with pytest.raises(UsageError, match="does not hold"):
             spec.parse("{}")
         with pytest.raises(BlockingIOError):  # nobody has called
             server.accept()
@@ -71,3 +72,36 @@ def test_an_answer_fits_its_own_schema() -> None:
     answer = output_spec(Product).parse('{"class": "tool"}')
     assert {"class": "tool"} == answer
     assert Product(**{"class": "tool"}) == Product.model_validate(answer)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("answer", ["a" * 40 + "!", "b"])
+def test_a_pattern_is_matched_in_linear_time(answer: str) -> None:
+    """Python's own regular expressions would take until the end of days for the first."""
+    spec = output_spec({"type": "string", "pattern": "^(a+)+$"})
+    with pytest.raises(DoesNotFit, match=r"does not match '\^\(a\+\)\+\$'"):
+        spec.parse(json.dumps(answer))
+    assert "aaa" == spec.parse('"aaa"')
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        {"allOf": [{"$ref": "#"}]},
+        {
+            "$ref": "#/$defs/d0",
+            "$defs": {
+                f"d{level}": {"allOf": [{"$ref": f"#/$defs/d{level + 1}"}] * 2}
+                for level in range(25)
+            }
+            | {"d25": {"type": "string"}},
+        },
+    ],
+    ids=["itself", "all of itself", "a million times"],
+)
+def test_a_schema_that_refers_to_itself_too_often_is_given_up(schema: dict[str, Any]) -> None:
+    """It is said, and does not hold up the program or fall through as a RecursionError."""
+    with pytest.raises(UsageError, match="too intricate"):
+        output_spec(schema).parse('"text"')

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentkit.errors import UsageError
+from agentkit.foreign_schema import ForeignSchema, SchemaRefused
 from agentkit.wire import foreign_json
 
 if TYPE_CHECKING:
@@ -76,28 +77,20 @@ def _by_model(model: type[BaseModel], data: JsonValue) -> JsonValue:
 
 
 def _by_schema(schema: dict[str, Any], data: JsonValue) -> JsonValue:
-    # Imported here: only an answer with a schema of its own needs it.
-    import jsonschema
-    import referencing
-
-    # A registry of nothing: by default, jsonschema fetches what a schema refers to elsewhere.
-    validator = jsonschema.validators.validator_for(schema)(schema, registry=referencing.Registry())
     try:
-        problems = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(data)]
-    except referencing.exceptions.Unresolvable as error:
-        raise _refers_elsewhere(error.ref) from None
+        problems = ForeignSchema(schema).problems(data)
+    except SchemaRefused as error:
+        raise UsageError(f"The output cannot be checked: {error}.") from None
     if problems:
         raise DoesNotFit("; ".join(problems)[:_LONGEST_QUOTE])
     return data
 
 
 def _check_schema(schema: dict[str, Any]) -> None:
-    import jsonschema
-
     try:
-        jsonschema.validators.validator_for(schema).check_schema(schema)
-    except jsonschema.SchemaError as error:
-        raise UsageError(f"The output is not a JSON Schema: {error.message}") from None
+        ForeignSchema(schema)
+    except SchemaRefused as error:
+        raise UsageError(f"The output is not a JSON Schema: {error}") from None
     elsewhere = next(_references_elsewhere(schema), None)
     if elsewhere is not None:
         raise _refers_elsewhere(elsewhere)
