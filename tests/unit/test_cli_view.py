@@ -10,6 +10,7 @@ from rich.console import Console
 from opspawn.cli.client import Event
 from opspawn.cli.follow import Found, Lost
 from opspawn.cli.narrate import cost, tokens
+from opspawn.cli.tasks import task_table
 from opspawn.cli.view import RunView
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -252,3 +253,18 @@ def test_what_happens_around_a_wait_is_told(
     """One line each; a look at the clock is not worth one."""
     found = [[p.strip() for p in line[1:] if p.strip()] for line in words((kind, data))]
     assert expected == found
+
+
+def test_a_long_goal_gives_way_to_the_rest_of_its_line() -> None:
+    """In the list of tasks, status, time and cost are whole on a terminal of a hundred columns."""
+    task = {
+        "task_id": "task_0123456789abcdef0123456789",
+        "status": "completed",
+        "created_at": "2026-11-24T10:00:00Z",
+        "input_data": {"goal": "very " * 100},
+    }
+    output = io.StringIO()
+    Console(file=output, width=100).print(task_table([task]))
+    _, line = output.getvalue().splitlines()
+    assert "completed  2026-11-24 10:00:00" in line
+    assert line.rstrip().endswith("…")

@@ -84,24 +84,27 @@ def console() -> Console:
 
 
 def task_table(tasks: list[Json]) -> Table:
+    """A line a task. Only the goal gives way where the terminal is narrow."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("TASK", no_wrap=True)
-    for title in ("STATUS", "CREATED", "TOOK", "TOKENS", "COST"):
+    for title in ("TASK", "STATUS", "CREATED", "TOOK", "TOKENS", "COST"):
         table.add_column(title, no_wrap=True)
-    table.add_column("GOAL", no_wrap=True, overflow="ellipsis")
+    table.add_column("GOAL")  # may wrap, so that it is the one that shrinks; its text does not
     for task in tasks:
-        usage = task.get("usage") or {}
-        cells = [
-            one_line(task.get("task_id")),
-            _status(task),
-            one_line(task.get("created_at"))[:19].replace("T", " "),
-            _took(task),
-            tokens(usage).removesuffix(" tokens"),
-            cost(usage.get("cost_usd")),
-            _title(task),
-        ]
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in _cells(task)))
     return table
+
+
+def _cells(task: Json) -> list[str]:
+    usage = task.get("usage") or {}
+    return [
+        one_line(task.get("task_id")),
+        _status(task),
+        one_line(task.get("created_at"))[:19].replace("T", " "),
+        _took(task),
+        tokens(usage).removesuffix(" tokens"),
+        cost(usage.get("cost_usd")),
+        _title(task),
+    ]
 
 
 def _details(task: Json) -> None:
