@@ -98,6 +98,21 @@ async def test_the_cost_is_what_was_charged(usage: dict[str, Any], cost: Decimal
     assert cost == (await ask(answered(usage=usage))).usage.cost_usd
 
 
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"cost": -1},
+        {"cost": 0.1, "is_byok": True, "cost_details": {"upstream_inference_cost": "x"}},
+        {"cost": 0.1, "is_byok": True, "cost_details": {"upstream_inference_cost": -1}},
+    ],
+)
+async def test_a_cost_that_cannot_be_is_looked_up(usage: dict[str, Any]) -> None:
+    """It would give money back, or end the run with an error of Decimal's."""
+    cost = (await ask(answered(model="openai/gpt-4o-mini", usage=usage))).usage.cost_usd
+    assert cost is not None
+    assert 0 < cost < Decimal("0.01")
+
+
 async def test_a_cost_that_is_not_said_is_looked_up() -> None:
     """By OpenRouter's list; an unknown one stays unknown."""
     known = await ask(answered(model="openai/gpt-4o-mini"))

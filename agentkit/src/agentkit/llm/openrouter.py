@@ -79,10 +79,17 @@ def _charged(usage: Any) -> Decimal | None:
 
     A credit is a US dollar.
     """
-    cost = getattr(usage, "cost", None)
-    if not isinstance(cost, int | float) or not isfinite(cost):
-        return None
+    cost = _dollars(getattr(usage, "cost", None))
+    if not getattr(usage, "is_byok", False):
+        return cost
     details = getattr(usage, "cost_details", None) or {}
-    apart = details.get("upstream_inference_cost") if getattr(usage, "is_byok", False) else None
+    apart = _dollars(details.get("upstream_inference_cost") or 0)
+    return None if cost is None or apart is None else cost + apart
+
+
+def _dollars(said: object) -> Decimal | None:
+    """None for what is no sum of money."""
+    if not isinstance(said, int | float) or not isfinite(said) or said < 0:
+        return None
     # By way of text: the float 0.1 is not the number 0.1.
-    return Decimal(str(cost)) + Decimal(str(apart or 0))
+    return Decimal(str(said))
