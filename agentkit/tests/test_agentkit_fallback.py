@@ -156,7 +156,8 @@ class Silent(ScriptedLlm):
         output: object = None,
         settings: ModelSettings = ModelSettings(),  # noqa: B008
     ) -> AsyncGenerator[Delta | Reply, None]:
-        for item in ():
+        nothing: list[Delta | Reply] = []
+        for item in nothing:
             yield item
 
 
