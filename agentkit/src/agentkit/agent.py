@@ -194,7 +194,7 @@ class _Run:
         async def run() -> JsonValue:
             # The limit on seconds may cut the call, never a journal that is writing its record.
             async with self.meter.deadline():
-                return to_json(await self._reply(step, request))
+                return to_json(_usable(await self._reply(step, request), ask))
 
         # A model call is pure but paid: run again only when it is not recorded. Its arguments stay
         # out of the hash, so that a re-rendered prompt does not break a running task.
@@ -238,6 +238,22 @@ class _Run:
                     return item
                 self.feed.tell(ModelDelta(step, item))
         raise ModelMisbehaved(f"{self._agent.llm.model}'s stream ended without a reply.")
+
+
+def _usable(reply: Reply, ask: Ask) -> Reply:
+    """The reply. Raises ModelMisbehaved for one that leads nowhere: a client may be anybody's."""
+    calls = reply.message.tool_calls
+    if reply.stop in ("end", "tool_calls") and bool(calls) != (reply.stop == "tool_calls"):
+        raise ModelMisbehaved(
+            f"{reply.model}'s reply contradicts itself: it stopped with {reply.stop!r} and has "
+            f"{len(calls)} tool calls. Try again, or mend the client."
+        )
+    # A planner that wants a shape of its own, a plan, judges by itself what does not have it.
+    if calls and reply.stop == "tool_calls" and not ask.offer_tools and ask.output is None:
+        raise ModelMisbehaved(
+            f"{reply.model} called {calls[0].tool}, and no tool was offered: try again."
+        )
+    return reply
 
 
 def _journal(agent: Agent, inside: RunContext | None) -> Journal:
