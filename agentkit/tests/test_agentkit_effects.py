@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from agentkit import Agent, AllowList, InMemoryJournal, RunContext, RunResult, T
 from agentkit.errors import FailedBeforeEffect
 from agentkit.events import ToolFinished
 from agentkit.journal import Step, UnknownOutcome
-from agentkit.messages import Effect, Label, ToolMessage
+from agentkit.messages import Effect, Label, Reply, ToolMessage
 from agentkit.testing import ScriptedLlm, answer, call
 
 
@@ -66,9 +66,13 @@ def sending(body: Callable[[], Awaitable[None]], effect: Effect = "unsafe") -> T
     return send
 
 
-async def observed(send: Tool, journal: InMemoryJournal, **arguments: Any) -> ToolMessage:
-    llm = ScriptedLlm([call(("send", arguments or {"to": "Ada"})), answer("done")])
-    agent = Agent(llm, tools=[send], security=AllowList(["send"]), journal=journal)
+WANTED = call(("send", {"to": "Ada"}))
+
+
+async def observed(
+    send: Tool, journal: InMemoryJournal, script: Sequence[Reply | str] = (WANTED, "done")
+) -> ToolMessage:
+    agent = Agent(ScriptedLlm(script), tools=[send], security=AllowList(["send"]), journal=journal)
     events = (await agent.run("goal")).events
     return next(event.observation for event in events if isinstance(event, ToolFinished))
 
@@ -113,7 +117,7 @@ async def test_a_failure_before_the_effect_is_no_doubt() -> None:
 async def test_wrong_arguments_are_no_doubt() -> None:
     """An unsafe tool that was not reached did nothing."""
     journal = Doubtful()
-    shown = await observed(sending(fail), journal, too="Ada")
+    shown = await observed(sending(fail), journal, [call(("send", {"too": "Ada"})), "done"])
     assert shown.text.startswith("Not called: wrong arguments")
     assert [] == journal.doubts
 
@@ -151,6 +155,37 @@ async def test_a_cancelled_run_passes_an_unsafe_call_by() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert [] == journal.doubts
+
+
+@pytest.mark.parametrize("in_step", [False, True])
+async def test_an_unsafe_effect_that_was_cancelled_is_not_made_again(in_step: bool) -> None:
+    """The replay of the cancelled run tells the model of the doubt, and calls nothing."""
+    started, made = asyncio.Event(), []
+
+    async def pay() -> None:
+        made.append("paid")
+        started.set()
+        await hang()
+
+    @tool(name="send")
+    async def outright(to: str) -> None:
+        """Pay."""
+        await pay()
+
+    @tool(name="send", effect="pure")
+    async def stepwise(ctx: RunContext, to: str) -> str:
+        """Pay."""
+        return str(await ctx.step("pay", pay))
+
+    send, journal = stepwise if in_step else outright, InMemoryJournal()
+    running = asyncio.create_task(observed(send, journal))
+    await started.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    seen = await observed(send, InMemoryJournal(journal.records), ["done"])
+    assert (["paid"], True) == (made, seen.is_error)
+    assert "was cancelled with its run. It may have taken effect all the same" in seen.text
 
 
 @pytest.mark.parametrize("seed", range(5))

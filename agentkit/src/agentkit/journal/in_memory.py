@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 
+_CUT_OFF = (
+    "was cancelled with its run. It may have taken effect all the same: do not repeat it without "
+    "checking."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A finished step, as `InMemoryJournal` keeps it."""
@@ -32,7 +38,8 @@ class InMemoryJournal:
     It waits by holding the coroutine: timers by `sleep`, questions and approvals by `answer` (given
     the step, it returns the answer; without it nothing is approved), children by `run_child` (given
     goal and options, it returns the output). Nobody can be asked about an unknown outcome here: the
-    model is told. Give a replay the `run_id` of the first run, and its idempotency keys are the
+    model is told, also on the replay of a run that was cancelled while an unsafe step was under
+    way. Give a replay the `run_id` of the first run, and its idempotency keys are the
     same.
     """
 
@@ -71,8 +78,8 @@ class InMemoryJournal:
                 f"Step {step.path} ({step.kind} {step.name}) was recorded with other input. The "
                 "agent, its tools or its model changed since: replay with what it started with."
             )
-        value = await _known(run) if earlier is None else earlier.value
-        self._records[step.path] = Record(step.path, step.input_hash, value)
+        value = await self._known(step, run) if earlier is None else earlier.value
+        self._keep(step, value)
         return value
 
     async def wait(self, step: Step) -> JsonValue:
@@ -89,6 +96,22 @@ class InMemoryJournal:
             return task_id
 
         return cast("str", await self.record(step, start))
+
+    async def _known(self, step: Step, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+        try:
+            return await run()
+        except UnknownOutcome as unknown:
+            return unknown.value
+        except Exception:
+            raise
+        # Protects the effect: the run ends here, and a replay must not make the call once more.
+        except BaseException:
+            if step.effect == "unsafe" and step.reported is not None:
+                self._keep(step, step.reported(f"{step.name} {_CUT_OFF}", True))
+            raise
+
+    def _keep(self, step: Step, value: JsonValue) -> None:
+        self._records[step.path] = Record(step.path, step.input_hash, value)
 
     async def _waited(self, step: Step) -> JsonValue:
         arguments = cast("dict[str, JsonValue]", step.arguments)
@@ -115,9 +138,3 @@ class InMemoryJournal:
             case _:
                 assert_never(step.kind)
 
-
-async def _known(run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
-    try:
-        return await run()
-    except UnknownOutcome as unknown:
-        return unknown.value
