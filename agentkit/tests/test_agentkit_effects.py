@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -77,11 +78,16 @@ async def observed(
     return next(event.observation for event in events if isinstance(event, ToolFinished))
 
 
+async def leave() -> None:
+    sys.exit(3)
+
+
 DOUBTS = pytest.mark.parametrize(
     ("body", "detail"),
     [
         (hang, "send took longer than 0.01 s"),
         (fail, "send failed: OSError: reset"),
+        (leave, "send failed: SystemExit: 3"),
         (await_what_is_cancelled, "send was cancelled"),
     ],
 )
@@ -155,6 +161,24 @@ async def test_a_cancelled_run_passes_an_unsafe_call_by() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert [] == journal.doubts
+
+
+@pytest.mark.parametrize("where", ["thread", "step"])
+async def test_a_tool_cannot_end_the_process(where: str) -> None:
+    """What calls sys.exit() has failed, in a thread and inside ctx.step as anywhere."""
+
+    @tool(name="send", effect="pure")
+    def outright(to: str) -> None:
+        """Leave."""
+        sys.exit(3)
+
+    @tool(name="send", effect="pure")
+    async def stepwise(ctx: RunContext, to: str) -> None:
+        """Leave."""
+        await ctx.step("leave", leave)
+
+    send = outright if where == "thread" else stepwise
+    assert "SystemExit: 3" in (await observed(send, InMemoryJournal())).text
 
 
 @pytest.mark.parametrize("in_step", [False, True])

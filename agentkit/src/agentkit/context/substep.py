@@ -57,7 +57,7 @@ class Attempt:
                 raise _unknown(f"{self._name} was cut off by the timeout of its tool") from None
             raise
         # Protects the run: an effect is foreign code, and its failure is recorded for the tool.
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             detail = f"{self._name} failed: {type(error).__name__}: {error}"
             if self._unsafe:
                 raise _unknown(detail) from error

@@ -37,8 +37,9 @@ async def observe(
         if _being_cancelled():
             raise
         problem = f"{call.tool} was cancelled"
-    # Protects the run: a tool is foreign code, and its failure is information for the model.
-    except Exception as error:  # noqa: BLE001
+    # Protects the run: a tool is foreign code, and its failure is information for the model. The
+    # process is not a tool's to end, so sys.exit() is such a failure, too.
+    except (Exception, SystemExit) as error:  # noqa: BLE001
         problem = f"{call.tool} failed: {_named(error)}"
     if tool.effect == "unsafe":
         raise InDoubt(problem)
@@ -61,11 +62,11 @@ def _being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _named(error: Exception) -> str:
+def _named(error: BaseException) -> str:
     """Its words after its name, which what was raised elsewhere has in its words."""
     name = "" if isinstance(error, RaisedElsewhere) else f"{type(error).__name__}: "
     return name + _quoted(error)
 
 
-def _quoted(error: Exception) -> str:
+def _quoted(error: BaseException) -> str:
     return str(error)[:_LONGEST_QUOTE].rstrip(".") or "no detail"
