@@ -137,4 +137,3 @@ class InMemoryJournal:
                 )
             case _:
                 assert_never(step.kind)
-

@@ -10,13 +10,13 @@ from types import MethodType
 from typing import Any, Protocol, Self, TypeAlias
 
 from pydantic import BaseModel, JsonValue, ValidationError
-from pydantic_core import to_jsonable_python
 
 from agentkit.context import RunContext
 from agentkit.errors import UsageError
 from agentkit.journal import InMemoryJournal
 from agentkit.messages import Effect, Label, ToolSpec
 from agentkit.timeout import PausableTimeout
+from agentkit.tools.given import as_given, in_json
 from agentkit.tools.isolation import InProcess, Isolation
 from agentkit.tools.text import bounded
 
@@ -114,8 +114,9 @@ class Tool:
 
     def given(self, keywords: dict[str, Any]) -> dict[str, JsonValue]:
         """Parsed arguments as JSON, under the names that the model knows: what rules are about."""
-        named = keywords if isinstance(self.arguments, type) else self.arguments.named(keywords)
-        given: dict[str, JsonValue] = to_jsonable_python(named, bytes_mode="base64", fallback=str)
+        if isinstance(self.arguments, type):
+            return as_given(self.arguments, keywords)
+        given: dict[str, JsonValue] = in_json(self.arguments.named(keywords))
         return given
 
     def asks(self, keywords: Mapping[str, Any]) -> bool:
