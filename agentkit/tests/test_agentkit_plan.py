@@ -14,6 +14,21 @@ from agentkit.planning.references import NotThere, filled_in, referred
 
 TEXT = {"properties": {"text": {"type": "string"}}}
 MAYBE = {"properties": {"text": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}
+LISTS = {
+    "properties": {"text": {"anyOf": [{"$ref": "#/$defs/Deep"}, {"type": "null"}]}},
+    "$defs": {
+        "Deep": {
+            "type": "object",
+            "properties": {
+                "names": {"type": "array", "items": {"type": ["string", "null"]}},
+                "pair": {"prefixItems": [{"type": "integer"}, {"type": "string"}]},
+                "again": {"$ref": "#/$defs/Deep"},
+            },
+            "additionalProperties": {"type": "string"},
+        },
+        "Loop": {"$ref": "#/$defs/Loop"},
+    },
+}
 NUMBER = {"properties": {"text": {"type": "integer"}}}
 
 RETURNED = {
@@ -21,6 +36,7 @@ RETURNED = {
     "list": '{"items": [{"id": 7, "name": "Ada"}], "total": 1.50}',
     "sum": "391",
     "trap": "${page} $${page}",
+    "long": "[1, 2\n[cut: 5 of 900 characters shown]",
 }
 
 
@@ -55,6 +71,11 @@ def plan(*steps: PlannedStep) -> str:
         (RETURNED["list"], "${list}", TEXT),
         ({"items": [{"id": 7, "name": "Ada"}], "total": 1.5}, "${list}", {}),
         ({"deep": ["two pages", 1]}, {"deep": ["${page}", 1]}, {}),
+        ({"names": ["391"]}, {"names": ["${sum}"]}, LISTS),
+        ({"again": {"more": "391"}}, {"again": {"more": "${sum}"}}, LISTS),
+        ({"pair": [391, "391"]}, {"pair": ["${sum}", "${sum}"]}, LISTS),
+        (391, "${sum}", {**LISTS, "properties": {"text": {"$ref": "#/$defs/Loop"}}}),
+        (391, "${sum}", {"properties": {"text": True}}),
         ("costs ${page}", "costs $${page}", TEXT),
         ("$5 {page}", "$5 {page}", TEXT),
     ],
@@ -75,6 +96,8 @@ def test_what_was_filled_in_is_never_read_again(written: str) -> None:
     ("written", "problem"),
     [
         ("${page/items}", "page did not return JSON"),
+        ("${long}", "what long returned was too long, and is cut"),
+        ("${long/0}", "what long returned was too long, and is cut"),
         ("${list/items/1}", "list returned nothing at '1'"),
         ("${list/item}", "list returned nothing at 'item'"),
         ("${list/total/0}", "list returned nothing at '0'"),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agentkit.planning.wanted import Wanted
 from agentkit.wire import foreign_json
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 _REFERENCE = re.compile(r"\$?\$\{([^{}]*)\}")
 
 _ESCAPE = "$$"
+
+_CUT = re.compile(r"\n\[cut: \d+ of \d+ characters shown\]\Z")
+"""How a result ends that was longer than its tool's `max_output`: half a value is not the value."""
 
 
 class NotThere(ValueError):
@@ -43,13 +47,10 @@ def filled_in(
 ) -> dict[str, Any]:
     """The arguments with what the steps returned, by id. Raises NotThere.
 
-    `parameters` is the tool's schema: where it wants a text, a value is given as text.
+    `parameters` is the tool's schema: where it wants a text, at any depth, a value is given as text.
     """
-    properties = parameters.get("properties", {})
-    return {
-        name: _filled(value, results, as_text=_wants_text(properties.get(name, {})))
-        for name, value in arguments.items()
-    }
+    wanted = Wanted.by(parameters)
+    return {name: _filled(value, results, wanted.field(name)) for name, value in arguments.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,16 @@ class _Found:
     text: str
 
 
-def _filled(value: Any, results: Mapping[str, str], *, as_text: bool = False) -> Any:
+def _filled(value: Any, results: Mapping[str, str], wanted: Wanted) -> Any:
     match value:
         case str():
-            return _filled_text(value, results, as_text)
+            return _filled_text(value, results, wanted.only_text)
         case dict():
-            return {name: _filled(inner, results) for name, inner in value.items()}
+            return {
+                name: _filled(inner, results, wanted.field(name)) for name, inner in value.items()
+            }
         case list():
-            return [_filled(inner, results) for inner in value]
+            return [_filled(inner, results, wanted.item(at)) for at, inner in enumerate(value)]
     return value
 
 
@@ -87,6 +90,8 @@ def _found(reference: str, results: Mapping[str, str]) -> _Found:
     """What a step returned, or the value at a place in it; a text that is no JSON is itself."""
     step, *places = reference.split("/")
     text = results[step]
+    if _CUT.search(text):
+        raise NotThere(f"${{{reference}}}: what {step} returned was too long, and is cut")
     try:
         value: Any = foreign_json(text)
     except ValueError:
@@ -101,9 +106,3 @@ def _found(reference: str, results: Mapping[str, str]) -> _Found:
     if places:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return _Found(value, text)
-
-
-def _wants_text(schema: Mapping[str, Any]) -> bool:
-    """Whether a text fits and nothing else does; `str | None` is such a schema, too."""
-    kinds = {one.get("type") for one in schema.get("anyOf", [schema])}
-    return "string" in kinds and kinds <= {"string", "null"}
