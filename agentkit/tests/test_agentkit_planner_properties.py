@@ -19,7 +19,7 @@ from agentkit import (
     ShortTermMemory,
     SimplePlanner,
 )
-from agentkit.errors import LimitExceeded, OutputInvalid
+from agentkit.errors import LimitExceeded, ModelMisbehaved
 from agentkit.events import Event
 from agentkit.messages import AssistantMessage, Message, Reply, ToolMessage, Usage
 from agentkit.planning import Planner
@@ -89,7 +89,7 @@ async def story(running: Agent) -> list[Event | str]:
     try:
         async for event in running.stream("goal"):
             events.append(event)  # noqa: PERF401  what came before an error counts
-    except (LimitExceeded, OutputInvalid) as error:
+    except (LimitExceeded, ModelMisbehaved) as error:
         events.append(error.type)
     return events
 
