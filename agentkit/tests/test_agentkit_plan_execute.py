@@ -261,6 +261,18 @@ async def test_calls_that_were_not_offered_are_no_plan() -> None:
     assert [] == look.calls
 
 
+async def test_the_answer_is_written_from_all_results() -> None:
+    """They share what the memory keeps: none is dropped, the short are whole, a cut is said."""
+    long, short = RecordingTool("look", "L" * 9_900), RecordingTool("ask", "only this")
+    steps = [(f"s{at}", "look", "x") for at in range(9)]
+    llm = ScriptedLlm([plan(("first", "ask", "x"), *steps), answer("Done.")])
+    await agent(llm, long.tool, short.tool).run(GOAL)
+    _, _, first, *others = llm.requests[1].messages
+    assert "Step first (ask) returned:\nonly this" == first.text
+    assert [f"Step s{at} (look)" for at in range(9)] == [one.text[:14] for one in others]
+    assert {"[cut: 4443 of 9900 characters shown]"} == {one.text[-36:] for one in others}
+
+
 async def test_a_plan_without_steps_is_answered_at_once() -> None:
     """Not every goal needs a tool."""
     llm = ScriptedLlm([NOTHING, answer("Ada was a mathematician.")])
@@ -368,7 +380,7 @@ async def test_its_prompts_can_be_replaced() -> None:
     assert read_prompt("plan", newest("plan")) not in shown(llm, 0)
 
 
-@pytest.mark.parametrize("wrong", [{"max_replans": -1}, {"max_plan_steps": 0}])
+@pytest.mark.parametrize("wrong", [{"max_replans": -1}, {"max_plan_steps": 0}, {"max_results": 0}])
 def test_bounds_of_nothing_are_refused(wrong: dict[str, int]) -> None:
     """A planner that could do nothing is a mistake."""
     with pytest.raises(UsageError, match="max_replans"):

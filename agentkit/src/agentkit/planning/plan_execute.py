@@ -11,13 +11,13 @@ from agentkit.messages import (
     Message,
     Stop,
     SystemMessage,
-    ToolMessage,
     ToolSpec,
     UserMessage,
 )
 from agentkit.planning.course import Course, Failure
 from agentkit.planning.plan import described, plan_output
 from agentkit.planning.port import Act, Ask, Finish, Move
+from agentkit.planning.results import shown
 from agentkit.planning.verdict import finish
 from agentkit.prompts import Prompt, newest, read_prompt
 
@@ -26,6 +26,10 @@ MAX_REPLANS = 2
 
 MAX_PLAN_STEPS = 30
 """More is a plan that nobody can read, and that a model can hardly write without a mistake."""
+
+MAX_RESULTS = 40_000
+"""Characters of all results in the question for the answer: about 10,000 tokens, which leaves room
+for the rest in the 16,000 that a memory keeps unless told otherwise."""
 
 _LONGEST_QUOTE = 300
 
@@ -44,6 +48,9 @@ class PlanExecutePlanner:
     `plan_failed`. It is shown what the failed call said, and of the others only that they
     succeeded: with `max_replans=0`, no tool's words ever reach a plan.
 
+    The answer is written from `max_results` characters of results, shared among the steps; the
+    model is told what was cut. An unsafe call that is in doubt is not made again by another plan.
+
     `prompt` and `answer_prompt` are words of your own for planning and answering; the newest
     version of the files is used unless `prompt_version` is given.
     """
@@ -53,14 +60,18 @@ class PlanExecutePlanner:
         *,
         max_replans: int = MAX_REPLANS,
         max_plan_steps: int = MAX_PLAN_STEPS,
+        max_results: int = MAX_RESULTS,
         prompt: Prompt | None = None,
         answer_prompt: Prompt | None = None,
         prompt_version: int | None = None,
     ) -> None:
-        if max_replans < 0 or max_plan_steps < 1:
-            raise UsageError("PlanExecutePlanner: max_replans is from 0 on, max_plan_steps from 1.")
+        if max_replans < 0 or max_plan_steps < 1 or max_results < 1:
+            raise UsageError(
+                "PlanExecutePlanner: max_replans is from 0 on, max_plan_steps and max_results from 1."
+            )
         self._max_replans = max_replans
         self._max_plan_steps = max_plan_steps
+        self._max_results = max_results
         version = newest("plan") if prompt_version is None else prompt_version
         self._files = f"plan@{version}"
         self._prompt = prompt or Prompt(self._files, read_prompt("plan", version))
@@ -131,18 +142,13 @@ class PlanExecutePlanner:
         would be orphans, because no model has asked for them."""
         system, goal = transcript[:_OPENING]
         asked = SystemMessage(f"{system.text}\n\n{self._answer.text}")
-        returned = [_returned(name, message) for name, message in course.returned.items()]
+        returned = shown(course.returned, self._max_results)
         failed = [_failed(failure) for one in course.rounds for failure in one.failures]
         return (asked, goal, *returned, *failed)
 
 
 def _from_us(text: str) -> UserMessage:
     return UserMessage(text, label=Label("operator"))
-
-
-def _returned(step: str, message: ToolMessage) -> UserMessage:
-    text = f"Step {step} ({message.tool}) returned:\n{message.text}"
-    return UserMessage(text, label=Label("tool", message.tool))
 
 
 def _failed(failure: Failure) -> UserMessage:
