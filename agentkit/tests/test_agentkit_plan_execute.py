@@ -273,6 +273,15 @@ async def test_the_answer_is_written_from_all_results() -> None:
     assert {"[cut: 4443 of 9900 characters shown]"} == {one.text[-36:] for one in others}
 
 
+async def test_no_other_plan_repeats_a_call_in_doubt() -> None:
+    """It may have taken effect; a call with other arguments is another call."""
+    pay = RecordingTool("pay", OSError("reset"))
+    llm = ScriptedLlm([plan(("a", "pay", text)) for text in ("x", "x", "y")])
+    result = await agent(llm, pay.tool).run(GOAL)
+    assert ("plan_failed", ["x", "y"]) == (result.reason, pay.calls)
+    assert "Not called: this very call was made and may have taken effect." in shown(llm, 2)
+
+
 async def test_a_plan_without_steps_is_answered_at_once() -> None:
     """Not every goal needs a tool."""
     llm = ScriptedLlm([NOTHING, answer("Ada was a mathematician.")])

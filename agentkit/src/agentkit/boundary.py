@@ -20,7 +20,7 @@ from agentkit.context import RunContext, Surroundings
 from agentkit.decisions import Allow, Decision, Deny, NeedApproval
 from agentkit.errors import LimitExceeded
 from agentkit.events import ToolFinished, ToolStarted
-from agentkit.journal import Journal, Step, UnknownOutcome, failure_first
+from agentkit.journal import IN_DOUBT, Journal, Step, UnknownOutcome, failure_first
 from agentkit.messages import Effect, Message, ToolCall, ToolMessage, Usage, labels_of
 from agentkit.security import CallContext, SecurityManager
 from agentkit.tools import (
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 _LONGEST_QUOTE = 200
-
-_UNSURE = " It may have taken effect all the same: do not repeat it without checking."
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +240,7 @@ class ToolBoundary:
             try:
                 return to_json(await act())
             except InDoubt as doubt:
-                raise UnknownOutcome(str(doubt), reported(f"{doubt}.{_UNSURE}", True)) from doubt
+                raise UnknownOutcome(str(doubt), reported(f"{doubt}. {IN_DOUBT}", True)) from doubt
 
         arguments: JsonValue = call.arguments if call.malformed is None else call.malformed
         step = Step(scheduled.path, "tool", call.tool, arguments, effect, reported)

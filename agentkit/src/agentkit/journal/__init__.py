@@ -2,9 +2,10 @@
 
 from agentkit.journal.children import ChildResult
 from agentkit.journal.in_memory import InMemoryJournal, Record
-from agentkit.journal.port import Journal, Step, StepKind, UnknownOutcome, failure_first
+from agentkit.journal.port import IN_DOUBT, Journal, Step, StepKind, UnknownOutcome, failure_first
 
 __all__ = [
+    "IN_DOUBT",
     "ChildResult",
     "InMemoryJournal",
     "Journal",

@@ -11,16 +11,10 @@ from uuid import uuid4
 
 from agentkit.errors import Nondeterministic, UsageError
 from agentkit.journal.children import Children, RunChild
-from agentkit.journal.port import Step, UnknownOutcome
+from agentkit.journal.port import IN_DOUBT, Step, UnknownOutcome
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
-
-
-_CUT_OFF = (
-    "was cancelled with its run. It may have taken effect all the same: do not repeat it without "
-    "checking."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +101,9 @@ class InMemoryJournal:
         # Protects the effect: the run ends here, and a replay must not make the call once more.
         except BaseException:
             if step.effect == "unsafe" and step.reported is not None:
-                self._keep(step, step.reported(f"{step.name} {_CUT_OFF}", True))
+                self._keep(
+                    step, step.reported(f"{step.name} was cancelled with its run. {IN_DOUBT}", True)
+                )
             raise
 
     def _keep(self, step: Step, value: JsonValue) -> None:

@@ -36,6 +36,10 @@ StepKind: TypeAlias = Literal[
 """`value` is an effect inside a tool; `child` starts a task of its own, `children` waits for such."""
 
 
+IN_DOUBT = "It may have taken effect all the same: do not repeat it without checking."
+"""How what is recorded of an unsafe step ends when nobody knows whether it took effect."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One effect or wait of a run. `effect` says what running it a second time would do.

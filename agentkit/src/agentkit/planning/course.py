@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agentkit.events import PlannedStep
+from agentkit.journal import IN_DOUBT
 from agentkit.messages import AssistantMessage, Message, ToolCall, ToolMessage, ToolSpec
 from agentkit.planning.plan import InvalidPlan, read_plan, ready
 from agentkit.planning.references import NotThere, filled_in
@@ -40,6 +42,7 @@ class Course:
         self.answer: AssistantMessage | None = None
         self._tools = tools
         self._max_steps = max_steps
+        self._in_doubt: set[str] = set()
 
     def read(self, messages: Sequence[Message]) -> Course:
         """Take in what came after the opening: plans, observations, at last the answer."""
@@ -48,11 +51,11 @@ class Course:
                 case AssistantMessage() if self.is_carried_out:
                     self.answer = message
                 case AssistantMessage():
-                    self._note_lost_references()
+                    self._note_uncallable()
                     self.rounds.append(self._planned(message))
                 case ToolMessage():
                     self._read_observation(message)
-        self._note_lost_references()
+        self._note_uncallable()
         return self
 
     @property
@@ -106,22 +109,35 @@ class Course:
         for step in self.plan or ():
             if self._call_id(step) != message.call_id:
                 continue
+            if message.is_error and message.text.endswith(IN_DOUBT):
+                self._in_doubt.add(self._written(step))
             if message.is_error:
                 self.rounds[-1].failures.append(Failure(step, message.text, called=True))
             else:
                 self.rounds[-1].succeeded.append(step)
                 self.returned[step.id] = message
 
-    def _note_lost_references(self) -> None:
-        """A step whose reference leads to nothing fails without a call, and the plan with it."""
+    def _note_uncallable(self) -> None:
+        """A step fails without a call, and the plan with it, when its reference leads to nothing,
+        or when it would repeat a call that may have taken effect: no plan was made to check that."""
         if not self.rounds or self.rounds[-1].failures:
             return
         for step in ready(self.plan or (), self.returned):
-            try:
-                self._arguments(step)
-            except NotThere as error:
-                failure = Failure(step, f"Not called: {error}.", called=False)
+            if problem := self._problem(step):
+                failure = Failure(step, f"Not called: {problem}.", called=False)
                 self.rounds[-1].failures.append(failure)
+
+    def _problem(self, step: PlannedStep) -> str | None:
+        try:
+            written = self._written(step)
+        except NotThere as error:
+            return str(error)
+        doubted = "this very call was made and may have taken effect"
+        return doubted if written in self._in_doubt else None
+
+    def _written(self, step: PlannedStep) -> str:
+        """The call as it is made, to be compared."""
+        return json.dumps([step.tool, self._arguments(step)], sort_keys=True)
 
     def _arguments(self, step: PlannedStep) -> dict[str, object]:
         texts = {name: message.text for name, message in self.returned.items()}
