@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -244,9 +245,24 @@ async def test_a_call_that_cannot_be_made_is_not_counted() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"steps": 0}, {"seconds": -1.0}, {"tokens": 0}, {"cost_usd": 0}, {"calls": {"record": 0}}],
+    [
+        {"steps": 0},
+        {"seconds": -1.0},
+        {"seconds": math.nan},
+        {"tokens": 0},
+        {"cost_usd": 0},
+        {"cost_usd": Decimal("NaN")},
+        {"calls": {"record": 0}},
+    ],
 )
 def test_a_limit_of_nothing_is_refused(wrong: dict[str, Any]) -> None:
     """A limit under which nothing could run is a mistake."""
     with pytest.raises(UsageError, match="above 0"):
+        Limits(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 2.5}, {"tokens": 1e6}, {"calls": {"record": 1.5}}])
+def test_half_a_step_is_refused(wrong: dict[str, Any]) -> None:
+    """What is counted is limited by a whole number."""
+    with pytest.raises(UsageError, match="whole number"):
         Limits(**wrong)

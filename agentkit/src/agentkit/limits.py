@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -43,8 +44,10 @@ class Limits:
         given = {limit.name: getattr(self, limit.name) for limit in fields(self)}
         given |= {f"calls[{tool}]": most for tool, most in given.pop("calls").items()}
         for name, value in given.items():
-            if value is not None and value <= 0:
+            if value is not None and (math.isnan(value) or value <= 0):
                 raise UsageError(f"Limits({name}={value}): give a number above 0, or None.")
+            if name not in ("seconds", "cost_usd") and not isinstance(value, int | None):
+                raise UsageError(f"Limits({name}={value}): give a whole number, or None.")
 
 
 class Meter:
