@@ -89,6 +89,8 @@ async def test_asking_does_not_widen_what_is_allowed() -> None:
     [
         (equals("a"), ["a"], ["b", 1, None, ["a"]], []),
         (equals(1), [1, 1.0], [True, 2, "1"], []),
+        (equals([1, [2]]), [[1.0, [2]]], [[True, [2]], [1, 2], [1], [1, [2], 3]], []),
+        (one_of({"a": 1}), [{"a": 1}], [{"a": True}, {"b": 1}, {"a": 1, "b": 1}, {}], []),
         (one_of("a", "b"), ["a", "b"], ["c", ""], []),
         (matching(r"[a-z]+"), ["abc"], ["", "a1", "abc\n", "a b"], [7, None, "a" * 10_001]),
         (between(1, 5), [1, 5, 2.5], [0, 5.1, -math.inf], ["3", True, None, math.nan]),

@@ -102,4 +102,11 @@ def _all(answers: list[bool | None]) -> bool | None:
 
 
 def _same(given: JsonValue, value: JsonValue) -> bool:
+    match given, value:
+        case (list(), list()):
+            return len(given) == len(value) and all(map(_same, given, value))
+        case (dict(), dict()):
+            return given.keys() == value.keys() and all(
+                _same(one, value[name]) for name, one in given.items()
+            )
     return isinstance(given, bool) == isinstance(value, bool) and given == value
