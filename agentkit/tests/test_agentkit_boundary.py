@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pytest
 from pydantic import JsonValue
@@ -124,6 +124,42 @@ async def test_a_person_decides_about_a_call_that_needs_approval(
     assert ("1/tool/1/approval/1", "approval") == (step.path, step.kind)
     question = "May record be called with these arguments?"
     assert {"question": question, "tool": "record", "arguments": {"text": "a"}} == step.arguments
+
+
+async def test_a_person_sees_what_the_tool_will_get() -> None:
+    """Converted, with defaults filled in: not what the model wrote."""
+    asked = list[JsonValue]()
+
+    async def decide(step: Step) -> JsonValue:
+        asked.append(cast("dict[str, JsonValue]", step.arguments)["arguments"])
+        return {"decision": "reject"}
+
+    @tool(needs_approval=True)
+    def pay(amount: int, currency: str = "EUR") -> None:
+        """Pay."""
+
+    journal = InMemoryJournal(answer=decide)
+    llm = ScriptedLlm([call(("pay", {"amount": "500"})), "Done."])
+    agent = Agent(llm, tools=[pay], security=AllowList(["pay"]), journal=journal)
+    await agent.run("goal")
+    assert [{"amount": 500, "currency": "EUR"}] == asked
+
+
+@pytest.mark.parametrize("said", ["approve", {}, None, {"decision": None}])
+async def test_an_answer_that_is_no_decision_is_the_programs_mistake(said: JsonValue) -> None:
+    """Whoever answers for a person is told what to give."""
+
+    async def decide(step: Step) -> JsonValue:
+        return said
+
+    agent = Agent(
+        ScriptedLlm([call(("record", {"text": "a"}))]),
+        tools=[RecordingTool().tool],
+        security=AllowList(["record"], approve=["record"]),
+        journal=InMemoryJournal(answer=decide),
+    )
+    with pytest.raises(UsageError, match="is no decision"):
+        await agent.run("goal")
 
 
 async def test_what_the_security_manager_is_told() -> None:

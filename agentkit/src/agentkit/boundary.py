@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, assert_never, cast
+from typing import TYPE_CHECKING, Any, assert_never
 
 from agentkit.clock import Clock
 from agentkit.context import RunContext, Surroundings
 from agentkit.decisions import Allow, Decision, Deny, NeedApproval
-from agentkit.errors import LimitExceeded
+from agentkit.errors import LimitExceeded, UsageError
 from agentkit.events import ToolFinished, ToolStarted
 from agentkit.journal import IN_DOUBT, Journal, Step, UnknownOutcome, failure_first
 from agentkit.messages import Effect, Message, ToolCall, ToolMessage, Usage, labels_of
@@ -157,7 +157,7 @@ class ToolBoundary:
             return await self._record(scheduled, "pure", ready, partial(_refused, call, ready))
         decision = await self._decision(scheduled, ready)
         if isinstance(decision, NeedApproval):
-            decision = await self._approval(scheduled, decision)
+            decision = await self._approval(scheduled, ready, decision)
         match decision:
             case Allow():
                 act = partial(self._act, scheduled, ready, decision)
@@ -187,20 +187,28 @@ class ToolBoundary:
             )
         return decision
 
-    async def _approval(self, scheduled: Scheduled, asked: NeedApproval) -> Allow | Deny:
+    async def _approval(
+        self, scheduled: Scheduled, ready: Ready, asked: NeedApproval
+    ) -> Allow | Deny:
         """What a person decides about the call; the journal may let the run end until they have."""
         call = scheduled.call
         question: JsonValue = {
             "question": asked.question,
             "tool": call.tool,
-            "arguments": call.arguments,
+            "arguments": ready.tool.given(ready.keywords),  # what it gets, not what was written
         }
         path = f"{scheduled.path}/approval/1"
         step = Step(path, "approval", call.tool, question, "pure")
-        answer = cast("dict[str, str | None]", await self._journal.wait(step))
-        if answer["decision"] == "approve":
-            return Allow(asked.rule)
-        comment = f": {answer['comment']}" if answer.get("comment") else ""
+        match await self._journal.wait(step):
+            case {"decision": "approve"}:
+                return Allow(asked.rule)
+            case {"decision": str(), **rest}:
+                comment = f": {rest['comment']}" if rest.get("comment") else ""
+            case other:
+                raise UsageError(
+                    f"The answer about {call.tool} is {other!r}, which is no decision: give "
+                    '{"decision": "approve"} or {"decision": "reject", "comment": …}.'
+                )
         return Deny(asked.rule, f"a person did not approve it ({asked.question}){comment}")
 
     async def _act(self, scheduled: Scheduled, ready: Ready, decision: Decision) -> Outcome:
