@@ -61,6 +61,21 @@ async def test_an_async_function() -> None:
     assert "A" == await called(isolated_tools.shout, text="a")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="finds its descriptors in /proc")
+@pytest.mark.parametrize("line", ['{"text": 5}', '{"failed": []}', "[]", "null"])
+async def test_a_result_that_the_function_wrote_itself_is_checked(line: str) -> None:
+    """It is foreign, so it has failed like a process without a result."""
+    with pytest.raises(RaisedElsewhere, match="no result that can be read"):
+        await called(isolated_tools.forge, line=line)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds its descriptors in /proc")
+async def test_a_result_that_the_function_wrote_itself_is_bounded() -> None:
+    """The bound is kept here, where the function cannot reach."""
+    told = await called(isolated_tools.forge, line=json.dumps({"text": "x" * 19_000}))
+    assert 1_200 > len(told)
+
+
 async def test_the_result_is_bounded_once() -> None:
     """The cut is told with the length that there was, as in this process."""
     assert "ééééé\n[cut: 5 of 100000 characters shown]" == await called(

@@ -17,6 +17,7 @@ from pydantic_core import to_jsonable_python
 
 from agentkit.errors import FailedBeforeEffect, ToolFailed, UsageError
 from agentkit.tools.isolation.port import RaisedElsewhere
+from agentkit.tools.text import bounded
 
 if TYPE_CHECKING:
     from agentkit.tools.tool import Tool
@@ -31,6 +32,9 @@ _BYTES_PER_CHARACTER = 12
 
 _FRAME_BYTES = 10_000
 """Beside the text: its frame, the note on a cut, the words of an error."""
+
+_NOTE = 100
+"""Characters, more than the note on a cut has."""
 
 _LONGEST_COMPLAINT = 2_000
 """Bytes of what the process wrote to stdout and stderr that are kept to say why it ended."""
@@ -48,7 +52,8 @@ class Subprocess:
     of address space if given. When the call ends, is cancelled or times out, or when we are killed,
     it is killed with all its descendants, detached ones too (on Linux; elsewhere its process group).
 
-    This is no sandbox: the function may read, write and send whatever our user may.
+    This is no sandbox: the function may read, write and send whatever our user may, write its own
+    result, and leave processes behind by killing the supervisor that would end them.
     """
 
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -89,7 +94,7 @@ class Subprocess:
                 limit=_FRAME_BYTES + _BYTES_PER_CHARACTER * tool.max_output,
             )
             try:
-                return await _told(process, self._request(tool, keywords))
+                return bounded(await _told(process, self._request(tool, keywords)), _most(tool))
             finally:
                 await _ended(process)
 
@@ -129,15 +134,20 @@ async def _told(process: asyncio.subprocess.Process, request: dict[str, Any]) ->
         complaint.cancel()
 
 
-def _result(reply: dict[str, str]) -> str:
+def _most(tool: Tool) -> int:
+    """What a result may have here, where it has been cut already if the function plays fair."""
+    return tool.max_output + _NOTE
+
+
+def _result(reply: object) -> str:
     match reply:
-        case {"text": text}:
+        case {"text": str(text)}:
             return text
-        case {"no_effect": text}:
+        case {"no_effect": str(text)}:
             raise FailedBeforeEffect(text)
-        case {"failed": text}:
+        case {"failed": str(text)}:
             raise ToolFailed(text)
-        case {"raised": text}:
+        case {"raised": str(text)}:
             raise RaisedElsewhere(text)
     raise ValueError("no reply of a tool's process")
 
