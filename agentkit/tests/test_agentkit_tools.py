@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from agentkit.errors import UsageError
+from agentkit.errors import FailedBeforeEffect, UsageError
 from agentkit.tools import InvalidArguments, TimedOut, Tool, ToolRegistry, tool
 
 
@@ -175,6 +175,59 @@ async def test_a_sync_tool_does_not_block_the_loop() -> None:
     await asyncio.sleep(0)
     gate.set()
     assert "true" == await waiting
+
+
+async def test_calls_that_are_stuck_keep_no_other_waiting() -> None:
+    """More of them than any pool has threads, and the next one starts at once."""
+    gate = threading.Event()
+
+    @tool(effect="pure", timeout_s=0.05)
+    def stuck() -> None:
+        """Wait."""
+        gate.wait(30)
+
+    @tool
+    def quick() -> str:
+        """Answer."""
+        return "here"
+
+    left = await asyncio.gather(*(stuck.call({}) for _ in range(40)), return_exceptions=True)
+    try:
+        assert ({TimedOut}, "here") == (set(map(type, left)), await quick.call({}))
+    finally:
+        gate.set()
+
+
+def test_a_stuck_call_does_not_keep_the_program_from_ending() -> None:
+    """The event loop is over while the function still waits; nobody hears of its end."""
+    gate, done = threading.Event(), threading.Event()
+
+    @tool(effect="pure", timeout_s=0.05)
+    def stuck() -> None:
+        """Wait."""
+        gate.wait(3)
+        done.set()
+
+    with pytest.raises(TimedOut):
+        asyncio.run(stuck.call({}))
+    assert not done.is_set()
+    gate.set()
+    assert done.wait(30)
+
+
+async def test_a_call_that_gets_no_thread_had_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is in doubt: it never began."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    @tool
+    def send() -> None:
+        """Send it."""
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(FailedBeforeEffect, match="can't start new thread"):
+        await send.call({})
 
 
 async def test_a_slow_tool_times_out() -> None:
