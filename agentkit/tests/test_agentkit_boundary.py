@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import pytest
 from pydantic import JsonValue
 
-from agentkit import Agent, AllowList, InMemoryJournal, Rules, ShortTermMemory, tool
+from agentkit import Agent, AllowList, InMemoryJournal, OpenAiClient, Rules, ShortTermMemory, tool
 from agentkit.decisions import Allow, Decision, Deny, NeedApproval
 from agentkit.errors import UsageError
 from agentkit.events import ToolFinished, ToolStarted
@@ -24,7 +24,7 @@ from agentkit.messages import (
     Usage,
 )
 from agentkit.security import CallContext, SecurityManager, allow, ask, untrusted
-from agentkit.testing import RecordingTool, ScriptedLlm, answer, call
+from agentkit.testing import ChatServer, RecordingTool, ScriptedLlm, answer, call, completion
 from agentkit.tools import NeedsApproval, Tool
 
 ALLOWED = AllowList(["record"])
@@ -160,6 +160,20 @@ async def test_an_answer_that_is_no_decision_is_the_programs_mistake(said: JsonV
     )
     with pytest.raises(UsageError, match="is no decision"):
         await agent.run("goal")
+
+
+@pytest.mark.parametrize("result", ["half \ud83d\0", ValueError("half \ud83d\0")])
+async def test_half_a_sign_reaches_no_model(result: str | ValueError) -> None:
+    """A request with one cannot be sent: over a socket, result, error and goal arrive cleaned."""
+    look = RecordingTool("look", result, effect="pure")
+    script = [completion(calls=[("look", '{"text": "a"}')]), completion("Done.")]
+    async with ChatServer(script) as server:
+        client = OpenAiClient("m", "key", server.base_url)
+        agent = Agent(client, tools=[look.tool], security=AllowList(["look"]))
+        assert "Done." == (await agent.run("Look at \ud83d.")).output
+        await client.aclose()
+    _, goal, _, seen = server.requests[1]["messages"]
+    assert ("Look at ?.", True) == (goal["content"], "half ?" in seen["content"])
 
 
 async def test_what_the_security_manager_is_told() -> None:

@@ -27,7 +27,7 @@ from agentkit.journal import InMemoryJournal, Journal, Step
 from agentkit.limits import Limits, Meter
 from agentkit.llm import LlmClient, ModelRequest, ModelSettings
 from agentkit.memory import Memory, ShortTermMemory, StepRecorder, estimate_tokens
-from agentkit.messages import Message, Reply, Stop, ToolSpec, Usage
+from agentkit.messages import Message, Reply, Stop, ToolSpec, Usage, clean
 from agentkit.output import Output, output_spec
 from agentkit.planning import Act, Ask, Finish, Planner, ReActPlanner
 from agentkit.security import AllowList, SecurityManager, Within
@@ -147,6 +147,7 @@ class _Run:
     """The state of one run of an agent."""
 
     def __init__(self, agent: Agent, goal: str, deltas: bool, inside: RunContext | None) -> None:
+        goal = clean(goal)
         if not goal.strip():
             raise UsageError("The goal is empty: say what the agent should do.")
         around = None if inside is None else inside.surroundings

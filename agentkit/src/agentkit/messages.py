@@ -38,6 +38,7 @@ __all__ = [
     "ToolSpec",
     "Usage",
     "UserMessage",
+    "clean",
     "from_json",
     "labels_of",
     "message_from_json",
@@ -280,6 +281,11 @@ class ToolCallDelta:
 
 Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
 """What `stream` gives before the Reply; adding it up is the Reply's work, never the listener's."""
+
+
+def clean(text: str) -> str:
+    """The text without what UTF-8, providers and stores cannot hold: halves of signs, and NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def message_from_json(data: JsonValue) -> Message:

@@ -12,6 +12,7 @@ from datetime import datetime
 from agentkit.clock import Clock
 from agentkit.errors import UsageError
 from agentkit.memory.long_term import MemoryEntry, Namespace, Scalar, Where
+from agentkit.messages import clean
 
 MAX_TEXT = 4_000
 """Characters of one entry or query: about 1,000 tokens, more than an embedder tells apart."""
@@ -112,11 +113,6 @@ def conditions(where: Where | None) -> dict[str, list[Scalar]]:
             raise UsageError(f"where {key!r}: give values of one type.")
         found[key] = [_scalar(key, value) for value in values]
     return found
-
-
-def clean(text: str) -> str:
-    """The text without what UTF-8 and stores cannot hold: halves of signs, and NUL."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _id(namespace: Namespace, text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from agentkit.context import RunContext
 from agentkit.errors import FailedBeforeEffect, ToolFailed
-from agentkit.messages import Label, ToolCall, ToolMessage
+from agentkit.messages import Label, ToolCall, ToolMessage, clean
 from agentkit.tools.isolation import RaisedElsewhere
 from agentkit.tools.text import bounded
 from agentkit.tools.tool import TimedOut, Tool
@@ -47,8 +47,11 @@ async def observe(
 
 
 def observation(call: ToolCall, text: str, *, is_error: bool = False) -> ToolMessage:
-    """What the model is shown of a call, labelled with the tool it comes from."""
-    return ToolMessage(call.id, call.tool, text, is_error, Label("tool", call.tool))
+    """What the model is shown of a call, labelled with the tool it comes from.
+
+    Cleaned here, whoever wrote it: half a sign would make the next request one that cannot be sent.
+    """
+    return ToolMessage(call.id, call.tool, clean(text), is_error, Label("tool", call.tool))
 
 
 def failed(call: ToolCall, text: str) -> ToolMessage:
