@@ -75,6 +75,35 @@ async def test_leaving_early_ends_the_work_first() -> None:
     assert ["work"] == ended
 
 
+async def test_work_that_is_cancelled_twice_has_ended_too() -> None:
+    """The second time cuts short what it does at its end, and leaves no task behind."""
+    feed, begun, ending, ended = Feed(), asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                ended.append("work")
+
+    async def listen() -> None:
+        async for _ in feed.during(work()):
+            raise AssertionError("nothing is told")
+
+    listening = asyncio.create_task(listen())
+    for moment in (begun, ending):
+        await moment.wait()
+        listening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listening
+    assert (["work"], {asyncio.current_task()}) == (ended, asyncio.all_tasks())
+
+
 class Stop(BaseException):
     """Of a journal whose run must wait."""
 

@@ -25,8 +25,8 @@ class Feed:
     async def during(self, work: Coroutine[Any, Any, None]) -> AsyncGenerator[Event, None]:
         """What is told until `work` is over; raises what `work` raises.
 
-        Work whose listener leaves, or is cancelled, is cancelled too, and has ended before this
-        goes on.
+        Work whose listener leaves, or is cancelled, is cancelled too, as often as the listener is,
+        and has ended before this goes on.
         """
         task = asyncio.create_task(work)
         task.add_done_callback(lambda _: self._news.set())
@@ -40,8 +40,20 @@ class Feed:
                 self._news.clear()
         finally:
             if not task.done():
-                task.cancel()
-                await asyncio.wait([task])
+                await _ended(task)
             # What the work raises when it is cancelled says more than the cancellation.
             if not task.cancelled():
                 task.result()
+
+
+async def _ended(work: asyncio.Task[None]) -> None:
+    again: asyncio.CancelledError | None = None
+    work.cancel()
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            again = error
+            work.cancel()
+    if again is not None and (work.cancelled() or work.exception() is None):
+        raise again
