@@ -30,6 +30,8 @@ async def test_files_are_written_read_listed_and_deleted(tmp_path: Path) -> None
     """Folders are made as needed; what was deleted is gone, and may be deleted again."""
     files = workspace_tools(tmp_path / "new" / "folder")
     assert "(no files)" == await do(files, "list_files")
+    with pytest.raises(FileNotFoundError, match=r"^there is no file a\.txt$"):
+        await do(files, "read_file", path="a.txt")
     assert "b/c.txt: 5 bytes written." == await do(
         files, "write_file", path="b/c.txt", content="héll"
     )

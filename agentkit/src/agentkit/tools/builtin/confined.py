@@ -87,7 +87,10 @@ class ConfinedFolder:
         *folders, name = _parts(path)
         if make:
             self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:  # nothing was written yet; where it will be is not for the model
+            raise FileNotFoundError(f"there is no file {path}") from None
         try:
             for part in folders:
                 if make:
