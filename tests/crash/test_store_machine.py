@@ -43,7 +43,7 @@ def test_the_memory_store_keeps_every_promise_in_any_order() -> None:
         return Twins(clock, [memory_side(clock)])
 
     with asyncio.Runner() as runner:
-        search(twins, runner.run, profile(150, 1000))
+        search(twins, runner.run, profile(150, 300))
 
 
 @pytest.mark.timeout(1800 if FULL else 120)

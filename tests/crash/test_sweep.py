@@ -26,7 +26,7 @@ EVERY = os.environ.get("CRASH_SWEEP") == "every"
 SHORT = {KILL.kind: 12, FREEZE.kind: 4, FREEZE_HALF_WAY.kind: 4}
 
 #: The full one strikes at every moment, and at places from anywhere until so many seconds have passed.
-FULL_S = {KILL.kind: 540.0, FREEZE.kind: 90.0, FREEZE_HALF_WAY.kind: 90.0}
+FULL_S = {KILL.kind: 400.0, FREEZE.kind: 90.0, FREEZE_HALF_WAY.kind: 90.0}
 
 #: Places of one act that are struck before it is the next one's turn.
 TURN = 40
