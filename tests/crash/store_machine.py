@@ -459,7 +459,7 @@ class StoreMachine(Reckoning):
 
     def teardown(self) -> None:
         """Progress: with workers that live and upkeep, by rings alone, every task comes to its end (I4)."""
-        for _ in range(40):
+        for _ in range(40 + len(self.traces)):  # a round for each task of the longest chain
             if all(told.status in TERMINAL for told in self.traces.values()):
                 return
             self.advance(TTL_S + 1)
