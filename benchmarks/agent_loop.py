@@ -84,7 +84,11 @@ def _one_at_a_time(peers: Path, runs: int, results: Results) -> None:
 
 def _all_at_once(peers: Path, agents: int, model_s: float, results: Results) -> None:
     for system in SYSTEMS:
-        cost = _run(system, peers, model_s, agents, agents)
+        try:
+            cost = _run(system, peers, model_s, agents, agents)
+        except subprocess.CalledProcessError:
+            _say(f"{NAMES[system]} did not finish with {agents:,} agents; what it said is above")
+            continue
         took = cost["wall_s"] / (model_s * STEPS)
         each = (cost["rss_peak_kb"] - cost["rss_before_kb"]) / agents
         results.add(f"{agents:,} agents: time, ideal is 1", NAMES[system], "×", took)

@@ -21,7 +21,7 @@ TOOL: Any = {
 
 
 def make(url: str) -> Run:
-    client = openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
+    client = openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=120)
 
     async def run(goal: str) -> str:
         messages: list[Any] = [

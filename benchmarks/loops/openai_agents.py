@@ -19,7 +19,7 @@ async def multiply(a: int, b: int) -> int:
 
 def make(url: str) -> Run:
     set_tracing_disabled(True)
-    client = AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
+    client = AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=120)
     model = OpenAIChatCompletionsModel(model="m", openai_client=client)
     agent = Agent(name="agent", instructions=INSTRUCTIONS, model=model, tools=[multiply])
 

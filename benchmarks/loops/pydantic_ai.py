@@ -8,7 +8,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 
 def make(url: str) -> Run:
-    client = AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
+    client = AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=120)
     model = OpenAIChatModel("m", provider=OpenAIProvider(openai_client=client))
     agent = Agent(model, instructions=INSTRUCTIONS)
 
