@@ -46,7 +46,7 @@ class InnerJournal:
         async def watched() -> JsonValue:
             try:
                 return await run()
-            except BaseException as error:
+            except BaseException as error:  # told apart from what the journal raises
                 raised_by_run.append(error)
                 raise
 

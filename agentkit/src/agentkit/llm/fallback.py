@@ -6,11 +6,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from agentkit.errors import AgentError, ModelMisbehaved, ProviderUnavailable, UsageError
-from agentkit.llm.port import LlmClient, ModelSettings
+from agentkit.llm.port import DEFAULT_SETTINGS, LlmClient, ModelSettings
 from agentkit.messages import Delta, Message, Reply, ToolSpec
 from agentkit.output import OutputSpec
-
-_DEFAULTS = ModelSettings()
 
 
 class FallbackLlm:
@@ -42,7 +40,7 @@ class FallbackLlm:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> Reply:
         """See `LlmClient`. Raises the last client's error, which tells of the others'."""
         failures: list[AgentError] = []
@@ -58,7 +56,7 @@ class FallbackLlm:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> AsyncGenerator[Delta | Reply, None]:
         """See `LlmClient`, and `complete`."""
         failures: list[AgentError] = []

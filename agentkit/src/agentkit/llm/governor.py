@@ -16,11 +16,9 @@ from typing import TypeAlias
 from agentkit.clock import Clock, SystemClock
 from agentkit.errors import UsageError
 from agentkit.llm.bucket import Bucket
-from agentkit.llm.port import LlmClient, ModelSettings
+from agentkit.llm.port import DEFAULT_SETTINGS, LlmClient, ModelSettings
 from agentkit.messages import Delta, Message, Reply, ToolSpec
 from agentkit.output import OutputSpec
-
-_DEFAULTS = ModelSettings()
 
 _CHARACTERS_PER_TOKEN = 4
 
@@ -91,7 +89,7 @@ class GovernedLlm:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> Reply:
         """See `LlmClient`. The wait does not count against the settings' timeouts."""
         reserved = await self._queue.reserve(self._estimate(messages, tools, settings))
@@ -104,7 +102,7 @@ class GovernedLlm:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> AsyncGenerator[Delta | Reply, None]:
         """See `LlmClient`, and `complete`."""
         reserved = await self._queue.reserve(self._estimate(messages, tools, settings))

@@ -55,7 +55,7 @@ class Pools(httpx2.AsyncBaseTransport):
         pool.calls += 1
         try:
             response = await pool.transport.handle_async_request(request)
-        except BaseException:
+        except BaseException:  # a cancelled call leaves its place too
             pool.calls -= 1
             raise
         response.stream = _Counted(response.stream, pool)

@@ -34,6 +34,10 @@ class ModelSettings:
     parallel_tool_calls: bool | None = None
 
 
+DEFAULT_SETTINGS = ModelSettings()
+"""How a model is asked when nothing is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """What a model is asked, as one value: what wrappers and providers hand on."""
@@ -41,7 +45,7 @@ class ModelRequest:
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     output: OutputSpec | None = None
-    settings: ModelSettings = ModelSettings()
+    settings: ModelSettings = DEFAULT_SETTINGS
 
 
 class LlmClient(Protocol):

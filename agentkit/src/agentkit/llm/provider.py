@@ -9,13 +9,11 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from agentkit.errors import ModelMisbehaved, ProviderUnavailable
-from agentkit.llm.port import ModelRequest, ModelSettings
+from agentkit.llm.port import DEFAULT_SETTINGS, ModelRequest, ModelSettings
 from agentkit.llm.retry import RetryPolicy
 from agentkit.llm.structured import fitting
 from agentkit.messages import Delta, Message, Reply, ToolSpec
 from agentkit.output import OutputSpec
-
-_DEFAULTS = ModelSettings()
 
 
 @dataclass(slots=True)
@@ -45,7 +43,7 @@ class ProviderClient(ABC):
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> Reply:
         """See `LlmClient`."""
         request = ModelRequest(tuple(messages), tuple(tools), output, settings)
@@ -57,7 +55,7 @@ class ProviderClient(ABC):
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> AsyncGenerator[Delta | Reply, None]:
         """See `LlmClient`. A repair of structured output gives no deltas."""
         request = ModelRequest(tuple(messages), tuple(tools), output, settings)
@@ -99,7 +97,7 @@ class ProviderClient(ABC):
         items = self._timed(request)
         try:
             return await anext(items), items
-        except BaseException:
+        except BaseException:  # a cancelled one closes its connection too
             await items.aclose()
             raise
 

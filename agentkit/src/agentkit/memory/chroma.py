@@ -157,7 +157,7 @@ class ChromaLongTermMemory:
     def _open(self) -> Any:
         try:
             return opened(self._place.open(), self._name, self._embedder)
-        except BaseException:
+        except BaseException:  # the folder is locked for this process: never without an owner
             self._place.close()
             raise
 

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from agentkit.llm import ModelSettings
+from agentkit.llm.port import DEFAULT_SETTINGS
 from agentkit.messages import (
     AssistantMessage,
     Delta,
@@ -22,8 +23,6 @@ from agentkit.messages import (
 )
 from agentkit.output import OutputSpec
 from agentkit.testing.scripted_llm import deltas_of
-
-_DEFAULTS = ModelSettings()
 
 _WORD = re.compile(r"[^\s\"'<>(){}\[\],;]+")
 
@@ -58,7 +57,7 @@ class AdversarialLlm:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> Reply:
         """Call what was not called yet; answer when there is nothing left."""
         most = min(self._calls_per_reply, self._max_calls - len(self.calls))
@@ -74,7 +73,7 @@ class AdversarialLlm:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> AsyncGenerator[Delta | Reply, None]:
         """See `complete`."""
         reply = await self.complete(messages, tools, output, settings)

@@ -7,11 +7,10 @@ from contextlib import aclosing
 from pathlib import Path
 
 from agentkit.llm import LlmClient, ModelRequest, ModelSettings
+from agentkit.llm.port import DEFAULT_SETTINGS
 from agentkit.messages import Delta, Message, Reply, ToolSpec
 from agentkit.output import OutputSpec
 from agentkit.testing.cassette import Cassette
-
-_DEFAULTS = ModelSettings()
 
 
 class LlmRecorder:
@@ -35,7 +34,7 @@ class LlmRecorder:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> Reply:
         """See `LlmClient`."""
         reply = await self._llm.complete(messages, tools, output, settings)
@@ -48,7 +47,7 @@ class LlmRecorder:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> AsyncGenerator[Delta | Reply, None]:
         """See `LlmClient`. The reply is kept, its pieces are not."""
         request = ModelRequest(tuple(messages), tuple(tools), output, settings)

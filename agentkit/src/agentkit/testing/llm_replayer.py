@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentkit.llm import ModelRequest, ModelSettings
+from agentkit.llm.port import DEFAULT_SETTINGS
 from agentkit.messages import Delta, Message, Reply, ToolSpec
 from agentkit.output import OutputSpec
 from agentkit.testing.cassette import Cassette
@@ -17,7 +18,6 @@ from agentkit.testing.scripted_llm import deltas_of
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-_DEFAULTS = ModelSettings()
 
 _LONGEST_QUOTE = 120
 
@@ -42,7 +42,7 @@ class LlmReplayer:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> Reply:
         """See `LlmClient`."""
         return self._reply(ModelRequest(tuple(messages), tuple(tools), output, settings))
@@ -52,7 +52,7 @@ class LlmReplayer:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> AsyncGenerator[Delta | Reply, None]:
         """See `LlmClient`. The pieces are made anew from the reply: word by word, call by call."""
         reply = self._reply(ModelRequest(tuple(messages), tuple(tools), output, settings))

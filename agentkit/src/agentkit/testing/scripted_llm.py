@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequen
 from typing import Any, TypeAlias
 
 from agentkit.llm import ModelRequest, ModelSettings
+from agentkit.llm.port import DEFAULT_SETTINGS
 from agentkit.llm.structured import fitting
 from agentkit.messages import (
     AssistantMessage,
@@ -24,8 +25,6 @@ from agentkit.messages import (
 from agentkit.output import OutputSpec
 
 _USAGE = Usage(10, 5, None)
-
-_DEFAULTS = ModelSettings()
 
 
 Line: TypeAlias = Reply | str | BaseException | Callable[[ModelRequest], Reply]
@@ -57,7 +56,7 @@ class ScriptedLlm:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> Reply:
         """Play the next line. Raises AssertionError when the script is over."""
         request = ModelRequest(tuple(messages), tuple(tools), output, settings)
@@ -68,7 +67,7 @@ class ScriptedLlm:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] = (),
         output: OutputSpec | None = None,
-        settings: ModelSettings = _DEFAULTS,
+        settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> AsyncGenerator[Delta | Reply, None]:
         """Play the next line, its text word by word, its calls one by one."""
         reply = await self.complete(messages, tools, output, settings)
