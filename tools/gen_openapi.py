@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ops_core.api import create_app
 from ops_core.service import TaskService
-from ops_core.testing import MemoryStore
+from ops_core.testing import MemoryStore, services_of
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "reference" / "openapi.json"
 
@@ -32,7 +32,7 @@ def main() -> int:
 
 def document() -> str:
     """The text of the file. What the document says does not depend on task types or on a store."""
-    app = create_app(TaskService(MemoryStore(), {}, lambda _queue, _task_id: None))
+    app = create_app(services_of(TaskService(MemoryStore(), {}, lambda _queue, _task_id: None)))
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
 
 

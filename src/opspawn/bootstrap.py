@@ -25,6 +25,7 @@ from ops_core.queue.broker import in_process_broker, rabbitmq_broker
 from ops_core.queue.isolation import Isolate
 from ops_core.rpc import create_server
 from ops_core.service import TaskService
+from ops_core.services import Services
 from ops_core.store import Database, Presence, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
 from ops_core.upkeep.dispatcher import Dispatcher
 from opspawn import logs, migrate
@@ -108,14 +109,14 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
 
 async def serve_api(settings: Settings, stop: asyncio.Event) -> None:
     """The REST door."""
-    async with opened(settings) as parts, ringing(parts, stop) as service:
-        await serve_rest(_app(parts, service), listen(settings, "api_port"), stop)
+    async with opened(settings) as parts, ringing(parts, stop) as services:
+        await serve_rest(_app(parts, services), listen(settings, "api_port"), stop)
 
 
 async def serve_grpc(settings: Settings, stop: asyncio.Event) -> None:
     """The gRPC door."""
-    async with opened(settings) as parts, ringing(parts, stop) as service:
-        server, _ = _open_grpc(parts, service)
+    async with opened(settings) as parts, ringing(parts, stop) as services:
+        server, _ = _open_grpc(parts, services)
         await serve_rpc(server, stop)
 
 
@@ -130,9 +131,9 @@ async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
     """A worker: claims tasks and runs their agents."""
     _check_mcp_servers(settings)
     _check_memory(settings)
-    async with opened(settings) as parts, ringing(parts, stop) as service:
+    async with opened(settings) as parts, ringing(parts, stop) as services:
         await _check_broker(parts)
-        await _run_worker(parts, service, stop)
+        await _run_worker(parts, services, stop)
 
 
 async def serve_alone(settings: Settings, stop: asyncio.Event) -> None:
@@ -140,8 +141,8 @@ async def serve_alone(settings: Settings, stop: asyncio.Event) -> None:
 
     It needs no broker: nobody rings for suspects, and what its tasks submit is rung for by upkeep.
     """
-    async with opened(settings) as parts, ringing(parts, stop) as service:
-        await _run_agents(parts, service, stop, isolate=None)
+    async with opened(settings) as parts, ringing(parts, stop) as services:
+        await _run_agents(parts, services, stop, isolate=None)
 
 
 async def serve_all(
@@ -156,15 +157,15 @@ async def serve_all(
 
     _check_mcp_servers(settings)
     rest = listen(settings, "api_port")
-    async with opened(settings, database_url) as parts, ringing(parts, stop) as service:
+    async with opened(settings, database_url) as parts, ringing(parts, stop) as services:
         await _check_broker(parts)
-        rpc, rpc_port = _open_grpc(parts, service)
+        rpc, rpc_port = _open_grpc(parts, services)
         choice = default_choice(settings)
         async with together() as processes:
-            processes.create_task(serve_rest(_app(parts, service), rest, stop))
+            processes.create_task(serve_rest(_app(parts, services), rest, stop))
             processes.create_task(serve_rpc(rpc, stop))
             processes.create_task(_dispatcher(parts).run(stop))
-            processes.create_task(_run_worker(parts, service, stop))
+            processes.create_task(_run_worker(parts, services, stop))
             ready(
                 Endpoints(
                     api_url=f"http://{host_of(settings)}:{rest.getsockname()[1]}",
@@ -177,13 +178,13 @@ async def serve_all(
 
 
 @asynccontextmanager
-async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[TaskService]:
-    """The service, with its background publisher running. Should that ever end, the process is stopped."""
+async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
+    """The services, with its background publisher running. Should that ever end, the process is stopped."""
     background = BackgroundBell(parts.bell)
     publishing = asyncio.create_task(background.run())
     publishing.add_done_callback(lambda _: stop.set())
     try:
-        yield TaskService(parts.tasks(), TASK_TYPES, background.ring_soon)
+        yield Services(tasks=TaskService(parts.tasks(), TASK_TYPES, background.ring_soon))
         if publishing.done():
             raise ended_by_itself("the publisher of rings", publishing)
     finally:
@@ -191,15 +192,15 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[TaskServic
         await asyncio.gather(publishing, return_exceptions=True)
 
 
-async def _run_worker(parts: Parts, service: TaskService, stop: asyncio.Event) -> None:
+async def _run_worker(parts: Parts, services: Services, stop: asyncio.Event) -> None:
     solitary = SolitaryProcess(parts.settings, parts.url, parts.direct_url)
     async with together() as both:
         both.create_task(solitary.hand_over(stop))
-        both.create_task(_run_agents(parts, service, stop, isolate=solitary.run))
+        both.create_task(_run_agents(parts, services, stop, isolate=solitary.run))
 
 
 async def _run_agents(
-    parts: Parts, service: TaskService, stop: asyncio.Event, *, isolate: Isolate | None
+    parts: Parts, services: Services, stop: asyncio.Event, *, isolate: Isolate | None
 ) -> None:
     # Imported here: no other process imports agents and SDKs.
     from opspawn.worker import McpConfigError, MemoryUnusable, ToolError, run_worker
@@ -209,7 +210,13 @@ async def _run_agents(
     store = SqlWorkerStore(database, Presence(parts.direct_url))
     try:
         await run_worker(
-            parts.settings, store, parts.broker, parts.bell, service.submit, stop, isolate=isolate
+            parts.settings,
+            store,
+            parts.broker,
+            parts.bell,
+            services.tasks.submit,
+            stop,
+            isolate=isolate,
         )
     except ToolError as error:
         raise StartError(f"OPSPAWN_TOOLS: {error}") from None
@@ -276,16 +283,16 @@ def _dispatcher(parts: Parts) -> Dispatcher:
     )
 
 
-def _app(parts: Parts, service: TaskService) -> FastAPI:
-    return create_app(service, probes=parts.probes(), max_body_bytes=parts.settings.max_body_bytes)
+def _app(parts: Parts, services: Services) -> FastAPI:
+    return create_app(services, probes=parts.probes(), max_body_bytes=parts.settings.max_body_bytes)
 
 
-def _open_grpc(parts: Parts, service: TaskService) -> tuple[grpc.aio.Server, int]:
+def _open_grpc(parts: Parts, services: Services) -> tuple[grpc.aio.Server, int]:
     settings = parts.settings
     # gRPC says in its own words on standard error what keeps it from a port, so it is tried before.
     listen(settings, "grpc_port").close()
     server = create_server(
-        service,
+        services,
         probes=parts.probes(),
         reflection=settings.grpc_reflection,
         max_message_bytes=settings.max_body_bytes,

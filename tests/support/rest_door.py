@@ -17,7 +17,7 @@ from ops_core.moves import Move
 from ops_core.ports import Append, Lease
 from ops_core.service import TaskService
 from ops_core.task import Task, Usage
-from ops_core.testing import MemoryStore
+from ops_core.testing import MemoryStore, services_of
 from opspawn.agents.contract import TASK_TYPES
 from support.server_process import free_port
 
@@ -74,7 +74,9 @@ class RestDoor:
         return [row.task for row in self.store._rows.values()]
 
     async def _open(self) -> None:
-        app = create_app(TaskService(self.store, TASK_TYPES, lambda _queue, _task_id: None))
+        app = create_app(
+            services_of(TaskService(self.store, TASK_TYPES, lambda _queue, _task_id: None))
+        )
         config = uvicorn.Config(app, port=self.port, log_config=None, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._serving = asyncio.ensure_future(self._server.serve())

@@ -21,7 +21,7 @@ from ops_core.rpc import create_server
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
 from ops_core.service import TaskService
 from ops_core.task import Task
-from ops_core.testing import MemoryStore
+from ops_core.testing import MemoryStore, services_of
 
 TYPES = {
     "noop": TaskType(name="noop", input_schema={"type": "object"}),
@@ -123,7 +123,7 @@ async def served(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 @asynccontextmanager
 async def channel_to(service: TaskService, **options: Any) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a real server on a free port."""
-    server = create_server(service, **options)
+    server = create_server(services_of(service), **options)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -7,7 +7,7 @@ import pytest
 from door_support import client_of, service_over
 
 from ops_core.api import create_app
-from ops_core.testing import MemoryStore
+from ops_core.testing import MemoryStore, services_of
 
 TASKS = "/api/v1/tasks/"
 JSON = {"content-type": "application/json"}
@@ -16,7 +16,7 @@ URN = "urn:opspawn:problem:"
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_of(create_app(service_over(MemoryStore()))) as client:
+    async with client_of(create_app(services_of(service_over(MemoryStore())))) as client:
         yield client
 
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from ops_core.api import create_app
 from ops_core.api.edge import Edge
-from ops_core.testing import MemoryStore
+from ops_core.testing import MemoryStore, services_of
 
 TASKS = "/api/v1/tasks/"
 LIMIT = 10_000
@@ -20,7 +20,7 @@ CHUNK = b" " * 1000
 
 
 def app_with(**options: Any) -> FastAPI:
-    return create_app(service_over(MemoryStore()), **options)
+    return create_app(services_of(service_over(MemoryStore())), **options)
 
 
 class Client:

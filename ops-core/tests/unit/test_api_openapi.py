@@ -8,14 +8,14 @@ import pytest
 from door_support import client_of, service_over
 
 from ops_core.api import create_app
-from ops_core.testing import MemoryStore
+from ops_core.testing import MemoryStore, services_of
 
 PUBLISHED = Path(__file__).parents[3] / "docs" / "reference" / "openapi.json"
 
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    return create_app(service_over(MemoryStore())).openapi()
+    return create_app(services_of(service_over(MemoryStore()))).openapi()
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -31,7 +31,7 @@ def test_the_published_document_is_current(document: dict[str, Any]) -> None:
 
 async def test_the_document_is_served(document: dict[str, Any]) -> None:
     """/openapi.json is the document, and /docs shows it."""
-    async with client_of(create_app(service_over(MemoryStore()))) as client:
+    async with client_of(create_app(services_of(service_over(MemoryStore())))) as client:
         assert document == (await client.get("/openapi.json")).json()
         assert "/openapi.json" in (await client.get("/docs")).text
 

@@ -10,7 +10,7 @@ from ops_core import readiness
 from ops_core.api import create_app
 from ops_core.errors import StoreUnavailable
 from ops_core.readiness import Probe
-from ops_core.testing import MemoryStore
+from ops_core.testing import MemoryStore, services_of
 
 
 async def works() -> str:
@@ -30,7 +30,7 @@ async def hangs() -> None:
 
 
 async def ask(path: str, **probes: Probe) -> tuple[int, dict[str, object]]:
-    app = create_app(service_over(MemoryStore()), probes=probes)
+    app = create_app(services_of(service_over(MemoryStore())), probes=probes)
     with capture_logs():
         async with client_of(app) as client:
             answer = await client.get(path)

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from ops_core.api import create_app
 from ops_core.ports import TaskStore
-from ops_core.testing import MemoryStore
+from ops_core.testing import MemoryStore, services_of
 
 TASKS = "/api/v1/tasks/"
 JSON = {"content-type": "application/json"}
@@ -20,7 +20,7 @@ URN = "urn:opspawn:problem:"
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_of(create_app(service_over(MemoryStore()))) as client:
+    async with client_of(create_app(services_of(service_over(MemoryStore())))) as client:
         yield client
 
 
@@ -156,7 +156,7 @@ CALLS = [
 
 
 async def ask(store: TaskStore, method: str, path: str) -> httpx2.Response:
-    async with client_of(create_app(service_over(store))) as client:
+    async with client_of(create_app(services_of(service_over(store)))) as client:
         sent = {"task_type": "noop"} if path == TASKS else None
         return await client.request(method, path, json=sent)
 

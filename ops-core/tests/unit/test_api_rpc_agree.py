@@ -24,7 +24,7 @@ from ops_core.api.errors import STATUSES
 from ops_core.ports import TaskStore
 from ops_core.rpc.status import CODES
 from ops_core.rpc.v1 import tasks_pb2
-from ops_core.testing import FrozenClock, MemoryStore
+from ops_core.testing import FrozenClock, MemoryStore, services_of
 
 TASKS = "/api/v1/tasks/"
 URN = "urn:opspawn:problem:"
@@ -53,7 +53,7 @@ def message(sent: dict[str, Any]) -> tasks_pb2.CreateTaskRequest:
 @asynccontextmanager
 async def doors_of(store: TaskStore) -> AsyncIterator[Doors]:
     service = service_over(store)
-    async with client_of(create_app(service)) as rest, channel_to(service) as channel:
+    async with client_of(create_app(services_of(service))) as rest, channel_to(service) as channel:
         yield Doors(rest, stub_of(channel))
 
 

@@ -12,7 +12,7 @@ from ops_core.log import EventType, NewEvent
 from ops_core.moves import complete, fail
 from ops_core.ports import Append, Lease
 from ops_core.task import TaskError, Usage
-from ops_core.testing import FrozenClock, MemoryStore
+from ops_core.testing import FrozenClock, MemoryStore, services_of
 
 TASKS = "/api/v1/tasks/"
 NOW = "2026-01-01T00:00:00.000000Z"
@@ -30,7 +30,7 @@ def store(clock: FrozenClock) -> MemoryStore:
 
 @pytest.fixture
 async def client(store: MemoryStore) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_of(create_app(service_over(store))) as client:
+    async with client_of(create_app(services_of(service_over(store)))) as client:
         yield client
 
 

@@ -11,7 +11,7 @@ from waiting_task import APPROVAL, EFFECT, QUESTION, dead_letter, waiting
 from ops_core.api import create_app
 from ops_core.service import TaskService
 from ops_core.task import NewTask
-from ops_core.testing import FrozenClock, MemoryStore
+from ops_core.testing import FrozenClock, MemoryStore, services_of
 
 TASK = "/api/v1/tasks/t"
 DEAD = "/api/v1/dead-letters"
@@ -32,7 +32,7 @@ def rings() -> list[str]:
 @pytest.fixture
 async def client(store: MemoryStore, rings: list[str]) -> AsyncIterator[httpx2.AsyncClient]:
     service = TaskService(store, TYPES, lambda _queue, task_id: rings.append(task_id))
-    async with client_of(create_app(service)) as client:
+    async with client_of(create_app(services_of(service))) as client:
         yield client
 
 

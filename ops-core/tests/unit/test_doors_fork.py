@@ -14,7 +14,7 @@ from ops_core.ports import TaskType
 from ops_core.request import parse_request
 from ops_core.rpc.v1 import tasks_pb2
 from ops_core.service import TaskService
-from ops_core.testing import FrozenClock, MemoryStore
+from ops_core.testing import FrozenClock, MemoryStore, services_of
 
 pytestmark = pytest.mark.unit
 
@@ -56,7 +56,7 @@ async def doors() -> AsyncIterator[Doors]:
     service = TaskService(MemoryStore(FrozenClock()), {"echo": ECHO}, lambda *_: None)
     sent = {"task_type": "echo", "input_data": {"goal": "add", "config": {"steps": 3}}}
     task = (await service.submit(parse_request(sent), tenant_id="default")).task
-    async with client_of(create_app(service)) as rest, channel_to(service) as channel:
+    async with client_of(create_app(services_of(service))) as rest, channel_to(service) as channel:
         yield Doors(rest, stub_of(channel), task.task_id)
 
 

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from ops_core.errors import StoreUnavailable
 from ops_core.rpc import create_server
 from ops_core.rpc.health import Health
-from ops_core.testing import MemoryStore
+from ops_core.testing import MemoryStore, services_of
 
 TASKS = "ops_core.rpc.v1.TaskService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -115,10 +115,10 @@ async def test_reflection_is_off_unless_it_is_enabled() -> None:
 
 async def test_a_port_that_is_taken_is_an_error() -> None:
     """Two servers never share a port, each with half of the calls."""
-    first = create_server(service_over(MemoryStore()))
+    first = create_server(services_of(service_over(MemoryStore())))
     port = first.add_insecure_port("127.0.0.1:0")
     await first.start()
-    second = create_server(service_over(MemoryStore()))
+    second = create_server(services_of(service_over(MemoryStore())))
     with pytest.raises(RuntimeError, match="bind"):
         second.add_insecure_port(f"127.0.0.1:{port}")
     await asyncio.gather(first.stop(None), second.stop(None))

@@ -12,7 +12,7 @@ from waiting_task import APPROVAL, EFFECT, QUESTION, dead_letter, waiting
 
 from ops_core.api import create_app
 from ops_core.rpc.v1 import tasks_pb2
-from ops_core.testing import FrozenClock, MemoryStore
+from ops_core.testing import FrozenClock, MemoryStore, services_of
 
 TASKS = "/api/v1/tasks"
 URN = "urn:opspawn:problem:"
@@ -86,7 +86,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 async def rest(store: MemoryStore) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_of(create_app(service_over(store))) as client:
+    async with client_of(create_app(services_of(service_over(store)))) as client:
         yield client
 
 

@@ -15,7 +15,7 @@ from ops_core.api.errors import HANDLERS
 from ops_core.api.openapi import DocumentedApp
 from ops_core.api.slash import OtherSlash
 from ops_core.readiness import Probe
-from ops_core.service import TaskService
+from ops_core.services import Services
 
 _ROUTERS: Final = (
     tasks.router,
@@ -27,7 +27,7 @@ _ROUTERS: Final = (
 
 
 def create_app(
-    service: TaskService,
+    services: Services,
     *,
     probes: Mapping[str, Probe] | None = None,
     max_body_bytes: int = 1_048_576,
@@ -35,7 +35,7 @@ def create_app(
     version: str = "0.1.0",
     lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
-    """The ASGI application over one service.
+    """The ASGI application over the services.
 
     `probes`: the parts that `/ready` asks, by the name it answers with. A body larger than
     `max_body_bytes` is 413; one that has not come whole after `body_timeout_s` is 408.
@@ -54,7 +54,7 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
-    app.state.service = service
+    app.state.services = services
     app.state.probes = dict(probes or {})
     app.state.routes = [*app.routes, *(route for router in _ROUTERS for route in router.routes)]
     for router in _ROUTERS:

@@ -11,19 +11,29 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from ops_core.errors import FieldError, InvalidRequest
+from ops_core.principal import EVERYBODY, Principal
 from ops_core.replies import ApprovalReply, EffectReply, InputReply, parse_reply_json
 from ops_core.request import TaskRequest, parse_request_json
 from ops_core.service import TaskService
+from ops_core.services import Services
 
 
-async def _service(request: Request) -> TaskService:
-    service: TaskService = request.app.state.service
-    return service
+def services_of(request: Request) -> Services:
+    """The services behind this door."""
+    services: Services = request.app.state.services
+    return services
 
 
-async def _tenant_id() -> str:
-    """Who is asking: one tenant for all, until there are identities to tell them apart by."""
-    return "default"
+async def _tasks(request: Request) -> TaskService:
+    return services_of(request).tasks
+
+
+async def _principal() -> Principal:
+    return EVERYBODY
+
+
+async def _tenant_id(who: Annotated[Principal, Depends(_principal)]) -> str:
+    return who.tenant_id
 
 
 async def _task_request(request: Request) -> TaskRequest:
@@ -90,7 +100,8 @@ async def no_query(_query: Annotated[NoQuery, Query()]) -> None:
     """For routes that take none."""
 
 
-Service = Annotated[TaskService, Depends(_service)]
+Service = Annotated[TaskService, Depends(_tasks)]
+Who = Annotated[Principal, Depends(_principal)]
 TenantId = Annotated[str, Depends(_tenant_id)]
 SentTask = Annotated[TaskRequest, Depends(_task_request)]
 SentInput = Annotated[InputReply, Depends(_input)]

@@ -3,7 +3,7 @@
 Requests are parsed here and not by the runtime, which would answer a malformed message as a bug of ours.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from structlog.contextvars import bound_contextvars
 
 from ops_core.errors import CallerError, FieldError, InvalidRequest, Unavailable
+from ops_core.principal import EVERYBODY, Principal
 from ops_core.rpc.convert import refuse_unknown_fields
 from ops_core.rpc.status import Refusal, internal, refusal
 
@@ -24,10 +25,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Calls(grpc.aio.ServerInterceptor):
-    """Wraps the methods of one service; others (health, reflection) pass as they are."""
+    """Wraps the methods of our services; others (health, reflection) pass as they are."""
 
-    def __init__(self, service_name: str) -> None:
-        self._prefix = f"/{service_name}/"
+    def __init__(self, service_names: Set[str]) -> None:
+        self._prefixes = tuple(f"/{name}/" for name in service_names)
 
     async def intercept_service(
         self,
@@ -37,13 +38,18 @@ class Calls(grpc.aio.ServerInterceptor):
         # Any: the published types describe handlers of the synchronous server only.
         handler: Any = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or not method.startswith(self._prefix):
+        if handler is None or not method.startswith(self._prefixes):
             return handler  # type: ignore[no-any-return]
 
         async def call(body: bytes, context: Context) -> bytes:
             return await _answer(method, handler, body, context)
 
         return grpc.unary_unary_rpc_method_handler(call)
+
+
+def principal(_context: Context) -> Principal:
+    """Who is asking."""
+    return EVERYBODY
 
 
 async def _answer(method: str, handler: Any, body: bytes, context: Context) -> bytes:

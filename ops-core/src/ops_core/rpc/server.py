@@ -14,14 +14,14 @@ from ops_core.rpc.calls import Calls
 from ops_core.rpc.health import Health
 from ops_core.rpc.tasks import Tasks
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
-from ops_core.service import TaskService
+from ops_core.services import Services
 
 SERVICE_NAME: Final = tasks_pb2.DESCRIPTOR.services_by_name["TaskService"].full_name
 HEALTH_NAME: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 def create_server(
-    service: TaskService,
+    services: Services,
     *,
     probes: Mapping[str, Probe] | None = None,
     reflection: bool = False,
@@ -33,7 +33,7 @@ def create_server(
     `max_message_bytes` is RESOURCE_EXHAUSTED.
     """
     server = grpc.aio.server(
-        interceptors=[Calls(SERVICE_NAME)],
+        interceptors=[Calls(frozenset({SERVICE_NAME}))],
         options=[
             ("grpc.max_receive_message_length", max_message_bytes),
             # Otherwise a second server on a port that is taken starts, and gets half of the calls.
@@ -41,7 +41,7 @@ def create_server(
         ],
     )
     add_tasks: Any = tasks_pb2_grpc.add_TaskServiceServicer_to_server  # generated without types
-    add_tasks(Tasks(service), server)
+    add_tasks(Tasks(services.tasks), server)
     health = Health(frozenset({"", SERVICE_NAME}), probes or {})
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if reflection:

@@ -7,6 +7,7 @@ import grpc.aio
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest
+from ops_core.rpc.calls import principal
 from ops_core.rpc.convert import task_message
 from ops_core.rpc.requests import fork_request, page_query, task_query, task_request
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
@@ -150,9 +151,8 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
         )
 
 
-def tenant_id(_context: Context) -> str:
-    """Who is asking: one tenant for all, until there are identities to tell them apart by."""
-    return "default"
+def tenant_id(context: Context) -> str:
+    return principal(context).tenant_id
 
 
 def _task_id(task_id: str) -> str:

@@ -102,7 +102,7 @@ class SqlTaskStore:
         self._limits = limits
 
     async def submit(self, new: NewTask) -> tuple[Task, bool]:
-        async with self._database.begin() as connection:
+        async with self._database.begin_for(new.tenant_id) as connection:
             row, created = await submit(
                 connection, new, ring_grace_s=self._ring_grace_s, limits=self._limits
             )
@@ -111,7 +111,7 @@ class SqlTaskStore:
         return task_of(row), created
 
     async def get(self, tenant_id: str, task_id: str) -> Task:
-        async with self._database.begin() as connection:
+        async with self._database.begin_for(tenant_id) as connection:
             found = await connection.execute(_GET, {"tenant_id": tenant_id, "task_id": task_id})
             row = found.one_or_none()
         if row is None:
@@ -120,7 +120,7 @@ class SqlTaskStore:
 
     async def events(self, tenant_id: str, task_id: str, *, after: int, limit: int) -> list[Event]:
         key = {"tenant_id": tenant_id, "task_id": task_id}
-        async with self._database.begin() as connection:
+        async with self._database.begin_for(tenant_id) as connection:
             found = await connection.execute(_EVENTS, key | {"after": after, "limit": limit})
             rows = found.all()
             # An empty page may mean "nothing new" or "no such task"; only then is it worth a look.
@@ -130,7 +130,7 @@ class SqlTaskStore:
 
     async def cancel(self, tenant_id: str, task_id: str) -> Task:
         key = TaskKey(tenant_id, task_id)
-        async with self._database.begin() as connection:
+        async with self._database.begin_for(tenant_id) as connection:
             row = (await connection.execute(_LOCK, key._asdict())).one_or_none()
             if row is None:
                 raise TaskNotFound(task_id)
@@ -148,7 +148,7 @@ class SqlTaskStore:
 
     async def retry(self, tenant_id: str, task_id: str) -> Task:
         key = TaskKey(tenant_id, task_id)
-        async with self._database.begin() as connection:
+        async with self._database.begin_for(tenant_id) as connection:
             row = (await connection.execute(_LOCK, key._asdict())).one_or_none()
             if row is None:
                 raise TaskNotFound(task_id)
@@ -158,7 +158,7 @@ class SqlTaskStore:
         return task_of(moved)
 
     async def log(self, tenant_id: str, task_id: str) -> list[Event]:
-        async with self._database.begin() as connection:
+        async with self._database.begin_for(tenant_id) as connection:
             events = await history(connection, TaskKey(tenant_id, task_id))
         if not events:  # every log has its first event
             raise TaskNotFound(task_id)
@@ -166,7 +166,7 @@ class SqlTaskStore:
 
     async def signal(self, tenant_id: str, task_id: str, decide: Decide) -> Task:
         key = TaskKey(tenant_id, task_id)
-        async with self._database.begin() as connection:
+        async with self._database.begin_for(tenant_id) as connection:
             row = (await connection.execute(_LOCK, key._asdict())).one_or_none()
             if row is None:
                 raise TaskNotFound(task_id)
@@ -180,7 +180,7 @@ class SqlTaskStore:
 
     async def discard(self, tenant_id: str, task_id: str) -> Task:
         key = TaskKey(tenant_id, task_id)
-        async with self._database.begin() as connection:
+        async with self._database.begin_for(tenant_id) as connection:
             row = (await connection.execute(_DISCARD, key._asdict())).one_or_none()
             if row is None:
                 if (await connection.execute(_GET, key._asdict())).one_or_none() is None:
@@ -210,7 +210,7 @@ class SqlTaskStore:
             .order_by(col(TaskRow.created_at).desc(), col(TaskRow.task_id).desc())
             .limit(limit + 1)
         )
-        async with self._database.begin() as connection:
+        async with self._database.begin_for(tenant_id) as connection:
             total = await connection.scalar(
                 select(func.count()).select_from(TaskRow).where(matching)
             )

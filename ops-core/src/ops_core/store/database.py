@@ -79,6 +79,12 @@ class Database:
                 raise
 
     @asynccontextmanager
+    async def begin_for(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
+        """A transaction of a door, for one tenant. Raises `StoreUnavailable`."""
+        async with self.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
     async def driver(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
         """A plain asyncpg connection for the step path; each statement is its own transaction.
 

@@ -7,7 +7,7 @@ dispatchers may run: every statement passes over rows that another one holds.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
@@ -16,6 +16,9 @@ from ops_core.errors import BrokerUnavailable, StoreUnavailable
 from ops_core.ports import Bell, UpkeepStore
 
 log = structlog.get_logger(__name__)
+
+Chore = Callable[[], Awaitable[int]]
+"""One pass over what is due of one kind; returns how much there was. Short: everything else waits for it."""
 
 #: Rows taken in one pass of each kind: a transaction that holds more locks would be in others' way.
 BATCH: Final = 500
@@ -33,7 +36,10 @@ PRUNE_S: Final = 60.0
 
 
 class Dispatcher:
-    """Polls the store: every `busy_s` while there is something to do, slowing down to `idle_s`. Seconds."""
+    """Polls the store: every `busy_s` while there is something to do, slowing down to `idle_s`. Seconds.
+
+    `chores`: what else a pass does, by the name that its log line says.
+    """
 
     def __init__(
         self,
@@ -43,6 +49,7 @@ class Dispatcher:
         busy_s: float = 0.05,
         idle_s: float = 0.2,
         retention_s: float | None = None,
+        chores: Mapping[str, Chore] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -50,6 +57,7 @@ class Dispatcher:
         self._busy_s = busy_s
         self._idle_s = idle_s
         self._retention_s = retention_s
+        self._chores = dict(chores or {})
         self._clock = clock
         self._judges_at = clock()
         self._prunes_at = clock()
@@ -82,6 +90,7 @@ class Dispatcher:
             "woken": await _guarded(lambda: self._store.wake(BATCH)),
             "told": await _guarded(lambda: self._store.tell_ends(TOLD)),
             "pruned": await _guarded(self._prune),
+            **{name: await _guarded(chore) for name, chore in self._chores.items()},
             "rung": await _guarded(
                 self._ring
             ),  # the last, because it ends the pass when the broker is away
@@ -144,7 +153,7 @@ class Dispatcher:
         return len(taken)
 
 
-async def _guarded(part: Callable[[], Awaitable[int]]) -> int:
+async def _guarded(part: Chore) -> int:
     """One part of a pass: a fault that nobody foresaw costs this part, not the others, nor the dispatcher."""
     try:
         return await part()
