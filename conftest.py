@@ -1,5 +1,6 @@
 """What holds for all tests: where servers come from, which tier a test is of, what is under test."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -22,6 +23,12 @@ def pytest_configure() -> None:
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
     refuse_the_checkout()
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and what they imported stay to the end: no collection has to look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def refuse_the_checkout() -> None:

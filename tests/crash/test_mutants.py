@@ -17,7 +17,7 @@ from sweep_trials import Lane, Tally, Unharmed
 
 from support.servers import NewDatabase
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 #: A mutant is said to live when it got through every moment, and through so many places besides.
 BESIDES = 50

@@ -15,7 +15,7 @@ from sweep_trials import FREEZE, FREEZE_HALF_WAY, KILL, Lane, Points, Strike, Ta
 
 from support.servers import NewDatabase
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 SEED = int(os.environ.get("CRASH_SEED", random.SystemRandom().randrange(10**6)))
 

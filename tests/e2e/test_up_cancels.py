@@ -11,7 +11,7 @@ from support.command import Start
 from support.model_server import ModelServer
 from support.opspawn_processes import Rest, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 #: A cancel must arrive within 0.5 s; a machine that runs other tests beside these may take so long.
 CANCEL_S = 0.5 + 1.5

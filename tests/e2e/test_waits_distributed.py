@@ -161,6 +161,7 @@ def test_a_payment_is_made_again_only_by_a_persons_word(site: Site) -> None:
     assert (2, [1, 2]) == (site.tools.calls("pay"), site.model.calls)
 
 
+@pytest.mark.alone
 def test_a_cancel_closes_the_connection_of_a_model_call(site: Site) -> None:
     """From another process, within half a second: nobody pays for an answer that nobody wants."""
     site.model.hold(1)
@@ -173,6 +174,7 @@ def test_a_cancel_closes_the_connection_of_a_model_call(site: Site) -> None:
     assert [] == site.model.calls
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", ["look", "pay"])
 def test_a_cancel_reaches_a_tool_that_is_under_way(site: Site, name: str) -> None:
     """The tool is cut off within half a second; of one with an effect the log says that nobody knows."""

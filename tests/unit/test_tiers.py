@@ -1,13 +1,16 @@
-"""Which tier a test is of."""
+"""Which tier a test is of, and which run of tox it is in."""
 
+import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from _pytest.mark.expression import Expression
 
-from support.tiers import tier_of
+from support.tiers import TIERS, tier_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,3 +54,22 @@ def test_live_tests_are_left_out_unless_named(asked: list[str], collected: bool)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert collected == ("test_text_and_stream" in done.stdout)
     assert (0 if collected else pytest.ExitCode.NO_TESTS_COLLECTED) == done.returncode
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("tier", [tier for tier in TIERS if tier != "live"])
+def test_each_test_is_in_one_run_of_the_full_check(tier: str, alone: bool) -> None:
+    """The runs of Python 3.11 and of the packaging leave nothing out and do nothing twice."""
+    marks = {tier, "alone"} if alone else {tier}
+    runs = [Expression.compile(run) for run in _runs("testenv:py31{1,2,3}", "py311: ")]
+    runs += [Expression.compile(run) for run in _runs("testenv:packaging", "")]
+    assert 1 == sum(run.evaluate(lambda name, **_: name in marks) for run in runs)
+
+
+def _runs(section: str, which: str) -> list[str]:
+    """What each `pytest -m` of an environment of tox asks for."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    return re.findall(
+        rf'^{which}pytest -m "?([^"]+?)"? [-{{]', tox[section]["commands"], re.MULTILINE
+    )
