@@ -110,7 +110,7 @@ async def test_reflection_is_off_unless_it_is_enabled() -> None:
     """A server does not describe itself to strangers by default."""
     async with channel_to(service_over(MemoryStore())) as channel:
         # It refuses the call as such; a request under way at that moment would sometimes fail as INTERNAL.
-        call = stub_of(channel, ServerReflectionStub).ServerReflectionInfo()
+        call = stub_of(channel, ServerReflectionStub).ServerReflectionInfo(timeout=10)
         assert grpc.StatusCode.UNIMPLEMENTED == (await refused(call.read())).code
 
 
