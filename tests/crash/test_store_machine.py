@@ -34,7 +34,7 @@ def search(twins: Callable[[], Twins], run: Callable[[Any], Any], how: settings)
     run_state_machine_as_test(machine, settings=how)
 
 
-@pytest.mark.timeout(1200 if FULL else 120)
+@pytest.mark.timeout(1200 if FULL else 300)
 def test_the_memory_store_keeps_every_promise_in_any_order() -> None:
     """Many orders of events, on the store that costs nothing."""
 
@@ -46,7 +46,7 @@ def test_the_memory_store_keeps_every_promise_in_any_order() -> None:
         search(twins, runner.run, profile(150, 300))
 
 
-@pytest.mark.timeout(1800 if FULL else 120)
+@pytest.mark.timeout(1800 if FULL else 300)
 def test_postgresql_keeps_every_promise_and_answers_as_the_memory_store_does(
     database_url: str,
 ) -> None:
