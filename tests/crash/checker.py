@@ -212,7 +212,8 @@ def _steps(log: Sequence[Row]) -> Iterator[str]:
 
 
 def _bill(task: Row, log: Sequence[Row]) -> Iterator[str]:
-    calls = [event["data"] for event in log if event["type"] == "llm.completed"]
+    paid = {"llm.completed", "llm.failed"}
+    calls = [event["data"] for event in log if event["type"] in paid]
     billed = (
         sum(call["usage"]["input_tokens"] for call in calls),
         sum((Decimal(call["cost_usd"]) for call in calls), Decimal(0)),

@@ -64,6 +64,14 @@ def test_a_thought_without_words_names_its_calls() -> None:
     assert "(no words; calls calculator)" in shown(("llm.completed", THOUGHT | {"text": ""}))
 
 
+def test_a_reply_of_no_use_is_shown_with_what_is_wrong_with_it() -> None:
+    """A run that fails for it says what was paid for."""
+    error = {"type": "output_invalid", "message": "it is not JSON"}
+    lines = words(("llm.failed", THOUGHT | {"error": error}))
+    assert "model failed" in lines[2][1]
+    assert "output_invalid: it is not JSON" in lines[2][-1]
+
+
 def test_a_tool_call_and_its_observation_are_shown() -> None:
     """The call with its arguments, then what came back."""
     assert [line[1:] for line in words(("tool.completed", CALL))] == [
@@ -111,7 +119,8 @@ def test_a_plan_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["llm.completed", "tool.completed", "tool.failed", "agent.limit", "agent.plan"]
+    "kind",
+    ["llm.completed", "llm.failed", "tool.completed", "tool.failed", "agent.limit", "agent.plan"],
 )
 @pytest.mark.parametrize("data", [{}, {"text": 5, "output": None, "arguments": [1], "usage": "?"}])
 def test_strange_data_is_no_error(kind: str, data: dict[str, Any]) -> None:

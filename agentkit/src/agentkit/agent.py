@@ -247,12 +247,13 @@ def _usable(reply: Reply, ask: Ask) -> Reply:
     if reply.stop in ("end", "tool_calls") and bool(calls) != (reply.stop == "tool_calls"):
         raise ModelMisbehaved(
             f"{reply.model}'s reply contradicts itself: it stopped with {reply.stop!r} and has "
-            f"{len(calls)} tool calls. Try again, or mend the client."
+            f"{len(calls)} tool calls. Try again, or mend the client.",
+            reply,
         )
     # A planner that wants a shape of its own, a plan, judges by itself what does not have it.
     if calls and reply.stop == "tool_calls" and not ask.offer_tools and ask.output is None:
         raise ModelMisbehaved(
-            f"{reply.model} called {calls[0].tool}, and no tool was offered: try again."
+            f"{reply.model} called {calls[0].tool}, and no tool was offered: try again.", reply
         )
     return reply
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from agentkit.events import Limit
-from agentkit.messages import Usage
+from agentkit.messages import Reply, Usage
 
 
 class AgentError(Exception):
@@ -69,10 +69,17 @@ class Nondeterministic(UsageError):
 
 
 class ModelMisbehaved(AgentError):
-    """The model or its server broke the protocol. Sampling again often helps."""
+    """The model or its server broke the protocol. Sampling again often helps.
+
+    `reply` is what it said, if it said anything, with what all of it has used: that is paid for.
+    """
 
     type = "model_misbehaved"
     retryable = True
+
+    def __init__(self, message: str, reply: Reply | None = None) -> None:
+        super().__init__(message)
+        self.reply = reply
 
 
 class OutputInvalid(ModelMisbehaved):

@@ -32,6 +32,7 @@ class EventType(StrEnum):
     TASK_FAILED = "task.failed"
     TASK_CANCELLED = "task.cancelled"
     LLM_COMPLETED = "llm.completed"
+    LLM_FAILED = "llm.failed"
     TOOL_DISPATCHED = "tool.dispatched"
     TOOL_COMPLETED = "tool.completed"
     TOOL_FAILED = "tool.failed"

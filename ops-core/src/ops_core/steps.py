@@ -179,9 +179,15 @@ def _tool_failed(row: StepEntry, event: Event) -> None:
 
 def _llm(row: StepEntry, event: Event) -> None:
     data = event.data
-    row.name, row.effect = data.get("model"), "pure"
+    row.name, row.effect, row.why = data.get("model"), "pure", None
     row.usage, row.cost_usd = data.get("usage"), data.get("cost_usd")
     _finish(row, event, output={key: data.get(key) for key in ("text", "tool_calls")})
+
+
+def _llm_failed(row: StepEntry, event: Event) -> None:
+    """What was said is paid for, and of no use; should the task be retried, the model is asked again."""
+    _llm(row, event)
+    row.status, row.why = StepStatus.FAILED, event.data.get("error", {}).get("message")
 
 
 def _recorded(row: StepEntry, event: Event) -> None:
@@ -260,6 +266,7 @@ def _shown(row: StepEntry, value: Any) -> Any:
 
 _TELLERS: Final[dict[str, tuple[str, Callable[[StepEntry, Event], None]]]] = {
     EventType.LLM_COMPLETED: ("llm", _llm),
+    EventType.LLM_FAILED: ("llm", _llm_failed),
     EventType.TOOL_DISPATCHED: ("tool", _dispatched),
     EventType.TOOL_COMPLETED: ("tool", _tool_completed),
     EventType.TOOL_FAILED: ("tool", _tool_failed),

@@ -5,6 +5,7 @@ what clients see of a model call or a tool call, and what a person's word on a c
 """
 
 import json
+import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import JsonValue
 
 from agentkit.boundary import Outcome
 from agentkit.decisions import Decision, Deny, NeedApproval
+from agentkit.errors import ModelMisbehaved
 from agentkit.journal import ChildResult, Step, UnknownOutcome
 from agentkit.messages import Reply
 from agentkit.wire import from_json, to_json
@@ -20,7 +22,7 @@ from ops_core import errors, step
 from ops_core.children import Children, StartChild
 from ops_core.errors import FailedBeforeEffect
 from ops_core.journal import Journal, PlainTelling
-from ops_core.log import EventType
+from ops_core.log import EventType, NewEvent
 from ops_core.ports import ChildEnd, TaskLog
 from ops_core.task import NOTHING_USED, JsonObject, Task, Usage
 
@@ -34,6 +36,7 @@ class TaskJournal:
 
     def __init__(self, task: Task, log: TaskLog, start_child: StartChild) -> None:
         self._task = task
+        self._log = log
         self._journal = Journal(task, log, telling=AgentTelling())
         self._children = Children(task, log, start_child)
 
@@ -46,11 +49,27 @@ class TaskJournal:
         try:
             return await self._journal.record(
                 step_of(asked),
-                lambda: _made(asked, run),
+                lambda: self._told(asked, run),
                 happened=lambda said: _happened(asked, said),
             )
         except _Raised as raised:
             raise raised.error from None
+
+    async def _told(self, asked: Step, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+        """What the step made. A reply that leads nowhere is paid for: the log says so, for no replay."""
+        started_s = time.monotonic()
+        try:
+            return await _made(asked, run)
+        except ModelMisbehaved as error:
+            # A call inside of which a model misbehaved raises the same: that step has told it.
+            if asked.kind == "llm" and error.reply is not None:
+                data = _model_data(step_of(asked), error.reply) | {
+                    "error": {"type": error.type, "message": error.message},
+                    "duration_s": round(time.monotonic() - started_s, 3),
+                }
+                event = NewEvent(type=EventType.LLM_FAILED, data=data)
+                await self._log.append(event, usage=_usage(error.reply))
+            raise
 
     async def wait(self, asked: Step) -> JsonValue:
         """See `agentkit.Journal`."""

@@ -109,6 +109,12 @@ def _llm_completed(data: Json) -> Told:
     return Told((Line("thought", words, "cyan", detail, says=text),))
 
 
+def _llm_failed(data: Json) -> Told:
+    """What a model said that is of no use, and why; the task ends with it, or asks again."""
+    said = _llm_completed(data).lines
+    return Told((*said, Line("model failed", _problem(data), "red")))
+
+
 def _call(data: Json, *, is_echo: bool) -> Line:
     """The call itself: some tools are announced before they run, others only after."""
     given = data.get("arguments")
@@ -180,6 +186,7 @@ _TELLERS: Final[dict[str, Callable[[Json], Told]]] = {
     "task.failed": _end,
     "task.cancelled": _end,
     "llm.completed": _llm_completed,
+    "llm.failed": _llm_failed,
     "tool.dispatched": _tool_dispatched,
     "tool.completed": _tool_completed,
     "tool.failed": _tool_failed,

@@ -44,7 +44,8 @@ async def fitting(
     except DoesNotFit as error:
         raise OutputInvalid(
             f"{again.model} was told what was wrong with its answer, and it still does not fit "
-            f"{request.output.name}: {error}. Simplify the schema, or choose a stronger model."
+            f"{request.output.name}: {error}. Simplify the schema, or choose a stronger model.",
+            again,
         ) from None
 
 
