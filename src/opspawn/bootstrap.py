@@ -40,7 +40,7 @@ from opspawn.doors import (
     serve_rpc,
     together,
 )
-from opspawn.settings import Settings
+from opspawn.settings import Settings, SettingsError
 from opspawn.solitary import SolitaryProcess
 
 log = structlog.get_logger(__name__)
@@ -107,6 +107,14 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
         await database.close()
 
 
+def check_agents(settings: Settings) -> None:
+    """Whether a worker can do with these settings at all. Raises `SettingsError`."""
+    # Imported here: no other process imports agents and SDKs.
+    from opspawn.worker import check
+
+    check(settings)
+
+
 async def serve_api(settings: Settings, stop: asyncio.Event) -> None:
     """The REST door."""
     async with opened(settings) as parts, ringing(parts, stop) as services:
@@ -128,9 +136,9 @@ async def serve_dispatcher(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
-    """A worker: claims tasks and runs their agents."""
-    _check_mcp_servers(settings)
-    _check_memory(settings)
+    """A worker: claims tasks and runs their agents. Raises `SettingsError`."""
+    check_agents(settings)
+    _check_memory_is_shared(settings)
     async with opened(settings) as parts, ringing(parts, stop) as services:
         await _check_broker(parts)
         await _run_worker(parts, services, stop)
@@ -152,10 +160,13 @@ async def serve_all(
     *,
     database_url: str | None = None,
 ) -> None:
-    """Everything in one process. `ready` is called when the doors are open."""
+    """Everything in one process. `ready` is called when the doors are open.
+
+    Call `check_agents` before, and before a database is started for it.
+    """
     from opspawn.worker import default_choice
 
-    _check_mcp_servers(settings)
+    _check_memory_is_free(settings)
     rest = listen(settings, "api_port")
     async with opened(settings, database_url) as parts, ringing(parts, stop) as services:
         await _check_broker(parts)
@@ -202,8 +213,7 @@ async def _run_worker(parts: Parts, services: Services, stop: asyncio.Event) -> 
 async def _run_agents(
     parts: Parts, services: Services, stop: asyncio.Event, *, isolate: Isolate | None
 ) -> None:
-    # Imported here: no other process imports agents and SDKs.
-    from opspawn.worker import McpConfigError, MemoryUnusable, ToolError, run_worker
+    from opspawn.worker import McpConfigError, MemoryUnusable, ToolError, run_worker  # as above
 
     # A pool of its own: slow requests at a door of the same process must not hold up a heartbeat.
     database = Database(parts.url, pool_size=parts.settings.database_pool)
@@ -228,16 +238,6 @@ async def _run_agents(
         raise StartError(_explained(error, parts.direct_url)) from None
     finally:
         await database.close()
-
-
-def _check_mcp_servers(settings: Settings) -> None:
-    """Before anything is opened: a door that closes again at once tells its clients nothing."""
-    from opspawn.worker import McpConfigError, McpTools  # as above
-
-    try:
-        McpTools(settings)
-    except McpConfigError as error:
-        raise _mistakes(error) from None
 
 
 def _mistakes(error: Exception) -> StartError:
@@ -309,12 +309,22 @@ def _required_url(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
-def _check_memory(settings: Settings) -> None:
+def _check_memory_is_shared(settings: Settings) -> None:
     if settings.memory_in_folder:
-        raise StartError(
+        raise SettingsError(
             "AGENTKIT_LTM_CHROMA_URL is not set: separate workers share a Chroma server (`chroma run`), "
             "because two processes in one folder do not see what the other saves (`opspawn up` alone "
             "may use a folder)."
+        )
+
+
+def _check_memory_is_free(settings: Settings) -> None:
+    from opspawn.worker import is_open  # no other process imports agents
+
+    if settings.memory_in_folder and is_open(settings.ltm_chroma_path):
+        raise StartError(
+            f"AGENTKIT_LTM_CHROMA_PATH: the memory in {settings.ltm_chroma_path} is open in another "
+            "process; stop that one, or name another folder."
         )
 
 

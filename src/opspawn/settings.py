@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -153,6 +154,16 @@ class Settings(BaseSettings):
         if not url.get_secret_value().startswith(("amqp://", "amqps://")):
             raise ValueError(_AMQP_SHAPE)
         _check_amqp(url)
+        return url
+
+    @field_validator(
+        "openai_base_url", "anthropic_base_url", "google_base_url", "openrouter_base_url"
+    )
+    @classmethod
+    def _base_url(cls, url: str | None) -> str | None:
+        # Never repeated: a gateway's may have a key in it.
+        if url is not None and not _has_host(url):
+            raise ValueError("must look like https://host or http://host:8000/v1")
         return url
 
     @field_validator("ltm_chroma_url")
@@ -320,6 +331,14 @@ def _check_amqp(url: SecretStr) -> None:
     # The client takes what follows a # for a comment, and what precedes it for the host.
     if "#" in url.get_secret_value() or not _is_port(port):
         raise ValueError(_AMQP_SHAPE + _WRITE_SIGNS)
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and _is_port(parts.port)
+    except ValueError:  # a port that is no number, half of an IPv6 address
+        return False
 
 
 def _is_port(port: int | None) -> bool:

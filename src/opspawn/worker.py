@@ -10,21 +10,23 @@ from ops_core.ports import Bell, Profile, WorkerStore
 from ops_core.queue.alone import run_alone
 from ops_core.queue.isolation import Isolate
 from ops_core.queue.worker import Worker
+from opspawn.agents.checks import check
 from opspawn.agents.contract import AGENT_RUN
 from opspawn.agents.handler import AgentHandler, Submit
 from opspawn.agents.mcp_servers import McpConfigError
 from opspawn.agents.mcp_tools import McpTools
-from opspawn.agents.memory import MemoryUnusable, remembering
+from opspawn.agents.memory import MemoryUnusable, is_open, remembering
 from opspawn.agents.providers import Providers, default_choice
 from opspawn.agents.toolbox import ToolError, opened
 from opspawn.settings import Settings
 
 __all__ = [
     "McpConfigError",
-    "McpTools",
     "MemoryUnusable",
     "ToolError",
+    "check",
     "default_choice",
+    "is_open",
     "run_worker",
 ]
 

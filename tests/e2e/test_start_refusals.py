@@ -23,8 +23,8 @@ def home(tmp_path: Path) -> Iterator[Processes]:
         yield started
 
 
-def _refused(home: Processes, command: str, names: str, **environment: str) -> None:
-    """The command ends by itself, with one line that names the setting and no secret."""
+def _refused(home: Processes, command: str, names: str, **environment: str) -> int:
+    """The command ends by itself, with one line that names the setting and no secret. Returns its code."""
     ended = home.run(command, **environment)
     assert 0 != ended.returncode
     lines = [line for line in ended.stderr.splitlines() if line.startswith("opspawn:")]
@@ -32,6 +32,7 @@ def _refused(home: Processes, command: str, names: str, **environment: str) -> N
     assert names in lines[0]
     assert "Traceback" not in ended.stderr
     assert "secret-password" not in ended.stderr
+    return ended.returncode
 
 
 @pytest.mark.parametrize("command", ["api", "grpc", "worker", "dispatcher", "migrate", "up"])
@@ -62,17 +63,36 @@ def test_a_broker_that_is_away(home: Processes, command: str, database_url: str)
     _refused(home, command, "RABBITMQ_URL", DATABASE_URL=database_url, RABBITMQ_URL=NO_BROKER)
 
 
-def test_a_wrong_file_of_mcp_servers(home: Processes, tmp_path: Path) -> None:
-    """A worker says where the mistake is, before it opens anything."""
+@pytest.mark.parametrize(
+    ("command", "setting", "value", "said"),
+    [
+        (
+            "worker",
+            "OPSPAWN_MCP_SERVERS",
+            "servers.yaml",
+            "servers.yaml: servers.a.comand: Extra inputs are not permitted",
+        ),
+        (
+            "up",
+            "OPSPAWN_TOOLS",
+            "no_such_module:tools",
+            "no_such_module:tools: ModuleNotFoundError: ",
+        ),
+    ],
+)
+def test_what_agents_cannot_work_with(
+    home: Processes, tmp_path: Path, command: str, setting: str, value: str, said: str
+) -> None:
+    """A worker says where the mistake is before it opens anything: it is a wrong setting."""
     (tmp_path / "servers.yaml").write_text("servers: {a: {comand: secret-password}}")
-    servers = {"OPSPAWN_MCP_SERVERS": str(tmp_path / "servers.yaml")}
-    said = "servers.yaml: servers.a.comand: Extra inputs are not permitted"
-    _refused(home, "worker", said, DATABASE_URL=NO_DATABASE, RABBITMQ_URL=NO_BROKER, **servers)
+    servers = {"DATABASE_URL": NO_DATABASE, "RABBITMQ_URL": NO_BROKER}
+    given = {**servers, setting: value}
+    assert 64 == _refused(home, command, f"{setting}: {said}", **given)
 
 
 def test_separate_workers_with_a_memory_in_a_folder(home: Processes) -> None:
     """A worker that would not see what the others save does not start; the remedy is named."""
-    _refused(
+    assert 64 == _refused(
         home,
         "worker",
         "AGENTKIT_LTM_CHROMA_URL is not set",
@@ -118,4 +138,4 @@ def test_a_port_that_is_taken(
 )
 def test_a_wrong_setting(home: Processes, setting: str, value: str) -> None:
     """A wrong value stops the start with the name of its key."""
-    _refused(home, "up", setting, **{setting: value})
+    assert 64 == _refused(home, "up", setting, **{setting: value})

@@ -11,6 +11,7 @@ import pytest
 
 from opspawn import migrate
 from opspawn.doctor import PATIENCE_S, Finding, examine, providers
+from support.agent_tools import MODULE
 from support.embedded_folder import holder
 from support.server_process import free_port
 
@@ -183,6 +184,8 @@ def test_a_provider_without_its_sdk_is_told_what_to_install(
             },
             "set OPENAI_API_KEY",
         ),
+        ("tools", {"OPSPAWN_TOOLS": "no_such_module:tools"}, "OPSPAWN_TOOLS: no_such_module:tools"),
+        ("tools", {"OPSPAWN_WORKSPACES": "/etc/passwd"}, "OPSPAWN_WORKSPACES: /etc/passwd is no"),
         ("settings", {"OPSPAWN_API_PROT": "1"}, ".env.example"),
         ("database", {"OPSPAWN_DATA_DIR": "/proc/opspawn"}, "OPSPAWN_DATA_DIR"),
         ("REST port", {"OPSPAWN_HOST": "192.0.2.1"}, "set OPSPAWN_HOST"),
@@ -197,6 +200,16 @@ def test_what_is_wrong_comes_with_its_remedy(
     assert remedy in findings[what].words
     assert 1 == len(findings[what].words.splitlines())
     assert not [finding for finding in findings.values() if "hunter2" in finding.words]
+
+
+def test_tools_of_the_operators_own_are_told(
+    doctor: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their names, as a worker would have them."""
+    (tmp_path / "doctors_tools.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    finding = doctor(OPSPAWN_TOOLS="doctors_tools:tools", OPSPAWN_WORKSPACES="w")["tools"]
+    assert (True, "die, look, pay; files of tasks in w") == (finding.ok, finding.words)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,8 @@ from ops_core.task import Status
 from opspawn import replay
 from opspawn.agents.memory import MemoryUnusable, remembering
 from opspawn.bootstrap import serve_worker
-from opspawn.doors import StartError
 from opspawn.replay import Recording, save
-from opspawn.settings import Settings
+from opspawn.settings import Settings, SettingsError
 from support.agent_desk import AgentDesk
 from support.server_process import free_port
 
@@ -140,5 +139,5 @@ async def test_a_server_that_is_away_stops_no_worker(tmp_path: Path) -> None:
 
 async def test_separate_workers_refuse_a_folder(tmp_path: Path) -> None:
     """Before anything else, with the remedy."""
-    with pytest.raises(StartError, match=r"AGENTKIT_LTM_CHROMA_URL is not set.*chroma run"):
+    with pytest.raises(SettingsError, match=r"AGENTKIT_LTM_CHROMA_URL is not set.*chroma run"):
         await serve_worker(settings(tmp_path), asyncio.Event())

