@@ -117,10 +117,10 @@ def test_a_tool_with_a_schema_that_cannot_be_used_is_left_out(tool: ListedTool, 
 
 def test_a_pattern_that_fits_nothing_is_told() -> None:
     """A misspelt `deny` would let agents have what it was meant to keep from them."""
-    tools = catalog(deny=("wipe_*", "dro"))
+    tools = catalog(deny=("wipe_*", "dro"), effects={"drop": "unsafe", "lok": "pure"})
     tools.update([listed("drop"), listed("wipe_all")], cut=False)
     assert ["drop"] == [one.tool for one in tools.offered]
-    assert ("deny 'dro' fits no tool",) == tools.left_out
+    assert ("deny 'dro' fits no tool", "effects 'lok' fits no tool") == tools.left_out
 
 
 def test_a_name_that_comes_twice_is_left_out() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from agentkit.errors import McpError
-from agentkit.mcp import IDEMPOTENCY_KEY, Backoff, McpClient, McpServer, Withheld
+from agentkit.mcp import IDEMPOTENCY_KEY, Backoff, McpClient, McpServer, ServerStatus, Withheld
 from support.mcp_servers import processes_of
 
 ODD_SERVER = Path(__file__).parent / "mcp_servers" / "odd_server.py"
@@ -135,6 +135,19 @@ async def test_a_server_that_dies_in_a_call_is_started_again_and_not_asked_again
     assert (False, 1) == (error.value.before_effect, acted(ledger))
     assert ({"answer": 42}, 2) == (result.structured, status.attempts)
     assert "out of luck" in status.said
+
+
+async def test_who_listens_is_told_of_each_connection_and_each_loss(
+    odd: Callable[..., McpServer],
+) -> None:
+    """An operator need not ask how a server stands."""
+    told: asyncio.Queue[ServerStatus] = asyncio.Queue()
+    async with connected(odd(), on_status=told.put_nowait) as client:
+        with pytest.raises(McpError):
+            await client.call("odd", "die", {})
+        seen = [await asyncio.wait_for(told.get(), 20) for _ in range(3)]
+    assert ["connected", "waiting", "connected"] == [status.state for status in seen]
+    assert [None, "the connection broke", None] == [status.error for status in seen]
 
 
 async def test_a_call_that_is_never_answered_ends_in_time(

@@ -46,6 +46,13 @@ def test_a_server_that_does_not_answer_is_told_beside_the_others(
     assert (1, False) == (len(words.splitlines()), "hunter2" in words)
 
 
+def test_a_deny_that_fits_no_tool_is_told(file: Path) -> None:
+    """Misspelt, it keeps nothing from agents."""
+    good = {"command": GOOD.command, "args": list(GOOD.args)}
+    write(file, time={**good, "tools": {"deny": ["get_curent_time"]}})
+    assert "time (2 tools, but deny 'get_curent_time' fits no tool)" == mcp_servers(file)
+
+
 def test_mistakes_in_the_file_are_one_line(file: Path) -> None:
     """However many."""
     write(file, a={"comand": "x"}, b={"command": "${NOT_SET_ANYWHERE}"})

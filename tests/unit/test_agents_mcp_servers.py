@@ -102,7 +102,9 @@ servers:
         ("servers: [", "is no YAML in line 1"),
         ("servers: {a: 7}", "servers.a: Input should be a valid dictionary"),
         ("server: {}", "servers: Field required"),
-        ("", "Input should be a valid dictionary"),
+        ("", "must begin with `servers:`"),
+        ("- a", "must begin with `servers:`"),
+        ("servers:", "servers: Input should be a valid dictionary"),
         ("servers: {a: {command: !!python/object:os.system x}}", "is no YAML in line 1"),
     ],
 )

@@ -72,6 +72,10 @@ class _File(BaseModel):
 def load(path: Path, variables: Mapping[str, str]) -> tuple[list[McpServer], dict[str, str]]:
     """The enabled servers and the pins of their tools by namespaced name. Raises `McpConfigError`."""
     written = _enabled(_read(path))
+    if not isinstance(written, dict) or not written:
+        raise McpConfigError(
+            f"{path}: must begin with `servers:`; docs/how-to/mcp-servers.md shows it"
+        )
     problems: list[str] = []
     filled = _filled(written, variables, "", problems)
     try:

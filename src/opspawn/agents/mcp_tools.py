@@ -5,16 +5,13 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-import structlog
-
 from agentkit.errors import UsageError
-from agentkit.mcp import McpClient, Withheld
+from agentkit.mcp import McpClient
 from agentkit.mcp.names import SEPARATOR, server_of
 from agentkit.tools import Tool
+from opspawn.agents.mcp_log import McpLog
 from opspawn.agents.mcp_servers import McpConfigError, load
 from opspawn.settings import Settings, variables
-
-log = structlog.get_logger(__name__)
 
 
 class McpTools:
@@ -26,9 +23,14 @@ class McpTools:
     def __init__(self, settings: Settings) -> None:
         path = settings.mcp_servers
         servers, pins = load(path, variables()) if path is not None else ([], {})
+        said = McpLog()
         self._names = {server.name for server in servers}
         try:
-            self._client = McpClient(servers, pins=pins, on_withheld=_tell) if servers else None
+            self._client = (
+                McpClient(servers, pins=pins, on_withheld=said.withheld, on_status=said.status)
+                if servers
+                else None
+            )
         except UsageError as error:  # its SDK is not installed
             raise McpConfigError(str(error)) from None
 
@@ -54,12 +56,3 @@ class McpTools:
     ) -> None:
         if self._client is not None:
             await self._client.__aexit__(kind, error, traceback)
-
-
-def _tell(tool: Withheld) -> None:
-    log.warning(
-        "an MCP tool has changed and is withheld",
-        tool=tool.name,
-        pinned=tool.pinned,
-        found=tool.found,
-    )

@@ -40,5 +40,5 @@ def _answer(status: ServerStatus) -> str:
     if status.state != "connected":
         return f"{status.name} does not answer ({status.error})"
     held = f", {len(status.withheld)} withheld because they changed" if status.withheld else ""
-    out = f", {len(status.left_out)} left out" if status.left_out else ""
+    out = f", but {', '.join(status.left_out)}" if status.left_out else ""
     return f"{status.name} ({len(status.tools)} tools{held}{out})"

@@ -5,7 +5,7 @@ from agentkit.mcp.client import IDEMPOTENCY_KEY, McpClient
 from agentkit.mcp.reading import McpContent, McpPrompt, McpResource
 from agentkit.mcp.result import McpResult
 from agentkit.mcp.server import McpServer
-from agentkit.mcp.status import ServerStatus, Withheld
+from agentkit.mcp.status import OnStatus, ServerStatus, Withheld
 
 __all__ = [
     "IDEMPOTENCY_KEY",
@@ -16,6 +16,7 @@ __all__ = [
     "McpResource",
     "McpResult",
     "McpServer",
+    "OnStatus",
     "ServerStatus",
     "Withheld",
 ]

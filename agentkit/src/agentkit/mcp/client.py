@@ -20,7 +20,7 @@ from agentkit.mcp.pins import Pins
 from agentkit.mcp.reading import McpContent, McpPrompt, McpResource
 from agentkit.mcp.result import McpResult, result_of
 from agentkit.mcp.server import McpServer
-from agentkit.mcp.status import OnWithheld, ServerStatus
+from agentkit.mcp.status import OnStatus, OnWithheld, ServerStatus
 from agentkit.messages import Label, Message
 from agentkit.tools import InvalidArguments, Tool
 
@@ -38,7 +38,8 @@ class McpClient:
 
     An async context manager: leaving it ends every session and every process. One server that
     fails does not touch the others; `status` says how each stands. `pins` are those of an earlier
-    client; `on_withheld` is told of each tool that is not what was pinned.
+    client; `on_withheld` is told of each tool that is not what was pinned, `on_status` of each
+    connection and each loss.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class McpClient:
         *,
         pins: Mapping[str, str] | None = None,
         on_withheld: OnWithheld = lambda _: None,
+        on_status: OnStatus = lambda _: None,
         backoff: Backoff | None = None,
     ) -> None:
         if find_spec("mcp") is None:
@@ -57,7 +59,7 @@ class McpClient:
             if server.name in self._connections:
                 raise UsageError(f"Two MCP servers are named {server.name}: rename one.")
             catalog = Catalog(server, self._pins, on_withheld)
-            connection = Connection(server, catalog, backoff or Backoff())
+            connection = Connection(server, catalog, backoff or Backoff(), on_status)
             self._connections[server.name] = connection
 
     async def __aenter__(self) -> Self:

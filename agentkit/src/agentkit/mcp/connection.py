@@ -20,7 +20,7 @@ from agentkit.mcp.remarks import Remarks
 from agentkit.mcp.request import Request
 from agentkit.mcp.server import McpServer
 from agentkit.mcp.session import hear_of_changes, listed_tools, session
-from agentkit.mcp.status import ServerStatus, State
+from agentkit.mcp.status import OnStatus, ServerStatus, State
 
 if TYPE_CHECKING:
     import anyio
@@ -43,11 +43,18 @@ _REFRESH_S = 1.0
 class Connection:
     """One server of a client. Nothing happens before `start`; `stop` ends it for good."""
 
-    def __init__(self, server: McpServer, catalog: Catalog, backoff: Backoff) -> None:
+    def __init__(
+        self,
+        server: McpServer,
+        catalog: Catalog,
+        backoff: Backoff,
+        on_status: OnStatus = lambda _: None,
+    ) -> None:
         self.server = server
         self.catalog = catalog
         self.capabilities: Any = None
         self._backoff = backoff
+        self._on_status = on_status
         url = [] if server.url is None else [server.url]
         self._remarks = Remarks([*server.env.values(), *server.headers.values(), *url])
         self._state: State = "idle"
@@ -129,6 +136,7 @@ class Connection:
                 return
             self._state = "waiting"
             self._turn_away()
+            self._on_status(self.status)
             held_s = asyncio.get_running_loop().time() - began_s
             failures = 1 if held_s > self._backoff.max_s else failures + 1
             await self._pause(self._backoff.wait_s(failures))
@@ -196,6 +204,7 @@ class Connection:
             try:
                 with anyio.fail_after(self.server.call_timeout_s):
                     await self._look(client)
+                self._on_status(self.status)
             except (MCPError, TimeoutError, ValueError) as error:
                 self._remarks.add(f"\n[its tools cannot be listed again: {self._reason(error)}]")
             await asyncio.sleep(_REFRESH_S)
@@ -217,6 +226,7 @@ class Connection:
         self._state, self._error, self._failed = "connected", None, False
         if self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(None)
+        self._on_status(self.status)
 
     def _turn_away(self) -> None:
         """Tell who waits for a connection or for their turn; what was sent is told by itself."""

@@ -89,10 +89,11 @@ class McpServer:
         return "http" if self.url is not None else "memory"
 
     def idle_patterns(self, tools: Iterable[str]) -> list[str]:
-        """What was written in `allow` or `deny` and fits none of these tools: perhaps misspelt."""
+        """What was written of tools and fits none of these: perhaps misspelt."""
+        written = {"allow": self.allow, "deny": self.deny, "effects": self.effects}
         return [
             f"{kind} {pattern!r} fits no tool"
-            for kind, patterns in (("allow", self.allow), ("deny", self.deny))
+            for kind, patterns in written.items()
             for pattern in patterns
             if pattern != "*" and not any(fnmatchcase(tool, pattern) for tool in tools)
         ]

@@ -38,3 +38,7 @@ class ServerStatus:
     protocol: str | None
     attempts: int
     said: str
+
+
+OnStatus: TypeAlias = Callable[[ServerStatus], None]
+"""Told when a server is connected, lost or out of reach, and when its tools were looked at again."""
