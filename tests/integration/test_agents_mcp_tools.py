@@ -12,7 +12,7 @@ from ops_core.log import EventType
 from ops_core.task import Status
 from opspawn.agents.mcp_servers import McpConfigError
 from opspawn.agents.mcp_tools import McpTools
-from opspawn.replay import Recording
+from opspawn.replay import Difference, Recording
 from opspawn.replay.replaying import replay
 from opspawn.settings import Settings
 from support.agent_desk import AgentDesk
@@ -46,14 +46,35 @@ async def desk(settings: Settings) -> AsyncIterator[AgentDesk]:
 
 
 async def test_a_task_uses_the_tool_that_it_names(desk: AgentDesk, settings: Settings) -> None:
-    """And its run replays, without a call."""
+    """And its run replays, without a call and without the server."""
     task = await desk.submit(tools=["odd__act", "calculator"])
     await desk.run(call(("odd__act", {})), "Done.")
     assert Status.COMPLETED is (await desk.task(task)).status
     ledger = settings.mcp_servers.parent / "ledger" if settings.mcp_servers else Path()
     recording = Recording.of(await desk.task(task), await desk.log(task), desk.settings)
-    replayed = await replay(recording, desk.tools, desk.mcp)
-    assert (3, 1) == (replayed.steps, ledger.read_text().count("acted"))
+    replayed = await replay(recording, desk.tools)
+    assert (4, 1) == (replayed.steps, ledger.read_text().count("acted"))
+
+
+async def test_a_log_without_the_tools_is_replayed_with_the_servers(desk: AgentDesk) -> None:
+    """Older builds did not record what they saw."""
+    task = await desk.submit(tools=["odd__act"])
+    await desk.run(call(("odd__act", {})), "Done.")
+    log = [e for e in await desk.log(task) if e.type != EventType.STEP_RECORDED]
+    recording = Recording.of(await desk.task(task), log, desk.settings)
+    assert 3 == (await replay(recording, desk.tools, desk.mcp)).steps
+    with pytest.raises(Difference, match="has no tool 'odd__act'"):
+        await replay(recording, desk.tools)
+
+
+async def test_what_the_servers_offered_is_recorded_once(desk: AgentDesk) -> None:
+    """A run that goes on elsewhere finds it in its log."""
+    task = await desk.submit(tools=["odd__act", "ask_user"])
+    await desk.run(call(("ask_user", {"question": "Who?"})))
+    await desk.answer(task, "Ada")
+    await desk.run("Done.")
+    seen = [e for e in await desk.log(task) if e.data.get("path") == "0/tools"]
+    assert ["mcp_tools"] == [event.data["name"] for event in seen]
 
 
 async def test_an_unsafe_call_whose_server_dies_waits_for_a_person(desk: AgentDesk) -> None:

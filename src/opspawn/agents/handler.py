@@ -34,8 +34,8 @@ from ops_core.step import JOURNAL_VERSION
 from ops_core.task import JsonObject, Task
 from opspawn.agents import toolbox
 from opspawn.agents.journal import TaskJournal
-from opspawn.agents.mcp_tools import McpTools
 from opspawn.agents.providers import ModelClients, default_choice
+from opspawn.agents.seen_tools import ServerTools
 from opspawn.settings import Settings
 
 #: Version of the default agent: another one when its instructions or its ways change.
@@ -88,7 +88,7 @@ class AgentHandler:
         submit: Submit,
         *,
         journal: MakeJournal = TaskJournal,
-        mcp: McpTools | None = None,
+        mcp: ServerTools | None = None,
         memory: LongTermMemory | None = None,
     ) -> None:
         self._settings = settings
@@ -118,7 +118,7 @@ class AgentHandler:
         """The agent's answer: `{"output", "structured", "artifacts"}`. Raises `TaskFailed`."""
         try:
             journal = self._journal(task, log, self._start_child(task))
-            agent = self._agent(task, journal, await self._known_to(task))
+            agent = self._agent(task, journal, await self._known_to(task, journal))
             finished = await _follow(agent, task.input_data["goal"], log)
         except LimitExceeded as error:
             raise TaskFailed(error.type, _with_partial(error)) from error
@@ -144,7 +144,7 @@ class AgentHandler:
 
         return start
 
-    async def _known_to(self, task: Task) -> Mapping[str, Tool]:
+    async def _known_to(self, task: Task, journal: Journal) -> Mapping[str, Tool]:
         """What the task may choose from: the worker's tools; those of its memory and of MCP servers, of which
         it names any.
         """
@@ -154,7 +154,7 @@ class AgentHandler:
         ours = {**self._remembering(task, named), **known}
         if self._mcp is None:
             return ours
-        theirs = await self._mcp.named([name for name in named if name not in ours])
+        theirs = await self._mcp.of_run([name for name in named if name not in ours], journal)
         return {**theirs, **ours}
 
     def _remembering(self, task: Task, named: Sequence[str]) -> Mapping[str, Tool]:

@@ -6,11 +6,13 @@ from types import TracebackType
 from typing import Self
 
 from agentkit.errors import UsageError
+from agentkit.journal import Journal
 from agentkit.mcp import McpClient
 from agentkit.mcp.names import SEPARATOR, server_of
 from agentkit.tools import Tool
 from opspawn.agents.mcp_log import McpLog
 from opspawn.agents.mcp_servers import McpConfigError, load
+from opspawn.agents.seen_tools import keep
 from opspawn.settings import Settings, variables
 
 
@@ -44,6 +46,13 @@ class McpTools:
         found = await asyncio.gather(*map(self._client.tool, of_servers))
         proxies = [tool for tool in self._client.proxy_tools() if tool.name in names]
         return {tool.name: tool for tool in (*found, *proxies)}
+
+    async def of_run(self, names: Sequence[str], journal: Journal) -> Mapping[str, Tool]:
+        """See `ServerTools`."""
+        found = await self.named(names)
+        if found:
+            await keep(found.values(), journal)
+        return found
 
     async def __aenter__(self) -> Self:
         return self

@@ -18,6 +18,7 @@ from opspawn.agents.toolbox import only_to_look_at
 from opspawn.replay.difference import Difference, LogEnds, short, told
 from opspawn.replay.journal import TapeJournal, asked_model
 from opspawn.replay.recording import Recording, load
+from opspawn.replay.servers import RecordedServers
 from opspawn.replay.tape import Tape
 
 
@@ -44,7 +45,7 @@ async def replay(
 ) -> Replayed:
     """Raises `Difference` where this build leaves the recording.
 
-    Servers of `mcp` are asked for the tools that the run had, and call none of them.
+    Servers of `mcp` are asked for the tools that the log does not have, and call none of them.
     """
     models = _Models(recording)
     tape = Tape(models.log)
@@ -56,7 +57,7 @@ async def replay(
         _no_child,
         journal=TapeJournal,
         memory=InMemoryLongTermMemory(),  # its tools are asked for, and not called
-        mcp=mcp,
+        mcp=RecordedServers(tape, mcp),
     )
     unknown = sorted(set(recording.pins) - handler.supports)
     if unknown:

@@ -45,6 +45,10 @@ class Tape:
         """How many recorded steps were asked for so far."""
         return sum(path in self._finished for path in self._asked)
 
+    def has(self, step: Step) -> bool:
+        """Whether the step is recorded."""
+        return step.path in self._finished
+
     def finished(self, step: Step) -> Event:
         """The event that ended the step. Raises what `ends` raises when there is none."""
         self._asked[step.path] = None
