@@ -12,7 +12,7 @@ import pytest
 
 import agentkit.agent
 from agentkit import Agent, AgentProfile, AllowList, InMemoryJournal, ModelSettings, SimplePlanner
-from agentkit.errors import AuthenticationFailed, Nondeterministic
+from agentkit.errors import AuthenticationFailed, Nondeterministic, UsageError
 from agentkit.events import Event, Finished
 from agentkit.memory import ShortTermMemory
 from agentkit.messages import (
@@ -92,12 +92,16 @@ async def test_the_profile_reaches_the_model() -> None:
 
 
 async def test_tools_are_offered_by_the_planner() -> None:
-    """ReAct offers the agent's tools; the simple planner none."""
-    react, simple = ScriptedLlm([answer("1")]), ScriptedLlm([answer("1")])
+    """ReAct offers the agent's tools."""
+    react = ScriptedLlm([answer("1")])
     await calculating(react).run(GOAL)
-    await calculating(simple, planner=SimplePlanner()).run(GOAL)
     assert (calculator.spec,) == react.requests[0].tools
-    assert () == simple.requests[0].tools
+
+
+def test_tools_that_no_planner_would_offer_are_refused() -> None:
+    """Before a run: a model that is never offered them would answer without, and say nothing of it."""
+    with pytest.raises(UsageError, match="SimplePlanner offers no tools, and calculator was given"):
+        calculating(ScriptedLlm([]), planner=SimplePlanner())
 
 
 async def test_the_memory_chooses_what_the_model_sees() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from typing import Any
 
@@ -45,6 +46,30 @@ def test_references_elsewhere_are_refused(schema: dict[str, Any]) -> None:
     """Whoever writes a schema must not make the process read from somewhere."""
     with pytest.raises(UsageError, match="nothing is fetched"):
         output_spec(schema)
+
+
+@pytest.mark.parametrize(
+    "reference", ["#/$defs/no", "#nowhere", "#/title", "#/title/0", "#/required/a", "#/required/7"]
+)
+def test_references_to_nothing_are_refused(reference: str) -> None:
+    """When the agent is made, not when its model has been paid for an answer."""
+    schema = {"title": "a", "required": ["a"], "properties": {"a": {"$ref": reference}}}
+    with pytest.raises(UsageError, match=f"refers to {re.escape(reference)}, which is not in it"):
+        output_spec(schema)
+
+
+def test_what_only_looks_like_a_reference_is_none() -> None:
+    """Data may be of any shape, and a property may have any name."""
+    schema = {
+        "const": {"$ref": "http://127.0.0.1:9/"},
+        "properties": {
+            "$ref": {"type": "string"},
+            "b": {"$ref": "#b"},
+            "c": {"$ref": "#/$defs/c~1d"},
+        },
+        "$defs": {"b": {"$anchor": "b"}, "c/d": True},
+    }
+    assert schema == output_spec(schema).schema
 
 
 def test_nothing_is_fetched_for_a_spec_that_was_not_checked() -> None:

@@ -74,7 +74,7 @@ def agent(planner: Planner, llm: ScriptedLlm, max_tokens: int, **options: Any) -
     ]
     return Agent(
         llm,
-        tools=[one.tool for one in tools],
+        tools=[] if isinstance(planner, SimplePlanner) else [one.tool for one in tools],
         planner=planner,
         memory=ShortTermMemory(max_tokens=max_tokens),
         security=AllowList(["look", "broken"]),

@@ -141,10 +141,13 @@ async def test_a_schema_may_be_sent_beside_the_input() -> None:
         ({}, {"type": "thing"}, "input_data.agent_config.output_schema.type"),
         ({"output_schema": SCHEMA}, {"type": "object"}, "output_schema"),
         ("small", SCHEMA, "input_data.agent_config"),
+        ({}, {"$ref": "http://127.0.0.1:9/"}, "input_data.agent_config.output_schema"),
+        ({}, {"items": {"$ref": "#/$defs/no"}}, "input_data.agent_config.output_schema"),
+        ({"output_schema": {"$ref": "#nowhere"}}, None, "input_data.agent_config.output_schema"),
     ],
 )
 async def test_a_schema_that_cannot_be_one_is_refused(
-    config: Any, schema: dict[str, Any], path: str
+    config: Any, schema: dict[str, Any] | None, path: str
 ) -> None:
     """Nothing is stored, and the field is named."""
     data = {"goal": "17 * 23?", "agent_config": config}
@@ -163,15 +166,42 @@ async def test_a_task_type_without_a_schema_refuses_one() -> None:
         await service.submit(asked, tenant_id="default")
 
 
-async def test_a_schema_that_refers_elsewhere_fails_the_task() -> None:
-    """Before a model is asked, and without asking anybody for what it refers to."""
+async def test_what_a_schema_refers_to_is_told_in_the_refusal() -> None:
+    """By the reference, as its author wrote it."""
+    schema = SCHEMA | {"$defs": {"a": True}, "not": {"$ref": "#/$defs/b"}}
+    with pytest.raises(InvalidRequest, match=r"refers to #/\$defs/b, which is not in it"):
+        await AgentDesk().submit(output_schema=schema)
+
+
+@pytest.mark.parametrize("field", ["tools", "approve"])
+async def test_tools_for_a_planner_that_calls_none_are_refused(field: str) -> None:
+    """With the reason: the answer would come without them, and nobody would know."""
+    with pytest.raises(InvalidRequest) as caught:
+        await AgentDesk().submit("Add.", planner_type="simple", **{field: ["calculator"]})
+    [error] = caught.value.errors
+    assert f"input_data.agent_config.{field}" == error.path
+    assert "planner_type simple is one model call without tools" in error.message
+
+
+async def test_the_simple_planner_has_no_tools_unless_asked_for() -> None:
+    """Those that every other run has by itself are none that it must refuse."""
     desk = AgentDesk()
-    task = await desk.submit(output_schema={"$ref": "http://127.0.0.1:9/"})
-    llm = await desk.run()
-    failed = await desk.task(task)
-    assert failed.error is not None
-    assert (failed.error.type, llm.requests) == ("usage_error", [])
-    assert "nothing is fetched" in failed.error.message
+    task = await desk.submit(planner_type="simple", tools=[])
+    assert () == (await desk.run("391.")).requests[0].tools
+    other = await desk.submit(planner_type="simple")
+    await desk.run("391.")
+    assert ["completed"] * 2 == [(await desk.task(one)).status for one in (task, other)]
+
+
+async def test_tools_for_the_simple_planner_of_the_worker_fail_the_task() -> None:
+    """The door does not know the worker's default; the worker does not leave them out in silence."""
+    desk = AgentDesk()
+    desk.settings = desk.settings.model_copy(update={"planner_type": "simple"})
+    task = await desk.submit(tools=["calculator"])
+    await desk.run()
+    error = (await desk.task(task)).error
+    assert error is not None
+    assert ("usage_error", True) == (error.type, "calculator" in error.message)
 
 
 async def test_a_childs_answer_is_its_own() -> None:

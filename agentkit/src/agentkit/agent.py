@@ -29,7 +29,7 @@ from agentkit.llm import LlmClient, ModelRequest, ModelSettings
 from agentkit.memory import Memory, ShortTermMemory, StepRecorder, estimate_tokens
 from agentkit.messages import Message, Reply, Stop, ToolSpec, Usage, clean
 from agentkit.output import Output, output_spec
-from agentkit.planning import Act, Ask, Finish, Planner, ReActPlanner
+from agentkit.planning import Act, Ask, Finish, Planner, ReActPlanner, SimplePlanner
 from agentkit.security import AllowList, SecurityManager, Within
 from agentkit.tools import Tool, ToolRegistry
 from agentkit.wire import from_json, to_json
@@ -94,6 +94,12 @@ class Agent:
         self.journal = journal
         self.clock = SystemClock() if clock is None else clock
         self.output = None if output is None else output_spec(output)
+        # Not of its subclasses, which may offer them.
+        if type(self.planner) is SimplePlanner and self.tools.specs:
+            raise UsageError(
+                f"SimplePlanner offers no tools, and {self.tools.specs[0].name} was given: leave the "
+                "tools out, or use ReActPlanner or PlanExecutePlanner."
+            )
 
     async def run(self, goal: str, *, inside: RunContext | None = None) -> RunResult:
         """Run to the end and return what it came to; `inside` as for `stream`.

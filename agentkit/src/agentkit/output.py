@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentkit.errors import UsageError
 from agentkit.foreign_schema import ForeignSchema, SchemaRefused
+from agentkit.schema_references import wrong_reference
 from agentkit.wire import foreign_json
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ Output: TypeAlias = "OutputSpec | type[BaseModel] | dict[str, Any]"
 def output_spec(output: Output) -> OutputSpec:
     """The spec of a pydantic model or of a JSON Schema, whose `title` is its name.
 
-    Raises UsageError for a schema that is none.
+    Raises UsageError for a schema that is none, or refers to what it does not hold.
     """
     if isinstance(output, OutputSpec):
         return output
@@ -91,28 +91,6 @@ def _check_schema(schema: dict[str, Any]) -> None:
         ForeignSchema(schema)
     except SchemaRefused as error:
         raise UsageError(f"The output is not a JSON Schema: {error}") from None
-    elsewhere = next(_references_elsewhere(schema), None)
-    if elsewhere is not None:
-        raise _refers_elsewhere(elsewhere)
-
-
-def _refers_elsewhere(reference: str) -> UsageError:
-    return UsageError(
-        f"The output refers to {reference[:_LONGEST_QUOTE]}, and nothing is fetched: put it into "
-        "the schema, under $defs, and refer to #/$defs/…."
-    )
-
-
-def _references_elsewhere(schema: object) -> Iterator[str]:
-    """The references that lead out of the schema."""
-    match schema:
-        case dict():
-            for name, value in schema.items():
-                if name in ("$ref", "$dynamicRef") and isinstance(value, str):
-                    if not value.startswith("#"):
-                        yield value
-                else:
-                    yield from _references_elsewhere(value)
-        case list():
-            for value in schema:
-                yield from _references_elsewhere(value)
+    wrong = wrong_reference(schema)
+    if wrong is not None:
+        raise UsageError(f"The output {wrong}.")

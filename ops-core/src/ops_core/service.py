@@ -18,6 +18,7 @@ from ops_core.fork import shared
 from ops_core.log import Event
 from ops_core.overrides import ForkRequest, input_of, results_of
 from ops_core.ports import Decide, TaskFilter, TaskPage, TaskStore, TaskType
+from ops_core.references import wrong_reference
 from ops_core.request import TaskRequest, check_json, parse_request
 from ops_core.steps import StepEntry, steps_of
 from ops_core.task import JsonObject, NewTask, Status, Task, new_task_id
@@ -273,6 +274,7 @@ class TaskService:
         request = request.model_copy(update={"input_data": data, "output_schema": None})
         found = self._validators[request.task_type].iter_errors(request.input_data)
         errors = [_field_error(error) for error in found]
+        errors = errors or _wrong_references(request.input_data, task_type)
         if errors:
             raise InvalidRequest(errors)
         return request
@@ -307,6 +309,18 @@ def _with_schema(data: JsonObject, schema: JsonObject, task_type: TaskType) -> J
     return data
 
 
+def _wrong_references(data: JsonObject, task_type: TaskType) -> list[FieldError]:
+    """What the schema of the answer refers to and does not hold; the data is valid otherwise."""
+    way = task_type.output_schema
+    if way is None:
+        return []
+    inside: Any = data
+    for step in way:
+        inside = inside.get(step, {})
+    problem = wrong_reference(inside)
+    return [] if problem is None else [FieldError(".".join(("input_data", *way)), problem)]
+
+
 def _field_error(error: SchemaError) -> FieldError:
     path = ["input_data", *(str(part) for part in error.absolute_path)]
     rule: Any = error.schema
@@ -317,7 +331,9 @@ def _field_error(error: SchemaError) -> FieldError:
     if error.validator == "additionalProperties":
         extra = sorted(key for key in given if key not in rule.get("properties", {}))
         return FieldError(".".join([*path, extra[0]])[:200], "is not a known field")
-    return FieldError(".".join(path)[:200], error.message[:300])
+    # A rule between fields says in words of its own what it is about.
+    message = rule.get("$comment", error.message) if isinstance(rule, dict) else error.message
+    return FieldError(".".join(path)[:200], message[:300])
 
 
 def _check_limit(limit: int) -> None:

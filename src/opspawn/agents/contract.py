@@ -13,6 +13,11 @@ PROVIDERS: Final = ("openai", "anthropic", "google", "openrouter", "local")
 
 PLANNERS: Final = ("react", "plan_execute", "simple")
 
+_NO_TOOLS: Final[dict[str, Any]] = {
+    "maxItems": 0,
+    "$comment": "must be left out: planner_type simple is one model call without tools",
+}
+
 _AGENT_CONFIG: Final[dict[str, Any]] = {
     "type": "object",
     "description": "What this run does differently from the server's defaults.",
@@ -46,6 +51,8 @@ _AGENT_CONFIG: Final[dict[str, Any]] = {
             "description": "The JSON Schema of the answer, which is then in result.structured.",
         },
     },
+    "if": {"required": ["planner_type"], "properties": {"planner_type": {"const": "simple"}}},
+    "then": {"properties": {"tools": _NO_TOOLS, "approve": _NO_TOOLS}},
 }
 
 AGENT_RUN_TYPE: Final = TaskType(

@@ -169,7 +169,9 @@ class AgentHandler:
     def _agent(self, task: Task, journal: Journal, known: Mapping[str, Tool]) -> Agent:
         settings = self._settings
         config: dict[str, Any] = task.input_data.get("agent_config", {})
-        tools = toolbox.chosen(known, config.get("tools", toolbox.DEFAULT))
+        planner = config.get("planner_type", settings.planner_type)
+        unasked = () if planner == "simple" else toolbox.DEFAULT
+        tools = toolbox.chosen(known, config.get("tools", unasked))
         provider = config.get("llm_provider") or default_choice(settings).provider
         profile = AgentProfile(
             name="default",
@@ -183,7 +185,7 @@ class AgentHandler:
             self._providers.client(provider, config.get("llm_model")),
             tools=tools,
             profile=profile,
-            planner=_planner(config.get("planner_type", settings.planner_type), task.pins),
+            planner=_planner(planner, task.pins),
             security=AllowList(
                 (tool.name for tool in tools),
                 approve=toolbox.approved(tools, config.get("approve", ())),
