@@ -78,10 +78,13 @@ def test_show_tells_everything_about_a_task(start: Start, door: RestDoor) -> Non
 
 
 def test_show_tells_why_a_task_failed(start: Start, door: RestDoor) -> None:
-    """The type and the message of its error."""
+    """The type and the whole message of its error: what to do next is at its end."""
     task_id = submit(start, "goal")
-    door.settle(door.claim(), fail(TaskError(type="refused", message="Ask in another way.")))
-    assert "refused: Ask in another way." in output(start, "tasks", "show", task_id)
+    message = "It was said in this way. " * 30 + "Ask in another way."
+    door.settle(door.claim(), fail(TaskError(type="refused", message=message)))
+    shown = " ".join(output(start, "tasks", "show", task_id).split())
+    assert "refused: It was said" in shown
+    assert "Ask in another way." in shown
 
 
 def test_an_unknown_task_is_one_line(start: Start) -> None:

@@ -1,6 +1,7 @@
 """Planned runs as durable tasks, and answers that fit a schema."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -68,21 +69,28 @@ async def test_a_plan_is_said_once_however_often_it_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "error"),
+    ("script", "error", "why"),
     [
-        ([plan(("a", "leap", {}))] * 2, "invalid_plan"),
-        ([plan((f"s{n}", "calculator", {"expression": "?"})) for n in range(3)], "plan_failed"),
-        (["Look!", "Look!"], "output_invalid"),
+        ([plan(("a", "leap", {}))] * 2, "invalid_plan", "No plan can be carried out: .*leap"),
+        (
+            [plan((f"s{n}", "calculator", {"expression": "?"})) for n in range(3)],
+            "plan_failed",
+            "the task's steps say why",
+        ),
+        (["Look!", "Look!"], "output_invalid", "it is not JSON"),
     ],
 )
-async def test_a_plan_that_leads_nowhere_fails_the_task(script: list[Any], error: str) -> None:
-    """With the type that says why."""
+async def test_a_plan_that_leads_nowhere_fails_the_task(
+    script: list[Any], error: str, why: str
+) -> None:
+    """With the type and the reason, or where the reason is."""
     desk = AgentDesk()
     task = await desk.submit(**PLANNED)
     await desk.run(*script)
     failed = await desk.task(task)
     assert failed.error is not None
     assert (failed.status, failed.error.type) == (Status.FAILED, error)
+    assert re.search(why, failed.error.message)
 
 
 async def test_the_settings_choose_the_planner() -> None:

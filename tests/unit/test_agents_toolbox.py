@@ -4,12 +4,24 @@ from pathlib import Path
 
 import pytest
 
+from agentkit.mcp.native import LISTING, PROXY
 from agentkit.testing import answer, call
 from agentkit.tools import Tool
-from opspawn.agents.toolbox import BUILTIN, ToolError, load, of_task, only_to_look_at, opened
+from agentkit.tools.builtin import MEMORY_TOOLS
+from ops_core.errors import TaskFailed
+from opspawn.agents.toolbox import (
+    BUILTIN,
+    OFFERED_BY,
+    ToolError,
+    chosen,
+    load,
+    of_task,
+    only_to_look_at,
+    opened,
+)
 from opspawn.replay.recording import Recording
 from opspawn.replay.replaying import replay
-from opspawn.settings import Settings
+from opspawn.settings import Settings, env_name
 from support.agent_desk import AgentDesk
 
 pytestmark = pytest.mark.unit
@@ -225,3 +237,27 @@ def test_a_plugin_that_brings_no_tools_is_told(name: str, why: str) -> None:
     with pytest.raises(ToolError) as error:
         load([name])
     assert str(error.value).startswith(f"{name}: {why}")
+
+
+def test_every_tool_that_needs_a_setting_names_it() -> None:
+    """Who is told that it is missing is told how to have it."""
+    optional = {*set(only_to_look_at()) - set(load([])), *MEMORY_TOOLS, PROXY, LISTING}
+    assert optional == set(OFFERED_BY)
+    assert set(OFFERED_BY.values()) <= {env_name(field) for field in Settings.model_fields}
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("read_file", "OPSPAWN_WORKSPACES"),
+        ("memory_save", "AGENTKIT_LTM_PROVIDER"),
+        ("git__git_log", "OPSPAWN_MCP_SERVERS"),
+        ("pay", "OPSPAWN_TOOLS"),
+    ],
+)
+def test_a_tool_that_is_missing_is_told_with_the_setting_that_offers_it(
+    name: str, setting: str
+) -> None:
+    """Its name alone would not say where it comes from."""
+    with pytest.raises(TaskFailed, match=f"has no tool '{name}'; .* offer it is {setting}"):
+        chosen(load([]), [name])

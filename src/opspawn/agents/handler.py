@@ -128,7 +128,7 @@ class AgentHandler:
                 error.type, error.message, retryable=error.retryable, retry_after_s=wait
             ) from error
         if finished.reason in _NO_ANSWER:
-            raise TaskFailed(*_NO_ANSWER[finished.reason])
+            raise TaskFailed(*_no_answer(finished))
         return {"output": finished.output, "structured": finished.structured, "artifacts": []}
 
     def _start_child(self, parent: Task) -> StartChild:
@@ -249,6 +249,12 @@ def _pinned(prompt: str, pins: Sequence[str]) -> int | None:
     """The version of the prompt that a task began with; None before its first claim."""
     prefix = f"prompt:{prompt}@"
     return next((int(pin.removeprefix(prefix)) for pin in pins if pin.startswith(prefix)), None)
+
+
+def _no_answer(finished: Finished) -> tuple[str, str]:
+    """The type and the message of the error; what is wrong with a plan is in no step of the task."""
+    kind, message = _NO_ANSWER[finished.reason]
+    return kind, f"{message} {finished.output[:500]}" if kind == "invalid_plan" else message
 
 
 def _with_partial(error: LimitExceeded) -> str:

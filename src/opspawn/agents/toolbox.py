@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from agentkit import EgressPolicy, Toolset, plugins
 from agentkit.errors import UsageError
+from agentkit.mcp.names import SEPARATOR
 from agentkit.tools import Tool
 from agentkit.tools.builtin import (
+    MEMORY_TOOLS,
     ask_user,
     calculator,
     current_time,
@@ -29,6 +31,15 @@ from opspawn.settings import Settings
 
 #: What an agent has when its task does not say.
 DEFAULT: Final = ("calculator", "current_time")
+
+#: Tools that are there when a setting says so, and that setting.
+OFFERED_BY: Final = {
+    "http_fetch": "OPSPAWN_HTTP_FETCH_HOSTS",
+    "python_code": "OPSPAWN_PYTHON_CODE",
+    **dict.fromkeys(("list_files", "read_file", "write_file", "delete_file"), "OPSPAWN_WORKSPACES"),
+    **dict.fromkeys(MEMORY_TOOLS, "AGENTKIT_LTM_PROVIDER"),
+    **dict.fromkeys(("mcp_proxy_tool", "mcp_list_tools"), "OPSPAWN_MCP_SERVERS"),
+}
 
 BUILTIN: Final[tuple[Tool, ...]] = (calculator, current_time, ask_user, sleep, run_tasks)
 
@@ -83,7 +94,8 @@ def chosen(tools: Mapping[str, Tool], names: Iterable[str]) -> tuple[Tool, ...]:
     if missing:
         raise TaskFailed(
             "unknown_tool",
-            f"The worker has no tool {missing[0]!r}; it has {', '.join(sorted(tools))}.",
+            f"The worker has no tool {missing[0]!r}; it has {', '.join(sorted(tools))}. What would offer "
+            f"it is {_offering(missing[0])}, in the worker's settings.",
         )
     return tuple(tools[name] for name in names)
 
@@ -100,6 +112,12 @@ def approved(tools: Iterable[Tool], names: Sequence[str]) -> Sequence[str]:
             f"it has {', '.join(given) or 'none'}.",
         )
     return names
+
+
+def _offering(name: str) -> str:
+    """The setting that would bring a tool of this name."""
+    of_server = SEPARATOR in name
+    return OFFERED_BY.get(name, "OPSPAWN_MCP_SERVERS" if of_server else "OPSPAWN_TOOLS")
 
 
 def _configured(settings: Settings | None) -> tuple[Tool, ...]:

@@ -120,7 +120,7 @@ def _details(task: Json) -> None:
         ("used", f"{tokens(usage)}, {cost(usage.get('cost_usd'))}, {usage.get('steps', 0)} steps"),
         ("waits for", "\n".join(told(task["task_id"], wait) for wait in waits_of(task))),
         ("error", _error(task)),
-        ("result", bounded(_result(task), lines=1000, characters=100_000)),
+        ("result", _whole(_result(task))),
     ]
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
@@ -144,7 +144,12 @@ def _title(task: Json) -> str:
 
 def _error(task: Json) -> str:
     error = task.get("error")
-    return one_line(f"{error.get('type')}: {error.get('message')}") if error else ""
+    return _whole(f"{error.get('type')}: {error.get('message')}") if error else ""
+
+
+def _whole(text: object) -> str:
+    """However long, within reason: who asks for one task wants to read it."""
+    return bounded(text, lines=1000, characters=100_000)
 
 
 def _result(task: Json) -> object:
