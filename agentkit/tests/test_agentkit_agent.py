@@ -130,6 +130,25 @@ class _Bare(SimplePlanner):
         return ReActPlanner().next(transcript, stop)
 
 
+async def test_what_a_model_says_is_clean_of_what_cannot_be_sent_to_it_again() -> None:
+    """Half of a sign, and NUL: in its words, in its arguments and in what it answers."""
+    recording = RecordingTool("look")
+    wish = call(("look", {"text": "a\ud800\0b"}), thought="I look\udfff.")
+    llm = ScriptedLlm([wish, answer('{"n": "x\\ud800"}\ud800')])
+    agent = Agent(llm, tools=[recording.tool], security=AllowList(["look"]))
+    result = await agent.run("goal")
+    said = llm.requests[1].messages[2]
+    assert isinstance(said, AssistantMessage)
+    assert ("I look?.", {"text": "a?b"}) == (said.text, said.tool_calls[0].arguments)
+    assert (["a?b"], '{"n": "x\\ud800"}?') == (recording.calls, result.output)
+
+
+async def test_a_structured_answer_is_clean() -> None:
+    """JSON can write half of a sign without having one."""
+    agent = Agent(ScriptedLlm([answer('{"n\\ud800": ["x\\ud800"]}')]), output={"type": "object"})
+    assert {"n?": ["x?"]} == (await agent.run("goal")).structured
+
+
 async def test_a_failing_provider_ends_the_run() -> None:
     """What the client raises passes through unchanged."""
     error = AuthenticationFailed("check the key")

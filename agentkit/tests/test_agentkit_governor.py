@@ -16,7 +16,7 @@ from agentkit.llm.bucket import Bucket
 from agentkit.messages import Message, Reply, Usage, UserMessage
 from agentkit.testing import FrozenClock, ScriptedLlm, answer
 
-GOAL: tuple[Message, ...] = (UserMessage("x" * 40),)  # ten tokens
+GOAL: tuple[Message, ...] = (UserMessage("x" * 24),)  # ten tokens: six, and four for the message
 USED = replace(answer("ok"), usage=Usage(10, 10))
 
 

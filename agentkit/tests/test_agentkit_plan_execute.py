@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +24,15 @@ from agentkit import (
 )
 from agentkit.errors import LimitExceeded, OutputInvalid, UsageError
 from agentkit.events import Event, PlanMade, PlannedStep, ToolFinished
-from agentkit.messages import AssistantMessage, Message, Reply, ToolMessage, Usage, UserMessage
+from agentkit.messages import (
+    AssistantMessage,
+    Label,
+    Message,
+    Reply,
+    ToolMessage,
+    Usage,
+    UserMessage,
+)
 from agentkit.prompts import newest, read_prompt
 from agentkit.testing import ChatServer, RecordingTool, ScriptedLlm, answer, call, completion
 
@@ -154,6 +163,16 @@ async def test_what_tools_said_is_labelled() -> None:
     assert [("user", ""), ("tool", "page"), ("tool", "broken")] == [
         (label.source, label.name) for label in labels
     ]
+
+
+async def test_what_others_said_keeps_their_label() -> None:
+    """A result that comes from a memory is not the tool's own word."""
+    label = Label("memory", "notes")
+    notes = replace(RecordingTool("notes", "x").tool, label=label)
+    llm = ScriptedLlm([plan(("a", "notes", "x")), answer("Done.")])
+    await agent(llm, notes).run(GOAL)
+    labels = [m.label for m in llm.requests[1].messages if isinstance(m, UserMessage)]
+    assert [Label("user"), label] == labels
 
 
 async def test_a_failure_leads_to_another_plan() -> None:

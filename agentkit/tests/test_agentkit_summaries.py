@@ -18,7 +18,6 @@ from agentkit.errors import (
     UsageError,
 )
 from agentkit.events import MemoryUsed
-from agentkit.memory.turns import tokens_of
 from agentkit.messages import (
     AssistantMessage,
     Label,
@@ -32,6 +31,7 @@ from agentkit.messages import (
 )
 from agentkit.testing import RecordingTool, ScriptedLlm, answer, call
 from agentkit.testing.scripted_llm import Line
+from agentkit.tokens import tokens_of
 
 COST = Usage(100, 20, Decimal("0.001"))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, assert_never
 
 from agentkit.boundary import Scheduled, ToolBoundary
+from agentkit.cleaning import clean_reply
 from agentkit.clock import Clock, SystemClock
 from agentkit.context import RunContext, Surroundings
 from agentkit.errors import LimitExceeded, ModelMisbehaved, UsageError
@@ -26,11 +27,12 @@ from agentkit.feed import Feed
 from agentkit.journal import InMemoryJournal, Journal, Step
 from agentkit.limits import Limits, Meter
 from agentkit.llm import LlmClient, ModelRequest, ModelSettings
-from agentkit.memory import Memory, ShortTermMemory, StepRecorder, estimate_tokens
+from agentkit.memory import Memory, ShortTermMemory, StepRecorder
 from agentkit.messages import Message, Reply, Stop, ToolSpec, Usage, clean
 from agentkit.output import Output, output_spec
 from agentkit.planning import Act, Ask, Finish, Planner, ReActPlanner, SimplePlanner
 from agentkit.security import AllowList, SecurityManager, Within
+from agentkit.tokens import tokens_of
 from agentkit.tools import Tool, ToolRegistry
 from agentkit.wire import from_json, to_json
 
@@ -201,7 +203,7 @@ class _Run:
         async def run() -> JsonValue:
             # The limit on seconds may cut the call, never a journal that is writing its record.
             async with self.meter.deadline():
-                return to_json(_usable(await self._reply(step, request), ask))
+                return to_json(clean_reply(_usable(await self._reply(step, request), ask)))
 
         # A model call is pure but paid: run again only when it is not recorded. Its arguments stay
         # out of the hash, so that a re-rendered prompt does not break a running task.
@@ -276,5 +278,4 @@ def _journal(agent: Agent, inside: RunContext | None) -> Journal:
 
 
 def _built(step: int, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> PromptBuilt:
-    tokens = sum(map(estimate_tokens, messages))
-    return PromptBuilt(step, len(messages), tokens, tuple(tool.name for tool in tools))
+    return PromptBuilt(step, len(messages), tokens_of(messages), tuple(tool.name for tool in tools))

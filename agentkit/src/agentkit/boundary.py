@@ -22,6 +22,7 @@ from agentkit.errors import LimitExceeded, UsageError
 from agentkit.events import ToolFinished, ToolStarted
 from agentkit.journal import IN_DOUBT, Journal, Step, UnknownOutcome, failure_first
 from agentkit.messages import Effect, Message, ToolCall, ToolMessage, Usage, labels_of
+from agentkit.quote import quote
 from agentkit.security import CallContext, SecurityManager
 from agentkit.tools import (
     InDoubt,
@@ -36,8 +37,6 @@ from agentkit.wire import from_json, to_json
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
-
-_LONGEST_QUOTE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ class ToolBoundary:
             known = ", ".join(tool.name for tool in self._tools) or "none"
             return Deny("unknown_tool", f"there is no tool {call.tool!r}; tools: {known}")
         if call.malformed is not None:
-            wrote = call.malformed[:_LONGEST_QUOTE]
+            wrote = quote(call.malformed)
             return Deny("invalid_arguments", f"the arguments are not a JSON object: {wrote}")
         try:
             return Ready(tool, tool.parse(call.arguments))

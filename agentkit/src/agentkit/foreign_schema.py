@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from agentkit.quote import quote
+
 if TYPE_CHECKING:
     import pydantic_core
-
-_LONGEST_QUOTE = 500
 
 _MOST_REFERENCES = 2_000
 """Followed in one check. Twenty levels of `anyOf` with two references each would be a million."""
@@ -35,7 +35,7 @@ class ForeignSchema:
         try:
             jsonschema.validators.validator_for(schema).check_schema(schema)
         except (jsonschema.SchemaError, RecursionError) as error:
-            raise SchemaRefused(str(error)[:_LONGEST_QUOTE]) from None
+            raise SchemaRefused(quote(error)) from None
 
     def problems(self, value: Any) -> list[str]:
         """What does not fit, each with its place. Raises SchemaRefused."""
@@ -112,9 +112,7 @@ def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[Any]:
     import jsonschema
 
     if isinstance(instance, str) and isinstance(pattern, str) and not _matches(pattern, instance):
-        yield jsonschema.ValidationError(
-            f"{instance[:_LONGEST_QUOTE]!r} does not match {pattern!r}"
-        )
+        yield jsonschema.ValidationError(f"{quote(instance)!r} does not match {pattern!r}")
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentkit.errors import UsageError
 from agentkit.foreign_schema import ForeignSchema, SchemaRefused
+from agentkit.quote import quote
 from agentkit.schema_references import wrong_reference
 from agentkit.wire import foreign_json
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, JsonValue
-
-_LONGEST_QUOTE = 500
 
 
 class DoesNotFit(ValueError):
@@ -68,7 +67,7 @@ def _by_model(model: type[BaseModel], data: JsonValue) -> JsonValue:
             f"{'.'.join(map(str, detail['loc'])) or 'the answer'}: {detail['msg']}"
             for detail in error.errors()
         ]
-        raise DoesNotFit("; ".join(problems)[:_LONGEST_QUOTE]) from None
+        raise DoesNotFit(quote("; ".join(problems))) from None
     try:
         json.dumps(valid, allow_nan=False)
     except ValueError:
@@ -82,7 +81,7 @@ def _by_schema(schema: dict[str, Any], data: JsonValue) -> JsonValue:
     except SchemaRefused as error:
         raise UsageError(f"The output cannot be checked: {error}.") from None
     if problems:
-        raise DoesNotFit("; ".join(problems)[:_LONGEST_QUOTE])
+        raise DoesNotFit(quote("; ".join(problems)))
     return data
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from agentkit.quote import quote
+
 _DATA = frozenset({"const", "enum", "default", "examples"})
 """Keywords whose values are data: what looks like a reference there is none."""
-
-_LONGEST_QUOTE = 200
 
 
 def wrong_reference(schema: dict[str, Any]) -> str | None:
@@ -23,7 +23,7 @@ def wrong_reference(schema: dict[str, Any]) -> str | None:
     resource = DRAFT202012.create_resource(schema)
     resolver = referencing.Registry().with_resource("", resource).resolver()
     for reference in _references(schema):
-        shown = reference[:_LONGEST_QUOTE]
+        shown = quote(reference)
         if not reference.startswith("#"):
             return (
                 f"refers to {shown}, and nothing is fetched: put it into the schema, under $defs, "

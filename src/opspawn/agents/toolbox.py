@@ -150,6 +150,9 @@ def _of_module(name: str) -> Toolset | tuple[Tool, ...]:
     module, _, attribute = name.partition(":")
     try:
         found: Any = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        remedy = "install it beside opspawn, or name its folder in PYTHONPATH"
+        raise ToolError(f"{name}: ModuleNotFoundError: {error}; {remedy}") from error
     # The operator's own code: whatever it raises, its worker must say so in a line and not start.
     except Exception as error:
         raise ToolError(f"{name}: {type(error).__name__}: {error}") from error

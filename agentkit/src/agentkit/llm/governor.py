@@ -19,8 +19,7 @@ from agentkit.llm.bucket import Bucket
 from agentkit.llm.port import DEFAULT_SETTINGS, LlmClient, ModelSettings
 from agentkit.messages import Delta, Message, Reply, ToolSpec
 from agentkit.output import OutputSpec
-
-_CHARACTERS_PER_TOKEN = 4
+from agentkit.tokens import tokens_of, tokens_of_tools
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
@@ -116,12 +115,10 @@ class GovernedLlm:
         self, messages: Sequence[Message], tools: Sequence[ToolSpec], settings: ModelSettings
     ) -> int:
         # Rough on purpose: the reply corrects it.
-        characters = sum(len(message.text) for message in messages)
-        characters += sum(len(tool.description) + len(str(tool.parameters)) for tool in tools)
         answer = self._queue.rate.output_tokens
         if settings.max_tokens is not None:
             answer = min(answer, settings.max_tokens)
-        return characters // _CHARACTERS_PER_TOKEN + answer
+        return tokens_of(messages) + tokens_of_tools(tools) + answer
 
 
 class _Queue:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from agentkit.errors import McpError
 from agentkit.mcp.http import Sending, sending
 from agentkit.mcp.remarks import Remarks
+from agentkit.quote import quote
 
 if TYPE_CHECKING:
     import anyio
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from mcp.shared.exceptions import MCPError
 
 T = TypeVar("T")
-
-_LONGEST_QUOTE = 500
 
 
 class Request(Generic[T]):
@@ -87,7 +86,7 @@ class Request(Generic[T]):
             if error.code == mcp_types.CONNECTION_CLOSED and lost.is_set():
                 return self._broke(way)
             return self._answered_with(error)
-        what = self._remarks.blotted(f"{type(error).__name__}: {error}")[:_LONGEST_QUOTE]
+        what = quote(self._remarks.blotted(f"{type(error).__name__}: {error}"))
         return McpError(f"{self._server} gave an answer that cannot be read ({what}).")
 
     def _broke(self, way: Sending) -> McpError:
@@ -104,7 +103,7 @@ class Request(Generic[T]):
 
         # These say that the request itself was wrong: nothing was begun for it.
         refused = error.code in (mcp_types.METHOD_NOT_FOUND, mcp_types.INVALID_PARAMS)
-        what = self._remarks.blotted(error.message)[:_LONGEST_QUOTE]
+        what = quote(self._remarks.blotted(error.message))
         return McpError(
             f"{self._server} answered with error {error.code}: {what}", before_effect=refused
         )

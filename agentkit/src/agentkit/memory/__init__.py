@@ -17,7 +17,8 @@ from agentkit.memory.port import Memory, Recorder
 from agentkit.memory.recorder import StepRecorder
 from agentkit.memory.short_term import ShortTermMemory
 from agentkit.memory.summarizing import SummarizingMemory
-from agentkit.memory.turns import estimate_tokens, paired
+from agentkit.memory.turns import paired
+from agentkit.tokens import estimate_tokens
 
 __all__ = [
     "ChromaLongTermMemory",

@@ -9,8 +9,7 @@ from agentkit.errors import (
     ProviderUnavailable,
     RateLimited,
 )
-
-_LONGEST_QUOTE = 200
+from agentkit.quote import quote
 
 
 def translate(error: Exception, place: str, collection: str) -> AgentError:
@@ -19,7 +18,7 @@ def translate(error: Exception, place: str, collection: str) -> AgentError:
         return error
     from chromadb import errors  # imported here, as chromadb is
 
-    said = " ".join(str(error).split())[:_LONGEST_QUOTE]
+    said = quote(" ".join(str(error).split()))
     match error:
         case errors.ChromaAuthError() | errors.AuthorizationError():
             return AuthenticationFailed(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from agentkit.errors import UsageError
 from agentkit.memory.port import Recorder
-from agentkit.memory.turns import paired, split, tokens_of
+from agentkit.memory.turns import paired, split
 from agentkit.messages import Message
+from agentkit.tokens import tokens_of
 
 DEFAULT_TOKENS = 16_000
 """Fits every current model, with room for tools and an answer."""

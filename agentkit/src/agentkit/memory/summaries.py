@@ -11,8 +11,8 @@ from itertools import chain
 from agentkit.errors import AgentError, ContextTooLong, Refused
 from agentkit.llm import LlmClient, ModelSettings
 from agentkit.memory.transcribing import transcribed
-from agentkit.memory.turns import CHARACTERS_PER_TOKEN
 from agentkit.messages import Label, Message, SystemMessage, Usage, UserMessage
+from agentkit.tokens import CHARACTERS_PER_TOKEN
 
 DEFAULT_KEPT = 10_000
 """Summaries kept in memory, about 4 KB each; one that is lost is made again, and paid again."""

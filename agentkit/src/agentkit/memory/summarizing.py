@@ -11,9 +11,10 @@ from agentkit.llm import LlmClient, ModelSettings
 from agentkit.memory.port import Recorder
 from agentkit.memory.short_term import DEFAULT_TOKENS, ShortTermMemory
 from agentkit.memory.summaries import DEFAULT_KEPT, Dropped, Summaries, Summary
-from agentkit.memory.turns import paired, split, tokens_of
+from agentkit.memory.turns import paired, split
 from agentkit.messages import Label, Message, UserMessage
 from agentkit.prompts import newest, read_prompt
+from agentkit.tokens import tokens_of
 from agentkit.wire import from_json, to_json
 
 if TYPE_CHECKING:

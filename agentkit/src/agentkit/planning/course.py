@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 
 from agentkit.events import PlannedStep
 from agentkit.journal import IN_DOUBT
-from agentkit.messages import AssistantMessage, Message, ToolCall, ToolMessage, ToolSpec
+from agentkit.messages import AssistantMessage, Label, Message, ToolCall, ToolMessage, ToolSpec
 from agentkit.planning.plan import InvalidPlan, read_plan, ready
 from agentkit.planning.references import NotThere, filled_in
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A step that failed, and what was said of it, by its tool unless it was not called at all."""
+    """A step that failed, and what was said of it: by whom `label` says, us if it was not called."""
 
     step: PlannedStep
     text: str
-    called: bool
+    label: Label
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Course:
             if message.is_error and message.text.endswith(IN_DOUBT):
                 self._in_doubt.add(self._written(step))
             if message.is_error:
-                self.rounds[-1].failures.append(Failure(step, message.text, called=True))
+                self.rounds[-1].failures.append(Failure(step, message.text, message.label))
             else:
                 self.rounds[-1].succeeded.append(step)
                 self.returned[step.id] = message
@@ -124,7 +124,7 @@ class Course:
             return
         for step in ready(self.plan or (), self.returned):
             if problem := self._problem(step):
-                failure = Failure(step, f"Not called: {problem}.", called=False)
+                failure = Failure(step, f"Not called: {problem}.", Label("operator"))
                 self.rounds[-1].failures.append(failure)
 
     def _problem(self, step: PlannedStep) -> str | None:

@@ -12,11 +12,10 @@ from agentkit.events import PlannedStep
 from agentkit.messages import ToolSpec
 from agentkit.output import DoesNotFit, OutputSpec
 from agentkit.planning.references import referred
+from agentkit.quote import quote
 from agentkit.wire import foreign_json
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
-
-_LONGEST_QUOTE = 300
 
 
 class InvalidPlan(ValueError):
@@ -51,11 +50,11 @@ def read_plan(
     try:
         written: Any = plan_output().parse(text)
     except DoesNotFit as error:
-        raise InvalidPlan(f"it is no plan: {error}"[:_LONGEST_QUOTE]) from None
+        raise InvalidPlan(quote(f"it is no plan: {error}")) from None
     steps = tuple(map(_step, written["steps"]))
     problem = _problem(steps, tools, succeeded, max_steps)
     if problem is not None:
-        raise InvalidPlan(problem[:_LONGEST_QUOTE])
+        raise InvalidPlan(quote(problem))
     return steps
 
 
@@ -80,11 +79,9 @@ def _step(written: dict[str, Any]) -> PlannedStep:
             arguments = foreign_json(arguments or "{}")
         except ValueError as error:
             problem = f"step {written['id']}: its arguments are no JSON: {error}"
-            raise InvalidPlan(problem[:_LONGEST_QUOTE]) from None
+            raise InvalidPlan(quote(problem)) from None
     if not isinstance(arguments, dict):
-        raise InvalidPlan(
-            f"step {written['id']}: its arguments are no JSON object"[:_LONGEST_QUOTE]
-        )
+        raise InvalidPlan(quote(f"step {written['id']}: its arguments are no JSON object"))
     return PlannedStep(written["id"], written["tool"], arguments, tuple(written["after"]))
 
 

@@ -20,6 +20,7 @@ from agentkit.planning.port import Act, Ask, Finish, Move
 from agentkit.planning.results import shown
 from agentkit.planning.verdict import finish
 from agentkit.prompts import Prompt, newest, read_prompt
+from agentkit.quote import quote
 
 MAX_REPLANS = 2
 """A goal that three plans did not reach is not reached by a fourth, and each is paid for."""
@@ -30,8 +31,6 @@ MAX_PLAN_STEPS = 30
 MAX_RESULTS = 40_000
 """Characters of all results in the question for the answer: about 10,000 tokens, which leaves room
 for the rest in the 16,000 that a memory keeps unless told otherwise."""
-
-_LONGEST_QUOTE = 300
 
 _OPENING = 2
 
@@ -153,9 +152,8 @@ def _from_us(text: str) -> UserMessage:
 
 def _failed(failure: Failure) -> UserMessage:
     # Untrusted, and said to be: a tool's error may carry the words of whoever it talked to.
-    label = Label("tool", failure.step.tool) if failure.called else Label("operator")
-    return UserMessage(_told(failure), label=label)
+    return UserMessage(_told(failure), label=failure.label)
 
 
 def _told(failure: Failure) -> str:
-    return f"Step {failure.step.id} ({failure.step.tool}) failed: {failure.text[:_LONGEST_QUOTE]}"
+    return f"Step {failure.step.id} ({failure.step.tool}) failed: {quote(failure.text)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agentkit.messages import Label, ToolMessage, UserMessage
+from agentkit.messages import ToolMessage, UserMessage
 
 
 def shown(returned: Mapping[str, ToolMessage], most: int) -> list[UserMessage]:
@@ -34,4 +34,4 @@ def _returned(step: str, message: ToolMessage, share: int) -> UserMessage:
     if len(text) > share:
         text = f"{text[:share]}\n[cut: {share} of {len(text)} characters shown]"
     said = f"Step {step} ({message.tool}) returned:\n{text}"
-    return UserMessage(said, label=Label("tool", message.tool))
+    return UserMessage(said, label=message.label)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 
-_LONGEST_QUOTE = 120
+_LONGEST_LINE = 120
 
 
 class LlmReplayer:
@@ -106,4 +106,4 @@ def _differences(recorded: JsonValue, asked: JsonValue, place: str) -> Iterator[
 
 def _quoted(value: JsonValue) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
+    return text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…"

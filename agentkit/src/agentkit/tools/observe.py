@@ -9,11 +9,10 @@ from typing import Any
 from agentkit.context import RunContext
 from agentkit.errors import FailedBeforeEffect, ToolFailed
 from agentkit.messages import Label, ToolCall, ToolMessage, clean
+from agentkit.quote import quote
 from agentkit.tools.isolation import RaisedElsewhere
 from agentkit.tools.text import bounded
 from agentkit.tools.tool import TimedOut, Tool
-
-_LONGEST_QUOTE = 200
 
 
 class InDoubt(Exception):
@@ -72,4 +71,4 @@ def _named(error: BaseException) -> str:
 
 
 def _quoted(error: BaseException) -> str:
-    return str(error)[:_LONGEST_QUOTE].rstrip(".") or "no detail"
+    return quote(error).rstrip(".") or "no detail"

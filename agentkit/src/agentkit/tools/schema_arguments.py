@@ -7,9 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from agentkit.foreign_schema import ForeignSchema, SchemaRefused
+from agentkit.quote import quote
 from agentkit.tools.tool import InvalidArguments
-
-_LONGEST_QUOTE = 500
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class SchemaArguments:
         except SchemaRefused as error:
             raise InvalidArguments(str(error)) from None
         if problems:
-            raise InvalidArguments("; ".join(problems)[:_LONGEST_QUOTE])
+            raise InvalidArguments(quote("; ".join(problems)))
         return {"arguments": arguments}
 
     def named(self, keywords: dict[str, Any]) -> dict[str, Any]:
