@@ -7,7 +7,7 @@ names the key (`SettingsError`). `.env.example` documents every key, and a test 
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     agent_timeout_s: float = Field(600.0, gt=0)
     agent_max_steps: int = Field(20, ge=1, le=1000)
     agent_max_tokens: int = Field(200_000, ge=1)
+    agent_window_tokens: int = Field(16_000, ge=1_000)
+    agent_summary_model: str | None = None
     tools: str = ""
     mcp_servers: Path | None = None
     http_fetch_hosts: str = ""
@@ -189,6 +191,17 @@ class Settings(BaseSettings):
             raise ValueError("must name a queue, such as default; several with commas in between")
         return names
 
+    @field_validator("agent_summary_model")
+    @classmethod
+    def _provider_and_model(cls, named: str | None) -> str | None:
+        provider, _, model = (named or "").partition(":")
+        if named is not None and (provider not in get_args(Provider) or not model):
+            raise ValueError(
+                f"must be provider:model, such as openai:gpt-5.4-nano; providers: "
+                f"{', '.join(get_args(Provider))}"
+            )
+        return named
+
     @field_validator("tools")
     @classmethod
     def _places(cls, names: str) -> str:
@@ -225,6 +238,14 @@ class Settings(BaseSettings):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    @property
+    def summaries_by(self) -> tuple[str, str] | None:
+        """The provider and the model that sum up long conversations, if one does."""
+        if self.agent_summary_model is None:
+            return None
+        provider, _, model = self.agent_summary_model.partition(":")
+        return provider, model
 
     @property
     def memory_in_folder(self) -> bool:

@@ -27,14 +27,17 @@ from opspawn.settings import Settings
 
 
 class ScriptedProviders:
-    """Gives each task the one scripted model, under the name that the task asks for."""
+    """Gives each task the one scripted model, under the name that it asks for; the others by theirs."""
 
-    def __init__(self, script: Sequence[Line], default: str) -> None:
+    def __init__(self, script: Sequence[Line], default: str, others: Sequence[LlmClient]) -> None:
         self.llm = ScriptedLlm(script)
         self._default = default
+        self._others = {other.model: other for other in others}
 
     def client(self, provider: str | None, model: str | None) -> LlmClient:
         """See `Providers.client`."""
+        if model in self._others:
+            return self._others[model]
         self.llm.model = model or self._default
         return self.llm
 
@@ -53,6 +56,7 @@ class AgentDesk:
         self.settings = Settings(_env_file=None, llm_provider="local")
         self.mcp: McpTools | None = None
         self.memory: LongTermMemory | None = None
+        self.other_models: list[LlmClient] = []
 
     async def submit(self, goal: str = "Do it.", **config: Any) -> str:
         data = {"goal": goal, **({"agent_config": config} if config else {})}
@@ -68,7 +72,7 @@ class AgentDesk:
         self, *script: Line, worker: str = "w1", default_model: str = "scripted"
     ) -> ScriptedLlm:
         """Claims the next task and runs it as far as it goes; returns the model that it asked."""
-        providers = ScriptedProviders(script, default_model)
+        providers = ScriptedProviders(script, default_model, self.other_models)
         handler = AgentHandler(
             self.settings,
             providers,

@@ -67,6 +67,13 @@ async def test_the_log_has_what_the_inner_agent_did() -> None:
     )
 
 
+async def test_the_log_says_once_that_work_was_handed_over() -> None:
+    """Also when the inner agent has waited and was run again."""
+    desk, task_id = await finished()
+    handed = [event.data for event in await desk.log(task_id) if event.type == "agent.handoff"]
+    assert [{"step": 1, "call_id": "call_1", "agent": "scout"}] == handed
+
+
 async def test_such_a_run_is_replayed_without_a_difference() -> None:
     """The call is recorded, so the inner agent is not run at all."""
     desk, task_id = await finished()

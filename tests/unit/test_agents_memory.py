@@ -56,6 +56,27 @@ async def test_what_one_task_saves_another_finds(desk: AgentDesk) -> None:
     assert () == await desk.memory.search(Namespace("default", "another"), "tea")
 
 
+async def test_what_was_searched_and_saved_is_told(desk: AgentDesk) -> None:
+    """Beside the steps, once; calls that failed have neither found nor saved."""
+    task_id = await desk.submit("note", tools=[*TOOLS, "ask_user"])
+    await desk.run(
+        call(("memory_save", {"text": "Ada drinks tea", "topic": "drinks"})),
+        call(("memory_search", {"query": "tea"}), ("memory_search", {"query": ""})),
+        call(("ask_user", {"question": "Which?"})),
+    )
+    await desk.answer(task_id, "Green.")
+    await desk.run(answer("Noted."))
+    told = {EventType.MEMORY_SAVED, EventType.MEMORY_SEARCHED}
+    events = [event for event in await desk.log(task_id) if event.type in told]
+    assert [
+        (
+            "memory.saved",
+            {"step": 1, "call_id": "call_1", "text": "Ada drinks tea", "topic": "drinks"},
+        ),
+        ("memory.searched", {"step": 2, "call_id": "call_1", "query": "tea", "topic": None}),
+    ] == [(event.type, event.data) for event in events]
+
+
 async def test_a_worker_without_a_memory_has_no_such_tools() -> None:
     """The task fails, and says which tools there are."""
     desk = AgentDesk()
@@ -76,7 +97,7 @@ async def test_a_task_has_them_only_when_it_asks(desk: AgentDesk) -> None:
 async def test_a_run_that_remembered_is_replayed_without_a_memory(
     desk: AgentDesk, tmp_path: Path
 ) -> None:
-    """What was found then comes from the log."""
+    """What was found then comes from the log; an older build did not tell it beside the calls."""
     task_id = await desk.submit("note", tools=TOOLS)
     await desk.run(
         call(("memory_save", {"text": "tea"})),
@@ -85,9 +106,12 @@ async def test_a_run_that_remembered_is_replayed_without_a_memory(
     )
     log = await desk.log(task_id)
     assert EventType.TOOL_COMPLETED in {event.type for event in log}
-    save(Recording.of(await desk.task(task_id), log, desk.settings), tmp_path / "run.json")
-    replayed = await asyncio.to_thread(replay.check, tmp_path / "run.json")
-    assert 5 <= replayed.steps
+    older = [event for event in log if not event.type.startswith("memory.")]
+    assert len(log) - 2 == len(older)
+    for kept in (log, older):
+        save(Recording.of(await desk.task(task_id), kept, desk.settings), tmp_path / "run.json")
+        replayed = await asyncio.to_thread(replay.check, tmp_path / "run.json")
+        assert 5 <= replayed.steps
 
 
 async def test_a_folder_is_opened_at_the_start(tmp_path: Path) -> None:

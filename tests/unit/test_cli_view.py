@@ -106,6 +106,17 @@ def test_a_denied_call_shows_the_rule() -> None:
     assert "deny by allow-list" in text
 
 
+def test_work_that_is_handed_over_is_told_with_the_agent() -> None:
+    """What follows is somebody else's."""
+    handed = ("agent.handoff", {"step": 1, "call_id": "c", "agent": "scout"})
+    assert [[" 0.00s", "handoff", "to scout"]] == words(handed)
+
+
+def test_what_a_memory_was_asked_is_told_by_the_call_alone() -> None:
+    """Twice would be once too often."""
+    assert "" == shown(("memory.searched", {"query": "tea"}), ("memory.saved", {"text": "tea"}))
+
+
 def test_an_event_of_an_unknown_type_is_shown_plainly() -> None:
     """A newer server may have events that this build does not know."""
     assert words(("quantum.leapt", {"far": 3})) == [[" 0.00s", 'quantum.leapt{"far": 3}']]

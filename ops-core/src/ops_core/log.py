@@ -48,7 +48,10 @@ class EventType(StrEnum):
     CHILD_STARTED = "child.started"
     CHILD_FINISHED = "child.finished"
     DEPENDENCY_FINISHED = "dependency.finished"
+    MEMORY_SEARCHED = "memory.searched"
+    MEMORY_SAVED = "memory.saved"
     AGENT_PLAN = "agent.plan"
+    AGENT_HANDOFF = "agent.handoff"
     AGENT_LIMIT = "agent.limit"
     AGENT_FINISH = "agent.finish"
 

@@ -193,6 +193,7 @@ def _llm_failed(row: StepEntry, event: Event) -> None:
 def _recorded(row: StepEntry, event: Event) -> None:
     row.name = event.data.get("name", row.name)
     row.effect = event.data.get("effect", row.effect)
+    row.usage, row.cost_usd = event.data.get("usage"), event.data.get("cost_usd")
     _finish(row, event, output=row.output)
 
 

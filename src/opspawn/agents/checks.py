@@ -17,7 +17,12 @@ from opspawn.settings import Settings, SettingsError, env_name
 
 def check(settings: Settings) -> None:
     """Raises `SettingsError`, with one line for each setting that cannot work here."""
-    wrong = [*of_tools(settings), *of_mcp_servers(settings), *of_memory(settings)]
+    wrong = [
+        *of_tools(settings),
+        *of_mcp_servers(settings),
+        *of_memory(settings),
+        *of_summaries(settings),
+    ]
     if wrong:
         raise SettingsError("\n".join(wrong))
 
@@ -52,6 +57,14 @@ def of_memory(settings: Settings) -> Iterator[str]:
         yield "AGENTKIT_LTM_EMBEDDER: openai needs a key; set OPENAI_API_KEY"
     if settings.memory_in_folder:
         yield from _folder("ltm_chroma_path", settings.ltm_chroma_path)
+
+
+def of_summaries(settings: Settings) -> Iterator[str]:
+    """Whether the model that sums up can be asked: every long run would fail for it."""
+    provider, _ = settings.summaries_by or ("local", "")
+    if provider != "local" and getattr(settings, f"{provider}_api_key") is None:
+        key = env_name(f"{provider}_api_key")
+        yield f"OPSPAWN_AGENT_SUMMARY_MODEL: {provider} has no key; set {key}"
 
 
 def _folder(field: str, path: Path) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """Runs an `agent_run` task: builds the agent that the task asks for, and tells what became of it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
 from typing import Any, Final
 
 from agentkit import (
@@ -17,25 +16,25 @@ from agentkit import (
     SimplePlanner,
 )
 from agentkit.errors import AgentError, LimitExceeded, ProviderError
-from agentkit.events import Finished, LimitReached, PlanMade
+from agentkit.events import Finished
 from agentkit.journal import Journal
 from agentkit.planning import Planner
 from agentkit.prompts import newest, versions
 from agentkit.tools import Tool
 from agentkit.tools.builtin import MEMORY_TOOLS, memory_tools
-from agentkit.wire import to_json
 from ops_core.children import StartChild
 from ops_core.errors import CallerError, TaskFailed
-from ops_core.log import EventType, NewEvent
 from ops_core.ports import TaskLog
 from ops_core.request import TaskRequest, parse_request
 from ops_core.service import Submitted
 from ops_core.step import JOURNAL_VERSION
 from ops_core.task import JsonObject, Task
 from opspawn.agents import toolbox
+from opspawn.agents.following import follow
 from opspawn.agents.journal import TaskJournal
 from opspawn.agents.providers import ModelClients, default_choice
 from opspawn.agents.seen_tools import ServerTools
+from opspawn.agents.windows import Windows
 from opspawn.settings import Settings
 
 #: Version of the default agent: another one when its instructions or its ways change.
@@ -98,6 +97,7 @@ class AgentHandler:
         self._journal = journal
         self._mcp = mcp
         self._memory = memory
+        self._windows = Windows(settings, providers)
 
     @property
     def pins(self) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class AgentHandler:
         try:
             journal = self._journal(task, log, self._start_child(task))
             agent = self._agent(task, journal, await self._known_to(task, journal))
-            finished = await _follow(agent, task.input_data["goal"], log)
+            finished = await follow(agent, task.input_data["goal"], log)
         except LimitExceeded as error:
             raise TaskFailed(error.type, _with_partial(error)) from error
         except AgentError as error:
@@ -186,6 +186,7 @@ class AgentHandler:
             tools=tools,
             profile=profile,
             planner=_planner(planner, task.pins),
+            memory=self._windows.of_run(),
             security=AllowList(
                 (tool.name for tool in tools),
                 approve=toolbox.approved(tools, config.get("approve", ())),
@@ -203,36 +204,6 @@ class AgentHandler:
 def _timeout_s(provider: str, settings: Settings) -> float:
     """How long one model call may take: a model in this process is only as fast as the machine."""
     return settings.agent_timeout_s if provider == "local" else REMOTE_CALL_S
-
-
-async def _follow(agent: Agent, goal: str, log: TaskLog) -> Finished:
-    """Runs the agent to its end. Its steps are in the log already; what is added is how it ended."""
-    async with aclosing(agent.stream(goal)) as events:
-        async for event in events:
-            match event:
-                case PlanMade(step, plan):
-                    steps = [to_json(planned) for planned in plan]
-                    await _say_plan(log, {"step": step, "steps": steps})
-                case LimitReached(_, limit, detail):
-                    await _say(log, EventType.AGENT_LIMIT, {"limit": limit, "detail": detail})
-                case Finished(output, steps, _, reason):
-                    data = {"output": output, "steps": steps, "reason": reason}
-                    await _say(log, EventType.AGENT_FINISH, data)
-                    return event
-    raise AssertionError("an agent that does not raise ends with Finished")
-
-
-async def _say(log: TaskLog, kind: EventType, data: JsonObject) -> None:
-    """Appends an event that a run has once; a replay that comes here again has said it before."""
-    if not any(event.type is kind for event in log.history):
-        await log.append(NewEvent(type=kind, data=data))
-
-
-async def _say_plan(log: TaskLog, data: JsonObject) -> None:
-    """Appends a plan; a run may make several, and a replay makes each again."""
-    told = [event.data for event in log.history if event.type == EventType.AGENT_PLAN]
-    if data not in told:
-        await log.append(NewEvent(type=EventType.AGENT_PLAN, data=data))
 
 
 def _planner(name: str, pins: Sequence[str]) -> Planner:

@@ -12,10 +12,12 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from agentkit import messages
 from agentkit.boundary import Outcome
 from agentkit.decisions import Decision, Deny, NeedApproval
 from agentkit.errors import ModelMisbehaved
 from agentkit.journal import ChildResult, Step, UnknownOutcome
+from agentkit.memory.summaries import Summary
 from agentkit.messages import Reply
 from agentkit.wire import from_json, to_json
 from ops_core import errors, step
@@ -68,7 +70,7 @@ class TaskJournal:
                     "duration_s": round(time.monotonic() - started_s, 3),
                 }
                 event = NewEvent(type=EventType.LLM_FAILED, data=data)
-                await self._log.append(event, usage=_usage(error.reply))
+                await self._log.append(event, usage=_counted(error.reply.usage, steps=1))
             raise
 
     async def wait(self, asked: Step) -> JsonValue:
@@ -112,18 +114,22 @@ class AgentTelling(PlainTelling):
     def finished(
         self, done: step.Step, value: Any, duration_s: float
     ) -> tuple[EventType, JsonObject, Usage]:
-        """See `ops_core.journal.Telling`."""
+        """See `ops_core.journal.Telling`. A summary is paid for, and is no step of the agent."""
         match done.kind:
             case "llm":
                 reply = from_json(Reply, value)
                 data = _model_data(done, reply) | {"duration_s": duration_s}
-                return EventType.LLM_COMPLETED, data, _usage(reply)
+                return EventType.LLM_COMPLETED, data, _counted(reply.usage, steps=1)
             case "tool":
                 outcome = from_json(Outcome, value)
                 failed = outcome.observation.is_error
                 kind = EventType.TOOL_FAILED if failed else EventType.TOOL_COMPLETED
                 data = _tool_data(done, outcome) | {"duration_s": duration_s}
                 return kind, data, NOTHING_USED
+            case "memory":
+                used = from_json(Summary, value).usage
+                kind, data, _ = super().finished(done, value, duration_s)
+                return kind, data | _bill(used), _counted(used, steps=0)
             case _:
                 return super().finished(done, value, duration_s)
 
@@ -173,7 +179,6 @@ def _result(end: ChildEnd) -> ChildResult:
 
 
 def _model_data(done: step.Step, reply: Reply) -> JsonObject:
-    cost = reply.usage.cost_usd
     return done.place | {
         "model": reply.model,
         "text": reply.message.text,
@@ -181,11 +186,14 @@ def _model_data(done: step.Step, reply: Reply) -> JsonObject:
             {"id": call.id, "tool": call.tool, "arguments": call.arguments}
             for call in reply.message.tool_calls
         ],
-        "usage": {
-            "input_tokens": reply.usage.input_tokens,
-            "output_tokens": reply.usage.output_tokens,
-        },
-        "cost_usd": None if cost is None else f"{cost:f}",
+        **_bill(reply.usage),
+    }
+
+
+def _bill(used: messages.Usage) -> JsonObject:
+    return {
+        "usage": {"input_tokens": used.input_tokens, "output_tokens": used.output_tokens},
+        "cost_usd": None if used.cost_usd is None else f"{used.cost_usd:f}",
     }
 
 
@@ -212,11 +220,11 @@ def _why(decision: Decision) -> str | None:
             return None
 
 
-def _usage(reply: Reply) -> Usage:
+def _counted(used: messages.Usage, *, steps: int) -> Usage:
     return Usage(
-        input_tokens=reply.usage.input_tokens,
-        output_tokens=reply.usage.output_tokens,
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
         # A price that is not known counts as nothing here; the event says that it is not known.
-        cost_usd=reply.usage.cost_usd or Decimal(0),
-        steps=1,
+        cost_usd=used.cost_usd or Decimal(0),
+        steps=steps,
     )

@@ -162,6 +162,14 @@ def _plan(data: Json) -> Told:
     return Told((Line("plan", bounded("; ".join(words)), "cyan"),))
 
 
+def _handoff(data: Json) -> Told:
+    return Told((Line("handoff", f"to {one_line(data.get('agent'), 60)}", "cyan"),))
+
+
+def _silent(_data: Json) -> Told:
+    return Told()  # the call itself has its lines
+
+
 def _limit(data: Json) -> Told:
     words = _joined(one_line(data.get("limit")), bounded(data.get("detail") or ""))
     return Told((Line("limit", words, "yellow"),))
@@ -191,6 +199,9 @@ _TELLERS: Final[dict[str, Callable[[Json], Told]]] = {
     "tool.completed": _tool_completed,
     "tool.failed": _tool_failed,
     "agent.plan": _plan,
+    "agent.handoff": _handoff,
+    "memory.searched": _silent,
+    "memory.saved": _silent,
     "agent.limit": _limit,
     "agent.finish": _finish,
     **TELLERS,

@@ -20,7 +20,14 @@ FORMAT: Final = "opspawn-run"
 VERSION: Final = 1
 
 #: Settings that decide what an agent does, and that a task may leave open.
-_DEFAULTS: Final = ("planner_type", "agent_max_steps", "agent_max_tokens", "llm_model")
+_DEFAULTS: Final = (
+    "planner_type",
+    "agent_max_steps",
+    "agent_max_tokens",
+    "agent_window_tokens",
+    "agent_summary_model",
+    "llm_model",
+)
 
 _TASK: Final = ("task_id", "task_type", "agent", "priority", "input_data")
 

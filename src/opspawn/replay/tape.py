@@ -15,6 +15,11 @@ from opspawn.replay.difference import Difference, LogEnds, asked, place, short, 
 #: What a run says of its own end. They are said again, and compared.
 _ENDS: Final = frozenset({EventType.AGENT_FINISH, EventType.AGENT_LIMIT})
 
+#: What is told beside a step that is itself compared. Older builds did not tell it.
+_BESIDE: Final = frozenset(
+    {EventType.AGENT_HANDOFF, EventType.MEMORY_SEARCHED, EventType.MEMORY_SAVED}
+)
+
 _TERMINAL: Final = frozenset(
     {EventType.TASK_COMPLETED, EventType.TASK_FAILED, EventType.TASK_CANCELLED}
 )
@@ -79,6 +84,8 @@ class Tape:
     async def append(self, *events: NewEvent, usage: Usage = NOTHING_USED) -> None:
         """Only what the run says of its end, and only as it was said."""
         for event in events:
+            if event.type in _BESIDE:
+                continue
             then = [e for e in self._log if e.type == event.type in _ENDS]
             if any(e.data == event.data for e in then):
                 continue

@@ -1,0 +1,74 @@
+"""What a run says of itself in its task's log, besides its steps."""
+
+import json
+from contextlib import aclosing
+from typing import Final
+
+from agentkit import Agent
+from agentkit.events import Finished, HandedOver, LimitReached, PlanMade, ToolFinished
+from agentkit.wire import to_json
+from ops_core.log import EventType, NewEvent
+from ops_core.ports import TaskLog
+from ops_core.task import JsonObject
+
+#: The tools of the long-term memory whose use is told, and what of their arguments.
+_OF_MEMORY: Final = {
+    "memory_search": (EventType.MEMORY_SEARCHED, ("query", "topic")),
+    "memory_save": (EventType.MEMORY_SAVED, ("text", "topic")),
+}
+
+
+#: Events that a run has once. Of the others it may have several, each with data of its own.
+_ONCE: Final = frozenset({EventType.AGENT_LIMIT, EventType.AGENT_FINISH})
+
+_SAID: Final = _ONCE | {
+    EventType.AGENT_PLAN,
+    EventType.AGENT_HANDOFF,
+    EventType.MEMORY_SEARCHED,
+    EventType.MEMORY_SAVED,
+}
+
+
+async def follow(agent: Agent, goal: str, log: TaskLog) -> Finished:
+    """Runs the agent to its end. Its steps are in the log already; what is added is what they were for."""
+    voice = _Voice(log)
+    async with aclosing(agent.stream(goal)) as events:
+        async for event in events:
+            match event:
+                case PlanMade(step, plan):
+                    planned = [to_json(one) for one in plan]
+                    await voice.say(EventType.AGENT_PLAN, {"step": step, "steps": planned})
+                case HandedOver(step, call_id, name):
+                    data: JsonObject = {"step": step, "call_id": call_id, "agent": name}
+                    await voice.say(EventType.AGENT_HANDOFF, data)
+                case ToolFinished(step, call, seen) if (
+                    call.tool in _OF_MEMORY and not seen.is_error
+                ):
+                    kind, names = _OF_MEMORY[call.tool]
+                    given = {name: call.arguments.get(name) for name in names}
+                    await voice.say(kind, {"step": step, "call_id": call.id, **given})
+                case LimitReached(_, limit, detail):
+                    await voice.say(EventType.AGENT_LIMIT, {"limit": limit, "detail": detail})
+                case Finished(output, steps, _, reason):
+                    data = {"output": output, "steps": steps, "reason": reason}
+                    await voice.say(EventType.AGENT_FINISH, data)
+                    return event
+    raise AssertionError("an agent that does not raise ends with Finished")
+
+
+class _Voice:
+    """Says everything once: a run that goes on elsewhere comes by here again."""
+
+    def __init__(self, log: TaskLog) -> None:
+        self._log = log
+        self._said = {_key(event.type, event.data) for event in log.history if event.type in _SAID}
+
+    async def say(self, kind: EventType, data: JsonObject) -> None:
+        key = _key(kind, data)
+        if key not in self._said:
+            self._said.add(key)
+            await self._log.append(NewEvent(type=kind, data=data))
+
+
+def _key(kind: str, data: JsonObject) -> tuple[str, str]:
+    return str(kind), "" if kind in _ONCE else json.dumps(data, sort_keys=True)
