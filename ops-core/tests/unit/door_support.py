@@ -40,6 +40,7 @@ TYPES = {
             },
         },
         aliases={"prompt": "goal"},
+        output_schema=("agent_config", "output_schema"),
     ),
 }
 

@@ -32,6 +32,8 @@ def task_request(message: tasks_pb2.CreateTaskRequest) -> TaskRequest:
     }
     if message.HasField("input_data"):
         data["input_data"] = from_struct(message.input_data)
+    if message.HasField("output_schema"):
+        data["output_schema"] = from_struct(message.output_schema)
     if message.HasField("scheduled_at"):
         data["scheduled_at"] = from_timestamp("scheduled_at", message.scheduled_at)
     if message.HasField("retry_policy"):

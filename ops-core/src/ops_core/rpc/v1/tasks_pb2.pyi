@@ -159,7 +159,7 @@ class RetryPolicy(_message.Message):
     def __init__(self, max_attempts: _Optional[int] = ..., backoff_s: _Optional[float] = ..., max_backoff_s: _Optional[float] = ...) -> None: ...
 
 class CreateTaskRequest(_message.Message):
-    __slots__ = ("task_type", "input_data", "idempotency_key", "name", "agent", "thread_id", "priority", "scheduled_at", "deadline_s", "retry_policy", "labels", "parent_task_id", "depends_on")
+    __slots__ = ("task_type", "input_data", "idempotency_key", "name", "agent", "thread_id", "priority", "scheduled_at", "deadline_s", "retry_policy", "labels", "parent_task_id", "depends_on", "output_schema")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -180,6 +180,7 @@ class CreateTaskRequest(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     PARENT_TASK_ID_FIELD_NUMBER: _ClassVar[int]
     DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_SCHEMA_FIELD_NUMBER: _ClassVar[int]
     task_type: str
     input_data: _struct_pb2.Struct
     idempotency_key: str
@@ -193,7 +194,8 @@ class CreateTaskRequest(_message.Message):
     labels: _containers.ScalarMap[str, str]
     parent_task_id: str
     depends_on: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, task_type: _Optional[str] = ..., input_data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., name: _Optional[str] = ..., agent: _Optional[str] = ..., thread_id: _Optional[str] = ..., priority: _Optional[int] = ..., scheduled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_s: _Optional[float] = ..., retry_policy: _Optional[_Union[RetryPolicy, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., parent_task_id: _Optional[str] = ..., depends_on: _Optional[_Iterable[str]] = ...) -> None: ...
+    output_schema: _struct_pb2.Struct
+    def __init__(self, task_type: _Optional[str] = ..., input_data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., name: _Optional[str] = ..., agent: _Optional[str] = ..., thread_id: _Optional[str] = ..., priority: _Optional[int] = ..., scheduled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_s: _Optional[float] = ..., retry_policy: _Optional[_Union[RetryPolicy, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., parent_task_id: _Optional[str] = ..., depends_on: _Optional[_Iterable[str]] = ..., output_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class CreateTaskResponse(_message.Message):
     __slots__ = ("task", "replayed")
