@@ -30,7 +30,7 @@ from ops_core.store import Database, Presence, SqlTaskStore, SqlUpkeepStore, Sql
 from ops_core.upkeep.dispatcher import Dispatcher
 from opspawn import logs, migrate
 from opspawn.agents.contract import TASK_TYPES
-from opspawn.database_errors import DATABASE_ERRORS, explain
+from opspawn.database_errors import DATABASE_ERRORS
 from opspawn.doors import (
     StartError,
     ended_by_itself,
@@ -40,7 +40,8 @@ from opspawn.doors import (
     serve_rpc,
     together,
 )
-from opspawn.settings import Settings, SettingsError
+from opspawn.preconditions import check_memory_is_shared, explained, mistakes, required_url
+from opspawn.settings import Settings
 from opspawn.solitary import SolitaryProcess
 
 log = structlog.get_logger(__name__)
@@ -91,7 +92,7 @@ class Parts:
 async def opened(settings: Settings, database_url: str | None = None) -> AsyncIterator[Parts]:
     """The parts over the given servers. Raises `StartError` when the database cannot be used."""
     logs.configure(settings)
-    url = database_url or _required_url(settings)
+    url = database_url or required_url(settings)
     broker_url = settings.rabbitmq_url
     broker = rabbitmq_broker(broker_url.get_secret_value()) if broker_url else in_process_broker()
     database = Database(url, pool_size=settings.database_pool)
@@ -138,7 +139,7 @@ async def serve_dispatcher(settings: Settings, stop: asyncio.Event) -> None:
 async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
     """A worker: claims tasks and runs their agents. Raises `SettingsError`."""
     check_agents(settings)
-    _check_memory_is_shared(settings)
+    check_memory_is_shared(settings)
     async with opened(settings) as parts, ringing(parts, stop) as services:
         await _check_broker(parts)
         await _run_worker(parts, services, stop)
@@ -160,13 +161,14 @@ async def serve_all(
     *,
     database_url: str | None = None,
 ) -> None:
-    """Everything in one process. `ready` is called when the doors are open.
+    """Everything in one process. `ready` is called when the doors are open and the worker can work.
 
     Call `check_agents` before, and before a database is started for it.
     """
     from opspawn.worker import default_choice
 
     _check_memory_is_free(settings)
+    started = asyncio.Event()
     rest = listen(settings, "api_port")
     async with opened(settings, database_url) as parts, ringing(parts, stop) as services:
         await _check_broker(parts)
@@ -176,7 +178,8 @@ async def serve_all(
             processes.create_task(serve_rest(_app(parts, services), rest, stop))
             processes.create_task(serve_rpc(rpc, stop))
             processes.create_task(_dispatcher(parts).run(stop))
-            processes.create_task(_run_worker(parts, services, stop))
+            processes.create_task(_run_worker(parts, services, stop, started.set))
+            await started.wait()
             ready(
                 Endpoints(
                     api_url=f"http://{host_of(settings)}:{rest.getsockname()[1]}",
@@ -203,15 +206,25 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
         await asyncio.gather(publishing, return_exceptions=True)
 
 
-async def _run_worker(parts: Parts, services: Services, stop: asyncio.Event) -> None:
+async def _run_worker(
+    parts: Parts,
+    services: Services,
+    stop: asyncio.Event,
+    started: Callable[[], None] = lambda: None,
+) -> None:
     solitary = SolitaryProcess(parts.settings, parts.url, parts.direct_url)
     async with together() as both:
         both.create_task(solitary.hand_over(stop))
-        both.create_task(_run_agents(parts, services, stop, isolate=solitary.run))
+        both.create_task(_run_agents(parts, services, stop, isolate=solitary.run, started=started))
 
 
 async def _run_agents(
-    parts: Parts, services: Services, stop: asyncio.Event, *, isolate: Isolate | None
+    parts: Parts,
+    services: Services,
+    stop: asyncio.Event,
+    *,
+    isolate: Isolate | None,
+    started: Callable[[], None] = lambda: None,
 ) -> None:
     from opspawn.worker import McpConfigError, MemoryUnusable, ToolError, run_worker  # as above
 
@@ -227,21 +240,18 @@ async def _run_agents(
             services.tasks.submit,
             stop,
             isolate=isolate,
+            started=started,
         )
     except ToolError as error:
         raise StartError(f"OPSPAWN_TOOLS: {error}") from None
     except McpConfigError as error:  # written again since the start
-        raise _mistakes(error) from None
+        raise mistakes(error) from None
     except MemoryUnusable as error:
         raise StartError(f"AGENTKIT_LTM_PROVIDER: {error}") from None
     except StoreUnavailable as error:  # only before its first claim: later it waits
-        raise StartError(_explained(error, parts.direct_url)) from None
+        raise StartError(explained(error, parts.direct_url)) from None
     finally:
         await database.close()
-
-
-def _mistakes(error: Exception) -> StartError:
-    return StartError("\n".join(f"OPSPAWN_MCP_SERVERS: {line}" for line in str(error).splitlines()))
 
 
 async def _say_goodbye(broker: Broker) -> None:
@@ -300,24 +310,6 @@ def _open_grpc(parts: Parts, services: Services) -> tuple[grpc.aio.Server, int]:
     return server, server.add_insecure_port(f"{host_of(settings)}:{settings.grpc_port}")
 
 
-def _required_url(settings: Settings) -> str:
-    if settings.database_url is None:
-        raise StartError(
-            "DATABASE_URL is not set: separate processes share a PostgreSQL server "
-            "(`opspawn up` brings its own)."
-        )
-    return settings.database_url.get_secret_value()
-
-
-def _check_memory_is_shared(settings: Settings) -> None:
-    if settings.memory_in_folder:
-        raise SettingsError(
-            "AGENTKIT_LTM_CHROMA_URL is not set: separate workers share a Chroma server (`chroma run`), "
-            "because two processes in one folder do not see what the other saves (`opspawn up` alone "
-            "may use a folder)."
-        )
-
-
 def _check_memory_is_free(settings: Settings) -> None:
     from opspawn.worker import is_open  # no other process imports agents
 
@@ -332,7 +324,7 @@ async def _check_database(database: Database, url: str) -> None:
     try:
         revision = await SqlTaskStore(database).check()
     except (StoreUnavailable, *DATABASE_ERRORS) as error:
-        raise StartError(_explained(error, url)) from None
+        raise StartError(explained(error, url)) from None
     if migrate.is_behind(revision):
         raise StartError(
             f"The database is at revision {revision} and this build needs {migrate.head()}: "
@@ -345,10 +337,3 @@ async def _check_broker(parts: Parts) -> None:
         await parts.bell.check()
     except BrokerUnavailable as error:
         raise StartError(f"RABBITMQ_URL: {error}") from None
-
-
-def _explained(error: BaseException, url: str) -> str:
-    """As `opspawn migrate` says it, when the database itself said something; else what the store says."""
-    if isinstance(error, StoreUnavailable) and error.__cause__ is None:
-        return f"DATABASE_URL: {error}"
-    return f"DATABASE_URL: {explain(error, url)}"

@@ -8,7 +8,6 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self, get_args
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -20,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from opspawn.urls import AMQP_SHAPE, POSTGRESQL_SHAPE, check_amqp, check_postgresql, has_host
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -35,11 +36,6 @@ _AT_LEAST: Final = (
     ("ring_grace_max_s", 1.0, "ring_grace_s"),
     ("dispatch_idle_s", 1.0, "dispatch_busy_s"),
 )
-
-#: How a URL is told to be wrong: it is never repeated, for it may hold a password.
-_POSTGRESQL_SHAPE: Final = "must look like postgresql://user:password@host:5432/name"
-_AMQP_SHAPE: Final = "must look like amqp://user:password@host:5672/vhost"
-_WRITE_SIGNS: Final = "; write signs such as @ : / # in a password as %40 %3A %2F %23"
 
 
 class SettingsError(Exception):
@@ -141,11 +137,11 @@ class Settings(BaseSettings):
             return None
         scheme, _, rest = url.get_secret_value().partition("://")
         if scheme not in {"postgresql", "postgres", "postgresql+asyncpg"} or not rest:
-            raise ValueError(_POSTGRESQL_SHAPE)
+            raise ValueError(POSTGRESQL_SHAPE)
         # The driver's own word for what libpq, and with it every cloud's URL, calls sslmode.
         rest = re.sub(r"(?<=[?&])sslmode=", "ssl=", rest)
         url = SecretStr(f"postgresql+asyncpg://{rest}")
-        _check_postgresql(url)
+        check_postgresql(url)
         return url
 
     @field_validator("rabbitmq_url")
@@ -154,8 +150,8 @@ class Settings(BaseSettings):
         if url is None:
             return None
         if not url.get_secret_value().startswith(("amqp://", "amqps://")):
-            raise ValueError(_AMQP_SHAPE)
-        _check_amqp(url)
+            raise ValueError(AMQP_SHAPE)
+        check_amqp(url)
         return url
 
     @field_validator(
@@ -164,7 +160,7 @@ class Settings(BaseSettings):
     @classmethod
     def _base_url(cls, url: str | None) -> str | None:
         # Never repeated: a gateway's may have a key in it.
-        if url is not None and not _has_host(url):
+        if url is not None and not has_host(url):
             raise ValueError("must look like https://host or http://host:8000/v1")
         return url
 
@@ -323,47 +319,6 @@ def env_names(field: str) -> list[str]:
     if isinstance(alias, AliasChoices):
         return [str(choice) for choice in alias.choices]
     return [alias] if isinstance(alias, str) else [f"OPSPAWN_{field.upper()}"]
-
-
-def _check_postgresql(url: SecretStr) -> None:
-    """Raises `ValueError` for what would only fail at the first connection, and without naming its key."""
-    # Imported here: the command line starts faster without it, and most of its commands use no database.
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        parts = make_url(url.get_secret_value())
-    except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        raise ValueError(_POSTGRESQL_SHAPE + _WRITE_SIGNS) from None
-    # An @ in the host is the rest of a password, which would be told wherever the host is.
-    if "@" in (parts.host or "") or not _is_port(parts.port):
-        raise ValueError(_POSTGRESQL_SHAPE + _WRITE_SIGNS)
-
-
-def _check_amqp(url: SecretStr) -> None:
-    """Raises `ValueError` as `_check_postgresql` does."""
-    # Imported here for the same reason; the client's own reading of the URL is the one that counts.
-    import pika
-
-    try:
-        port = pika.URLParameters(url.get_secret_value()).port
-    except (ValueError, TypeError):
-        raise ValueError(_AMQP_SHAPE + _WRITE_SIGNS) from None
-    # The client takes what follows a # for a comment, and what precedes it for the host.
-    if "#" in url.get_secret_value() or not _is_port(port):
-        raise ValueError(_AMQP_SHAPE + _WRITE_SIGNS)
-
-
-def _has_host(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and _is_port(parts.port)
-    except ValueError:  # a port that is no number, half of an IPv6 address
-        return False
-
-
-def _is_port(port: int | None) -> bool:
-    return port is None or 0 < port <= 65535
 
 
 def _names(list_of_names: str) -> list[str]:

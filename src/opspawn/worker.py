@@ -1,6 +1,7 @@
 """The worker process: the one process that imports agents and model SDKs."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -40,11 +41,13 @@ async def run_worker(
     stop: asyncio.Event,
     *,
     isolate: Isolate | None,
+    started: Callable[[], None] = lambda: None,
 ) -> None:
     """Runs tasks until `stop` is set, then drains. Raises `ToolError` for a tool that cannot be used, and
     `McpConfigError` and `MemoryUnusable` for MCP servers and a memory that cannot be set up.
 
-    `isolate` starts the process that runs suspects. None: this is that process, and ends by itself too.
+    `started` is called when all is set up. `isolate` starts the process that runs suspects. None: this is
+    that process, and ends by itself too.
     """
     async with AsyncExitStack() as stack:
         tools = await stack.enter_async_context(opened(settings))
@@ -70,4 +73,5 @@ async def run_worker(
             isolate=isolate,
         )
         async with mcp:
+            started()
             await (run_alone(worker, stop) if alone else worker.run(stop))

@@ -17,6 +17,23 @@ NO_DATABASE = "postgresql://nobody:secret-password@127.0.0.1:1/none"
 NO_BROKER = "amqp://nobody:secret-password@127.0.0.1:1/%2F"
 
 
+#: A toolset whose server is away.
+SHUT = """
+from agentkit import Toolset, tool
+
+class Shut(Toolset):
+    async def open(self):
+        raise OSError("no licence")
+
+    @tool(effect="pure")
+    async def look(self) -> str:
+        \"\"\"Look.\"\"\"
+        return "seen"
+
+tools = Shut("shut")
+"""
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Processes]:
     with processes(tmp_path, {}) as started:
@@ -88,6 +105,19 @@ def test_what_agents_cannot_work_with(
     servers = {"DATABASE_URL": NO_DATABASE, "RABBITMQ_URL": NO_BROKER}
     given = {**servers, setting: value}
     assert 64 == _refused(home, command, f"{setting}: {said}", **given)
+
+
+def test_tools_that_cannot_be_opened(home: Processes, tmp_path: Path, database_url: str) -> None:
+    """What fails only then ends the start as well: nobody is told that it is up."""
+    (tmp_path / "shut.py").write_text(SHUT)
+    given = {
+        "DATABASE_URL": database_url,
+        "PYTHONPATH": str(tmp_path),
+        "OPSPAWN_TOOLS": "shut:tools",
+    }
+    ended = home.run("up", OPSPAWN_API_PORT="0", OPSPAWN_GRPC_PORT="0", **given)
+    assert (69, False) == (ended.returncode, "Opspawn is up" in ended.stderr)
+    assert "OPSPAWN_TOOLS: shut:tools: OSError: no licence" in ended.stderr
 
 
 def test_separate_workers_with_a_memory_in_a_folder(home: Processes) -> None:

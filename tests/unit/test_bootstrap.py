@@ -16,6 +16,7 @@ from ops_core.store import Database
 from opspawn import bootstrap
 from opspawn.bootstrap import Parts
 from opspawn.doors import EndedByItself, StartError, serve_rest, serve_rpc, together
+from opspawn.preconditions import explained
 from opspawn.settings import Settings
 
 
@@ -173,6 +174,6 @@ def test_the_store_being_away_is_told_as_migrate_tells_it(
     """What PostgreSQL or the system said, in the same words; else the store's own, and no password."""
     error = StoreUnavailable("no tables yet")
     error.__cause__ = cause
-    said = bootstrap._explained(error, "postgresql+asyncpg://u:hunter2@host/name")
+    said = explained(error, "postgresql+asyncpg://u:hunter2@host/name")
     assert said.startswith(expected)
     assert "hunter2" not in said
