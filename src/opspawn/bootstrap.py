@@ -18,6 +18,9 @@ from dramatiq import Broker
 from fastapi import FastAPI
 
 from ops_core.api import create_app
+from ops_core.asks.approvals import ApprovalService
+from ops_core.asks.inputs import InputService
+from ops_core.asks.links import ApprovalLinks
 from ops_core.errors import BrokerUnavailable, StoreUnavailable
 from ops_core.family import FamilyLimits
 from ops_core.queue.bell import BackgroundBell, DramatiqBell
@@ -26,7 +29,14 @@ from ops_core.queue.isolation import Isolate
 from ops_core.rpc import create_server
 from ops_core.service import TaskService
 from ops_core.services import Services
-from ops_core.store import Database, Presence, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
+from ops_core.store import (
+    Database,
+    Presence,
+    SqlAskStore,
+    SqlTaskStore,
+    SqlUpkeepStore,
+    SqlWorkerStore,
+)
 from ops_core.upkeep.dispatcher import Dispatcher
 from opspawn import logs, migrate
 from opspawn.agents.contract import TASK_TYPES
@@ -48,6 +58,9 @@ log = structlog.get_logger(__name__)
 
 #: How long the broker may take to hear that we leave. Seconds.
 GOODBYE_S: Final = 2.0
+
+#: Approvals and questions that expire in one pass of the dispatcher. Some 3 ms each.
+ASKS_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True)
@@ -198,12 +211,23 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
     publishing = asyncio.create_task(background.run())
     publishing.add_done_callback(lambda _: stop.set())
     try:
-        yield Services(tasks=TaskService(parts.tasks(), TASK_TYPES, background.ring_soon))
+        yield _services(parts, TaskService(parts.tasks(), TASK_TYPES, background.ring_soon))
         if publishing.done():
             raise ended_by_itself("the publisher of rings", publishing)
     finally:
         publishing.cancel()
         await asyncio.gather(publishing, return_exceptions=True)
+
+
+def _services(parts: Parts, tasks: TaskService) -> Services:
+    secret, asks = parts.settings.link_secret, SqlAskStore(parts.database)
+    approvals = ApprovalService(asks, tasks)
+    links = ApprovalLinks(
+        approvals,
+        secret.get_secret_value() if secret else None,
+        public_url=parts.settings.public_url,
+    )
+    return Services(tasks=tasks, approvals=approvals, inputs=InputService(asks, tasks), links=links)
 
 
 async def _run_worker(
@@ -284,12 +308,14 @@ def _dispatcher(parts: Parts) -> Dispatcher:
         ring_grace_max_s=settings.ring_grace_max_s,
     )
     days = settings.retention_days
+    asks = SqlAskStore(parts.database)
     return Dispatcher(
         store,
         parts.bell,
         busy_s=settings.dispatch_busy_s,
         idle_s=settings.dispatch_idle_s,
         retention_s=None if days is None else days * 86_400,
+        chores={"asks_expired": lambda: asks.expire_asks(ASKS_AT_ONCE)},
     )
 
 

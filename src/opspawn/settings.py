@@ -37,6 +37,12 @@ _AT_LEAST: Final = (
     ("dispatch_idle_s", 1.0, "dispatch_busy_s"),
 )
 
+#: Whoever guesses the secret of links can decide every approval. Characters.
+MIN_SECRET: Final = 32
+
+#: A year. Seconds.
+MAX_ANSWER_S: Final = 365 * 86_400.0
+
 
 class SettingsError(Exception):
     """The configuration is wrong; the message is one line a key, each naming its key."""
@@ -93,6 +99,11 @@ class Settings(BaseSettings):
     http_fetch_hosts: str = ""
     workspaces: Path | None = None
     python_code: bool = False
+
+    # People: how long they have to answer, and links that let them decide without another key.
+    answer_within_s: float | None = Field(None, gt=0, le=MAX_ANSWER_S)
+    link_secret: SecretStr | None = None
+    public_url: str | None = None
 
     # What agents remember beyond one task.
     ltm_provider: Literal["chroma", "none"] = Field(
@@ -172,6 +183,24 @@ class Settings(BaseSettings):
         ):
             raise ValueError("must look like http://host:8000 or https://host")
         return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(
+            r"https?://(\[[\da-f:]+\]|[\w.-]+)(:\d{1,5})?(/[\w./-]*)?", url
+        ):
+            raise ValueError("must look like https://opspawn.example.org")
+        return url
+
+    @field_validator("link_secret")
+    @classmethod
+    def _long(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < MIN_SECRET:
+            raise ValueError(
+                f"must have at least {MIN_SECRET} characters, drawn at random: openssl rand -hex 32"
+            )
+        return secret
 
     @field_validator("ltm_chroma_collection")
     @classmethod

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -21,7 +21,7 @@ from agentkit.decisions import Allow, Decision, Deny, NeedApproval
 from agentkit.errors import LimitExceeded, UsageError
 from agentkit.events import ToolFinished, ToolStarted
 from agentkit.journal import IN_DOUBT, Journal, Step, UnknownOutcome, failure_first
-from agentkit.messages import Effect, Message, ToolCall, ToolMessage, Usage, labels_of
+from agentkit.messages import Effect, Label, Message, ToolCall, ToolMessage, Usage, labels_of
 from agentkit.quote import quote
 from agentkit.security import CallContext, SecurityManager
 from agentkit.tools import (
@@ -156,40 +156,45 @@ class ToolBoundary:
             return await self._record(scheduled, "pure", ready, partial(_refused, call, ready))
         decision = await self._decision(scheduled, ready)
         if isinstance(decision, NeedApproval):
-            decision = await self._approval(scheduled, ready, decision)
+            scheduled, decision = await self._approval(scheduled, ready, decision)
         match decision:
             case Allow():
-                act = partial(self._act, scheduled, ready, decision)
+                act = partial(self._act, scheduled, decision)
                 return await self._record(scheduled, scheduled.effect, decision, act)
             case Deny():
                 return await self._record(
-                    scheduled, "pure", decision, partial(_refused, call, decision)
+                    scheduled, "pure", decision, partial(_refused, scheduled.call, decision)
                 )
             case _:
                 assert_never(decision)
 
     async def _decision(self, scheduled: Scheduled, ready: Ready) -> Decision:
         """What the security manager says; where it allows, the tool may still want a person."""
-        call = scheduled.call
-        context = CallContext(
-            self._agent,
-            self._goal,
-            scheduled.path,
-            scheduled.effect,
-            ready.tool.given(ready.keywords),
-            frozenset(self._surroundings.labels),
-        )
-        decision = await self._security.check(call, context)
+        call, labels = scheduled.call, frozenset(self._surroundings.labels)
+        decision = await self._security.check(call, self._context(scheduled, ready, labels))
         if isinstance(decision, Allow) and ready.tool.asks(ready.keywords):
             return NeedApproval(
                 "needs_approval", f"May {call.tool} be called with these arguments?"
             )
         return decision
 
+    def _context(self, scheduled: Scheduled, ready: Ready, labels: frozenset[Label]) -> CallContext:
+        return CallContext(
+            self._agent,
+            self._goal,
+            scheduled.path,
+            scheduled.effect,
+            ready.tool.given(ready.keywords),
+            labels,
+        )
+
     async def _approval(
         self, scheduled: Scheduled, ready: Ready, asked: NeedApproval
-    ) -> Allow | Deny:
-        """What a person decides about the call; the journal may let the run end until they have."""
+    ) -> tuple[Scheduled, Allow | Deny]:
+        """What a person decides about the call, and the call as they let it be made.
+
+        The journal may let the run end until they have decided.
+        """
         call = scheduled.call
         question: JsonValue = {
             "question": asked.question,
@@ -197,10 +202,20 @@ class ToolBoundary:
             "arguments": ready.tool.given(ready.keywords),  # what it gets, not what was written
         }
         path = f"{scheduled.path}/approval/1"
-        step = Step(path, "approval", call.tool, question, "pure")
+        step = Step(
+            path,
+            "approval",
+            call.tool,
+            question,
+            "pure",
+            about={"sources": _sources(self._surroundings.labels)},
+            expires_in_s=ready.tool.approve_within_s,
+        )
         match await self._journal.wait(step):
+            case {"decision": "approve", "arguments": dict() as given}:
+                return await self._edited(scheduled, given, asked)
             case {"decision": "approve"}:
-                return Allow(asked.rule)
+                return scheduled, Allow(asked.rule)
             case {"decision": str(), **rest}:
                 comment = f": {rest['comment']}" if rest.get("comment") else ""
             case other:
@@ -208,11 +223,25 @@ class ToolBoundary:
                     f"The answer about {call.tool} is {other!r}, which is no decision: give "
                     '{"decision": "approve"} or {"decision": "reject", "comment": …}.'
                 )
-        return Deny(asked.rule, f"a person did not approve it ({asked.question}){comment}")
+        why = f"a person did not approve it ({asked.question}){comment}"
+        return scheduled, Deny(asked.rule, why)
 
-    async def _act(self, scheduled: Scheduled, ready: Ready, decision: Decision) -> Outcome:
+    async def _edited(
+        self, scheduled: Scheduled, arguments: dict[str, Any], asked: NeedApproval
+    ) -> tuple[Scheduled, Allow | Deny]:
+        """The call with what a person gave: their leave, but for what is denied to everybody."""
+        call = replace(scheduled.call, arguments=arguments)
+        ready = self._ready(call)
+        edited = replace(scheduled, call=call, ready=ready)
+        if isinstance(ready, Deny):
+            return edited, replace(ready, reason=f"of a person's own: {ready.reason}")
+        decision = await self._security.check(call, self._context(edited, ready, frozenset()))
+        return edited, decision if isinstance(decision, Deny) else Allow(asked.rule)
+
+    async def _act(self, scheduled: Scheduled, decision: Decision) -> Outcome:
         """Make the call, within the time of the run. Raises InDoubt, of an unsafe tool only."""
-        call, began = scheduled.call, False
+        call, ready, began = scheduled.call, scheduled.ready, False
+        assert isinstance(ready, Ready), "what cannot reach its tool is denied"
         try:
             async with self._surroundings.meter.deadline():
                 began = True
@@ -253,6 +282,12 @@ class ToolBoundary:
         step = Step(scheduled.path, "tool", call.tool, arguments, effect, reported)
         came = from_json(Outcome, await self._journal.record(step, run))
         return ToolFinished(scheduled.step, call, came.observation, came.decision, came.usage)
+
+
+def _sources(labels: Iterable[Label]) -> JsonValue:
+    """Where what the model was shown comes from: what it wrote may, too."""
+    told = sorted((label.source, label.name, label.trusted) for label in labels)
+    return [{"source": source, "name": name, "trusted": trusted} for source, name, trusted in told]
 
 
 async def _refused(call: ToolCall, decision: Deny) -> Outcome:

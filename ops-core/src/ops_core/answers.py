@@ -5,9 +5,11 @@ Bringing something twice is refused, whoever comes second.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeAlias
 
-from ops_core.errors import FieldError, InvalidRequest, NothingAsked
+from ops_core.ask import ID_KEYS, Ask, AskKind, AskLedger
+from ops_core.errors import AlreadyResolved, FieldError, InvalidRequest, NothingAsked
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.ports import Decide
 from ops_core.replay import open_requests, read
@@ -18,30 +20,76 @@ EffectOutcome: TypeAlias = Literal["happened", "run_again", "fail"]
 Decision: TypeAlias = Literal["approve", "reject"]
 
 
-def answer(step: str | None, value: Any) -> Decide:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """Who said it, and under which request; both are told in the log."""
+
+    by: str | None = None
+    request_hash: str | None = None
+    """Of a request with an idempotency key."""
+
+    @property
+    def data(self) -> JsonObject:
+        said = {"by": self.by, "request_hash": self.request_hash}
+        return {key: value for key, value in said.items() if value is not None}
+
+
+UNSAID: Final = Said()
+
+
+def answer(step: str | None, value: Any, said: Said = UNSAID) -> Decide:
     """The answer to a question; `step` may be left out when only one is open."""
 
     def decide(task: Task, log: Sequence[Event]) -> NewEvent:
-        asked = open_requests(log, EventType.INPUT_REQUESTED, EventType.INPUT_RECEIVED)
+        asked = open_requests(log, AskKind.INPUT)
         path = step if step is not None else _only(asked)
         if path not in asked:
             raise NothingAsked(task.task_id, path)
-        return _event(EventType.INPUT_RECEIVED, path, {"answer": value}, {"value": value})
+        told = {"answer": value} | said.data
+        return _event(EventType.INPUT_RECEIVED, path, told, {"value": value})
 
     return decide
 
 
-def decision(step: str, verdict: Decision, comment: str | None) -> Decide:
-    """The decision on a call that needs approval."""
+def decision(
+    step: str,
+    verdict: Decision,
+    comment: str | None,
+    *,
+    arguments: JsonObject | None = None,
+    said: Said = UNSAID,
+) -> Decide:
+    """The decision on a call that needs approval; `arguments` are those it is to be made with instead."""
 
     def decide(task: Task, log: Sequence[Event]) -> NewEvent:
-        asked = open_requests(log, EventType.APPROVAL_REQUESTED, EventType.APPROVAL_RESOLVED)
-        if step not in asked:
+        if step not in open_requests(log, AskKind.APPROVAL):
             raise NothingAsked(task.task_id, step)
-        said = {"decision": verdict, "comment": comment}
-        return _event(EventType.APPROVAL_RESOLVED, step, said, {"value": said})
+        value: JsonObject = {"decision": verdict, "comment": comment}
+        if arguments is not None:
+            value["arguments"] = arguments
+        return _event(EventType.APPROVAL_RESOLVED, step, value | said.data, {"value": value})
 
     return decide
+
+
+def only_for(ask: Ask, decide: Decide) -> Decide:
+    """The same for this one ask, not for another one of its step (a retried task asks anew).
+
+    Raises `AlreadyResolved` when the ask is over.
+    """
+
+    def checked(task: Task, log: Sequence[Event]) -> NewEvent:
+        ledger = AskLedger(task.tenant_id)
+        for event in log:
+            ledger.take(event)
+        open_now = ledger.open_at(ask.step)
+        if open_now is None or open_now.ask_id != ask.ask_id:
+            status = ledger.asks[ask.ask_id].status if ask.ask_id in ledger.asks else ask.status
+            raise AlreadyResolved(ask.ask_id, status)
+        word = decide(task, log)
+        return replace(word, data=word.data | {ID_KEYS[ask.kind]: ask.ask_id})
+
+    return checked
 
 
 def resolution(step: str, outcome: EffectOutcome, result: Any) -> Decide:

@@ -8,11 +8,15 @@ OpsError
 │   ├── TaskFinished              the task has ended and cannot be moved
 │   ├── TaskNotEnded              only a task that failed or was cancelled can be retried
 │   ├── NothingAsked              the task does not wait for what was brought
+│   ├── AskNotFound               no such approval or input for this tenant
+│   ├── AlreadyResolved           the approval or input was decided, or is over
+│   ├── LinksNotConfigured        the operator has given no secret to sign links with
 │   └── NotADeadLetter            the task is not on the list of dead letters
 ├── Unavailable                 the operator: asking again later may help
 │   ├── StoreUnavailable          PostgreSQL is away
 │   └── BrokerUnavailable         RabbitMQ is away (no client ever sees this one)
 ├── CannotIsolate               the operator: the process that runs suspects does not start
+├── LinkRefused                 a signed link is wrong, over or used (a person sees a page, no error)
 ├── TaskFailed                  a handler's verdict on its own task
 ├── FailedBeforeEffect          a call's own word that nothing happened
 ├── UnknownOutcome              nobody knows whether an unsafe call took effect
@@ -116,6 +120,53 @@ class NothingAsked(CallerError):
         else:
             what = f"No question of the task {task_id} is open; its waiting_for says what it waits for."
         super().__init__(what)
+
+
+class AskNotFound(CallerError):
+    """There is no such approval or input, or it belongs to another tenant (the answer is the same)."""
+
+    type = "ask_not_found"
+
+    def __init__(self, ask_id: str) -> None:
+        super().__init__(f"There is no approval or input {ask_id[:100]!r}.")
+
+
+class AlreadyResolved(CallerError):
+    """An approval or an input is single use, and this one was used, has expired, or ended with its task."""
+
+    type = "already_resolved"
+
+    def __init__(self, ask_id: str, status: str) -> None:
+        super().__init__(
+            f"{ask_id} is {status}: it was decided once, and nothing can be said to it any more; "
+            "its resolution says what, and by whom."
+        )
+        self.status = status
+
+
+class LinksNotConfigured(CallerError):
+    """Links that decide need a secret to sign them with, which only the operator can give."""
+
+    type = "links_not_configured"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server makes no links: set OPSPAWN_LINK_SECRET to at least 32 random characters, the same "
+            "for every API process, and start it again."
+        )
+
+
+class LinkRefused(OpsError):
+    """A signed link cannot be used; whoever opened it sees a page that says why.
+
+    `why` is `invalid`, `expired`, `used` or `gone`.
+    """
+
+    type = "link_refused"
+
+    def __init__(self, why: str, detail: str) -> None:
+        super().__init__(detail)
+        self.why = why
 
 
 class NotADeadLetter(CallerError):

@@ -30,7 +30,13 @@ _WAITS: Final = frozenset(
     {EventType.TIMER_SET, EventType.INPUT_REQUESTED, EventType.APPROVAL_REQUESTED}
 )
 
-_APPROVALS: Final = frozenset({EventType.APPROVAL_REQUESTED, EventType.APPROVAL_RESOLVED})
+_APPROVALS: Final = frozenset(
+    {
+        EventType.APPROVAL_REQUESTED,
+        EventType.APPROVAL_RESOLVED,
+        EventType.APPROVAL_EXPIRED,
+    }
+)
 
 _KNOWN: Final = frozenset(EventType)
 

@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import structlog
 
+from ops_core.ask import ID_KEYS, OPENS, AskKind, ask_id, binding
 from ops_core.effects import unknown
 from ops_core.errors import FailedBeforeEffect, TaskFailed, TaskWaits, UnknownOutcome
 from ops_core.log import EventType, NewEvent, rfc3339, storable
@@ -62,6 +63,9 @@ class PlainTelling:
 
 
 PLAIN: Final = PlainTelling()
+
+_ASKS: Final = {kind: EventType(event) for event, kind in OPENS.items()}
+_REASONS: Final = {AskKind.APPROVAL: Reason.APPROVAL, AskKind.INPUT: Reason.INPUT}
 
 
 class Journal:
@@ -152,29 +156,57 @@ class Journal:
             self._log.suspend(Wait(reason=Reason.TIMER, step=path, until=until))
         await self._close(step, EventType.TIMER_FIRED, {}, None)
 
-    async def ask(self, path: str, question: JsonObject) -> Any:
-        """What a client answers to the question; until then the task waits."""
-        step = _own(path, "input", "ask", question)
-        return await self._asked(step, EventType.INPUT_REQUESTED, Reason.INPUT, question)
+    async def ask(
+        self, path: str, question: JsonObject, *, expires_in_s: float | None = None
+    ) -> Any:
+        """What a client answers to the question; until then the task waits.
 
-    async def approve(self, path: str, request: JsonObject) -> JsonObject:
-        """The decision of a client on the request: `{"decision", "comment", "arguments"}`."""
+        Where nobody answers within `expires_in_s`, the value is `NO_ANSWER`.
+        """
+        step = _own(path, "input", "ask", question)
+        return await self._asked(step, AskKind.INPUT, question, expires_in_s)
+
+    async def approve(
+        self,
+        path: str,
+        request: JsonObject,
+        *,
+        about: JsonObject | None = None,
+        expires_in_s: float | None = None,
+    ) -> JsonObject:
+        """The decision of a client on the request: `{"decision", "comment"}`, and `arguments` where they gave
+        others.
+
+        `about` is shown with the request, and is no part of it. Where nobody decides within `expires_in_s`,
+        that is a rejection.
+        """
         step = _own(path, "approval", "approve", request)
-        answer: JsonObject = await self._asked(
-            step, EventType.APPROVAL_REQUESTED, Reason.APPROVAL, request
+        shown = request | (about or {})
+        shown["hash"] = binding(
+            self._task.task_id, path, request.get("tool"), request.get("arguments")
         )
+        answer: JsonObject = await self._asked(step, AskKind.APPROVAL, shown, expires_in_s)
         return answer
 
     async def _asked(
-        self, step: Step, kind: EventType, reason: Reason, question: JsonObject
+        self, step: Step, kind: AskKind, shown: JsonObject, expires_in_s: float | None
     ) -> Any:
         answered = self._recorded.finished.get(step.path)
         opened = self._opened(step)
         if answered is not None:
             return answered["value"]
-        if opened is None:
-            await self._open(step, kind, question)
-        return self._log.suspend(Wait(reason=reason, step=step.path, detail=question))
+        name = ask_id(kind, self._task.task_id, step.path, self._task.generation)
+        shown = shown | {ID_KEYS[kind]: name}
+        if opened is None or step.path in self._recorded.ended:
+            opened = shown
+            if expires_in_s is not None:
+                until = self._log.now() + timedelta(seconds=expires_in_s)
+                opened = shown | {"expires_at": rfc3339(until)}
+            await self._open(step, _ASKS[kind], opened)
+        # Not `Wait.until`: the end of an ask is told to its task as an answer is, and wakes it so.
+        until_then = {"until": opened["expires_at"]} if "expires_at" in opened else {}
+        detail = shown | until_then
+        return self._log.suspend(Wait(reason=_REASONS[kind], step=step.path, detail=detail))
 
     async def _dispatch(self, step: Step) -> None:
         """The intent of an unsafe call is on disk before it; one whose end is unknown is not made again."""

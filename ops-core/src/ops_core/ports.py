@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
+from ops_core.ask import OPENS
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.moves import Move
 from ops_core.task import NOTHING_USED, JsonObject, NewTask, Status, Task, TaskError, Usage, Wait
@@ -127,6 +128,11 @@ class Append:
     usage: Usage
     is_repeated: bool = False
     """Asked for before, and nobody knows whether it was stored: the store looks, and stores it once."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks a person for something, which doors show across tasks."""
+        return any(event.type in OPENS for event in self.events)
 
     @property
     def opens_effect(self) -> bool:

@@ -27,7 +27,7 @@ class PageQuery(BaseModel):
     @field_validator("cursor")
     @classmethod
     def _cursor_text(cls, value: str | None) -> str | None:
-        return _storable(value)
+        return storable_text(value)
 
 
 class TaskQuery(PageQuery):
@@ -44,7 +44,7 @@ class TaskQuery(PageQuery):
     @field_validator("task_type", "agent", "label", "parent_task_id", "thread_id")
     @classmethod
     def _text(cls, value: str | None) -> str | None:
-        return _storable(value)
+        return storable_text(value)
 
     @field_validator("label")
     @classmethod
@@ -74,7 +74,8 @@ class TaskQuery(PageQuery):
         )
 
 
-def _storable(value: str | None) -> str | None:
+def storable_text(value: str | None) -> str | None:
+    """The text, if it can be asked for. Raises `ValueError`."""
     if value is not None and _UNSTORABLE.search(value):
         raise ValueError("contains a NUL character or a lone surrogate")
     return value

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ops_core.ask import CLOSES, OPENS, AskKind
 from ops_core.errors import TaskFailed
 from ops_core.log import Event, EventType
 from ops_core.step import JOURNAL_VERSION, Step
@@ -30,11 +31,17 @@ class Recorded:
     opened: dict[str, JsonObject] = field(default_factory=dict)
     """Journal entries of steps that were begun: a call under way, a question, a timer."""
 
+    asked: set[str] = field(default_factory=set)
+    """Those of them that ask a person."""
+
     doubtful: dict[str, JsonObject] = field(default_factory=dict)
     """Public data of calls of which nobody knows whether they took effect."""
 
     refused: dict[str, JsonObject] = field(default_factory=dict)
     """Such calls for which a person said that the task should fail; a retry of it asks them again."""
+
+    ended: set[str] = field(default_factory=set)
+    """Steps that asked a person in an earlier generation, which ended before they had said anything."""
 
     def value(self, step: Step) -> JsonObject | None:
         """The entry of the finished step, or None. Raises `TaskFailed` when it was another step."""
@@ -55,6 +62,7 @@ def read(history: Iterable[Event]) -> Recorded:
         elif event.type == EventType.TASK_RETRIED:
             recorded.doubtful |= recorded.refused
             recorded.refused.clear()
+            recorded.ended |= recorded.asked
     return recorded
 
 
@@ -77,6 +85,9 @@ def _take(recorded: Recorded, event: Event, entry: JsonObject) -> None:
     path = entry["path"]
     if event.type in OPENING:
         recorded.opened[path] = entry
+        if event.type in OPENS:
+            recorded.asked.add(path)
+            recorded.ended.discard(path)
     elif event.type == EventType.TOOL_UNKNOWN:
         recorded.doubtful[path] = event.data
     elif event.type == EventType.EFFECT_RESOLVED:
@@ -108,13 +119,13 @@ def _check_version(entry: JsonObject) -> None:
         )
 
 
-def open_requests(log: Sequence[Event], asked: EventType, answered: EventType) -> dict[str, Any]:
-    """The public data of questions that have no answer yet, by the path of their step, oldest first."""
+def open_requests(log: Sequence[Event], kind: AskKind) -> dict[str, Any]:
+    """The public data of what has no answer yet, by the path of its step, oldest first."""
     found: dict[str, Any] = {}
     for event in log:
         path = (event.journal or {}).get("path", "")
-        if event.type == asked:
+        if OPENS.get(event.type) == kind:
             found[path] = event.data
-        elif event.type == answered:
+        elif CLOSES.get(event.type) == kind:
             found.pop(path, None)
     return found

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError as SchemaError
 
 from ops_core import answers
-from ops_core.answers import Decision, EffectOutcome
+from ops_core.answers import EffectOutcome, Said
 from ops_core.errors import FieldError, InvalidRequest, NotADeadLetter
 from ops_core.fork import shared
 from ops_core.log import Event
@@ -73,7 +73,7 @@ class TaskService:
         return await self._stored(
             replace(
                 self._new(request, tenant_id),
-                idempotency_key=_checked_key(idempotency_key),
+                idempotency_key=checked_key(idempotency_key),
                 request_hash=request.digest(),
             )
         )
@@ -100,13 +100,15 @@ class TaskService:
         steps = steps_of(task_id, log)
         return StepPage(steps[after : after + limit], len(steps))
 
-    async def answer(self, task_id: str, value: Any, *, step: str | None, tenant_id: str) -> Task:
+    async def answer(
+        self, task_id: str, value: Any, *, step: str | None, tenant_id: str, by: str | None = None
+    ) -> Task:
         """Answers a question; without `step` the one that is open.
 
         Raises `TaskNotFound`, `TaskFinished`, `NothingAsked`, and `InvalidRequest` when several are open.
         """
         check_json({"answer": value, "step": step})
-        return await self._signal(tenant_id, task_id, answers.answer(step, value))
+        return await self.bring(task_id, answers.answer(step, value, Said(by=by)), tenant_id)
 
     async def resolve(
         self, task_id: str, step: str, outcome: EffectOutcome, result: Any, *, tenant_id: str
@@ -115,16 +117,10 @@ class TaskService:
         check_json({"result": result, "step": step})
         if result is not None and outcome != "happened":
             raise InvalidRequest([FieldError("result", "is only for what happened")])
-        return await self._signal(tenant_id, task_id, answers.resolution(step, outcome, result))
+        return await self.bring(task_id, answers.resolution(step, outcome, result), tenant_id)
 
-    async def decide(
-        self, task_id: str, step: str, verdict: Decision, comment: str | None, *, tenant_id: str
-    ) -> Task:
-        """Approves or rejects a call. Raises `TaskNotFound`, `TaskFinished`, `NothingAsked`."""
-        check_json({"comment": comment, "step": step})
-        return await self._signal(tenant_id, task_id, answers.decision(step, verdict, comment))
-
-    async def _signal(self, tenant_id: str, task_id: str, decide: Decide) -> Task:
+    async def bring(self, task_id: str, decide: Decide, tenant_id: str) -> Task:
+        """Brings what was asked for. Raises `TaskNotFound`, `TaskFinished`, and what `decide` raises."""
         task = await self._store.signal(tenant_id, _checked_id(task_id), decide)
         if task.status is Status.PENDING:
             self._ring_soon(task.queue, task.task_id)
@@ -179,7 +175,7 @@ class TaskService:
         return await self._stored(
             replace(
                 self._new(asked, tenant_id),
-                idempotency_key=_checked_key(idempotency_key),
+                idempotency_key=checked_key(idempotency_key),
                 request_hash=request.digest(task_id),
                 forked_from={"task_id": task_id, "seq": request.after_seq},
                 steps=steps,
@@ -346,7 +342,7 @@ def _check_after(after: int) -> None:
         raise InvalidRequest([FieldError("after", "must be a sequence number, 0 or larger")])
 
 
-def _checked_key(key: str | None) -> str | None:
+def checked_key(key: str | None) -> str | None:
     if key is None or (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         return key
     message = f"must be 1 to {MAX_KEY_LENGTH} printable characters"

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from ops_core.asks.approvals import ApprovalService
+from ops_core.asks.inputs import InputService
+from ops_core.asks.links import ApprovalLinks
 from ops_core.service import TaskService
 
 
@@ -10,3 +13,6 @@ class Services:
     """The whole domain, as a door sees it."""
 
     tasks: TaskService
+    approvals: ApprovalService
+    inputs: InputService
+    links: ApprovalLinks

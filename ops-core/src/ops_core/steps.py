@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from ops_core.ask import CLOSES
 from ops_core.log import Event, EventType
 from ops_core.step import idempotency_key
 from ops_core.task import JsonObject, Reason
@@ -216,7 +217,14 @@ def _answered(row: StepEntry, event: Event) -> None:
 
 def _decided(row: StepEntry, event: Event) -> None:
     row.resolution = {key: event.data.get(key) for key in ("decision", "comment")}
+    if "arguments" in event.data:
+        row.resolution["arguments"] = _shown(row, event.data["arguments"])
     _finish(row, event, output=row.resolution)
+
+
+def _expired(row: StepEntry, event: Event) -> None:
+    row.why = "nobody answered in time"
+    _finish(row, event, StepStatus.FAILED)
 
 
 def _resolved(row: StepEntry, event: Event) -> None:
@@ -280,10 +288,10 @@ _TELLERS: Final[dict[str, tuple[str, Callable[[StepEntry, Event], None]]]] = {
     EventType.INPUT_RECEIVED: ("input", _answered),
     EventType.APPROVAL_REQUESTED: ("approval", _asked),
     EventType.APPROVAL_RESOLVED: ("approval", _decided),
+    EventType.APPROVAL_EXPIRED: ("approval", _expired),
+    EventType.INPUT_EXPIRED: ("input", _expired),
     EventType.CHILD_STARTED: ("child", _child_started),
     EventType.CHILD_FINISHED: ("children", _child_finished),
 }
 
-_FROM_OUTSIDE: Final = frozenset(
-    {EventType.EFFECT_RESOLVED, EventType.INPUT_RECEIVED, EventType.APPROVAL_RESOLVED}
-)
+_FROM_OUTSIDE: Final = frozenset({EventType.EFFECT_RESOLVED, *CLOSES})

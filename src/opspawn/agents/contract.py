@@ -41,6 +41,13 @@ _AGENT_CONFIG: Final[dict[str, Any]] = {
             "uniqueItems": True,
             "maxItems": 64,
         },
+        "answer_within_s": {
+            "type": "number",
+            "description": "How long a person has to answer a question or to decide on a call, in "
+            "seconds; after that the question counts as not answered, the call as rejected.",
+            "exclusiveMinimum": 0,
+            "maximum": 31_536_000,
+        },
         "temperature": {"type": "number", "minimum": 0, "maximum": 2},
         "max_steps": {"type": "integer", "minimum": 1, "maximum": 1000},
         "max_tokens": {"type": "integer", "minimum": 1},

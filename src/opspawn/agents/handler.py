@@ -1,6 +1,7 @@
 """Runs an `agent_run` task: builds the agent that the task asks for, and tells what became of it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from agentkit import (
@@ -86,7 +87,7 @@ class AgentHandler:
         tools: Mapping[str, Tool],
         submit: Submit,
         *,
-        journal: MakeJournal = TaskJournal,
+        journal: MakeJournal | None = None,
         mcp: ServerTools | None = None,
         memory: LongTermMemory | None = None,
     ) -> None:
@@ -94,7 +95,8 @@ class AgentHandler:
         self._providers = providers
         self._tools = tools
         self._submit = submit
-        self._journal = journal
+        within_s = settings.answer_within_s
+        self._journal = journal or partial(TaskJournal, answer_within_s=within_s)
         self._mcp = mcp
         self._memory = memory
         self._windows = Windows(settings, providers)

@@ -31,14 +31,23 @@ from ops_core.task import NOTHING_USED, JsonObject, Task, Usage
 
 class TaskJournal:
     """`agentkit.Journal` over the log of one running task. `start_child` submits a task of its own.
+    `answer_within_s` is how long people have to answer where nothing shorter is said; None: for ever.
 
     Raises `TaskFailed` when the log does not fit the program (`nondeterministic`), `TaskWaits` when the task
     must wait, `LostOwnership` when it is no longer ours.
     """
 
-    def __init__(self, task: Task, log: TaskLog, start_child: StartChild) -> None:
+    def __init__(
+        self,
+        task: Task,
+        log: TaskLog,
+        start_child: StartChild,
+        *,
+        answer_within_s: float | None = None,
+    ) -> None:
         self._task = task
         self._log = log
+        self._answer_within_s = answer_within_s
         self._journal = Journal(task, log, telling=AgentTelling())
         self._children = Children(task, log, start_child)
 
@@ -81,14 +90,26 @@ class TaskJournal:
                 await self._journal.sleep(asked.path, arguments["seconds"])
                 return None
             case "input":
-                return _text(await self._journal.ask(asked.path, arguments))
+                within_s = self._within_s(asked)
+                return _text(await self._journal.ask(asked.path, arguments, expires_in_s=within_s))
             case "approval":
-                return await self._journal.approve(asked.path, arguments)
+                return await self._journal.approve(
+                    asked.path,
+                    arguments,
+                    about=dict(asked.about),
+                    expires_in_s=self._within_s(asked),
+                )
             case "children":
                 ends = await self._children.wait(asked.path, arguments["tasks"], arguments["need"])
                 return [to_json(_result(end)) for end in ends]
             case _:
                 raise AssertionError(f"{asked.kind} is not a wait")
+
+    def _within_s(self, asked: Step) -> float | None:
+        """How long a person has: the shortest of what the tool, the task and the server say."""
+        of_task = self._task.input_data.get("agent_config", {}).get("answer_within_s")
+        given = (asked.expires_in_s, of_task, self._answer_within_s)
+        return min((seconds for seconds in given if seconds is not None), default=None)
 
     async def start_child(self, asked: Step) -> str:
         """See `agentkit.Journal`. The child has its parent's configuration, but for the options given

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -47,6 +47,9 @@ class Step:
     `reported` makes the step's value of what somebody says came of it (their words, and whether it
     failed): a person who is asked after an unsafe step was lost, or who starts the run again from
     there with another result. It is None where words cannot stand for the value.
+
+    Of a wait for a person, `about` is what they should see besides, and `expires_in_s` how long
+    they have. Both may change without making it another step.
     """
 
     path: str
@@ -57,6 +60,8 @@ class Step:
     reported: Callable[[str, bool], JsonValue] | None = field(
         default=None, compare=False, repr=False
     )
+    about: Mapping[str, JsonValue] = field(default_factory=dict, compare=False, repr=False)
+    expires_in_s: float | None = field(default=None, compare=False)
 
     @property
     def input_hash(self) -> str:
@@ -115,7 +120,8 @@ class Journal(Protocol):
 
         `timer` (`{"seconds"}`) gives null; `input` (`{"question"}`) the answer's text; `approval`
         (`{"question", "tool", "arguments"}`) gives `{"decision", "comment"}`, where anything but
-        `approve` is a refusal and the comment may be null; `children` (`{"tasks": [ids], "need": n}`) the
+        `approve` is a refusal and the comment may be null, and with `approve` also `arguments` where
+        the person gave others to call the tool with; `children` (`{"tasks": [ids], "need": n}`) the
         `ChildResult`s of those that have ended, at least `need` of them, in the order of the ids.
         """
         ...

@@ -19,7 +19,7 @@ class CallContext:
 
     `arguments` is what the tool will be given, as JSON: checked, converted, defaults filled in.
     Judge these and not the call's own, which are what the model wrote. `labels` says where all that
-    the model has been shown in this run comes from.
+    the model has been shown in this run comes from; of arguments that a person gave, it is empty.
     """
 
     agent: str
@@ -34,7 +34,8 @@ class SecurityManager(Protocol):
     """Decides each call. Assume the model is compromised: its text is no evidence of anything."""
 
     async def check(self, call: ToolCall, context: CallContext) -> Decision:
-        """Allow, deny or ask a person. Called once per valid call, before its effect.
+        """Allow, deny or ask a person. Called once per valid call, before its effect, and once more
+        when a person gave other arguments: what is denied stays denied, whoever wrote it.
 
         A replay asks again in the same order, also for calls that are recorded already; for those
         the recorded observation stands, whatever the answer is now.

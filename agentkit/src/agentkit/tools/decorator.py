@@ -30,6 +30,7 @@ def tool(
     max_output: int = DEFAULT_MAX_OUTPUT,
     retries: int = 0,
     needs_approval: NeedsApproval = False,
+    approve_within_s: float | None = None,
     isolation: IsolationName | Isolation = "in_process",
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 

@@ -61,7 +61,7 @@ class Tool:
     `key_parameter` the one that gets the idempotency key of the call alone (None outside of a run);
     the model sees neither. A tool made of a method (`is_method`) becomes one that can be called by
     looking it up on an instance. `label` says where its results come from: the tool itself, unless
-    given.
+    given. `approve_within_s` is how long a person has to agree to a call, where one must.
     """
 
     function: Callable[..., Any]
@@ -77,9 +77,14 @@ class Tool:
     isolation: Isolation = field(default_factory=InProcess)
     is_method: bool = False
     label: Label | None = None
+    approve_within_s: float | None = None
 
     def __post_init__(self) -> None:
         self.isolation.check(self)
+        if self.approve_within_s is not None and not self.approve_within_s > 0:
+            raise UsageError(
+                f"Tool {self.name}: approve_within_s={self.approve_within_s} leaves nobody any time."
+            )
         if self.retries and self.effect == "unsafe":
             raise UsageError(
                 f"Tool {self.name}: retries={self.retries} on an unsafe tool could repeat its "

@@ -8,7 +8,16 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import Lifespan
 
-from ops_core.api import dead_letters, fork, health, tasks, waiting
+from ops_core.api import (
+    approvals,
+    dead_letters,
+    fork,
+    health,
+    inputs,
+    links,
+    tasks,
+    waiting,
+)
 from ops_core.api.body import BodyLimit
 from ops_core.api.edge import Edge
 from ops_core.api.errors import HANDLERS
@@ -21,6 +30,9 @@ _ROUTERS: Final = (
     tasks.router,
     fork.router,
     waiting.router,
+    approvals.router,
+    inputs.router,
+    links.router,
     dead_letters.router,
     health.router,
 )

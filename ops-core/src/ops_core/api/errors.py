@@ -11,8 +11,11 @@ from starlette.responses import Response
 
 from ops_core.api.problems import problem
 from ops_core.errors import (
+    AlreadyResolved,
+    AskNotFound,
     IdempotencyConflict,
     InvalidRequest,
+    LinksNotConfigured,
     NotADeadLetter,
     NothingAsked,
     OpsError,
@@ -32,6 +35,9 @@ STATUSES: Final[dict[type[OpsError], tuple[int, str]]] = {
     TaskNotEnded: (409, "Task not retriable"),
     NothingAsked: (409, "Nothing asked"),
     NotADeadLetter: (409, "Not a dead letter"),
+    AskNotFound: (404, "Approval or input not found"),
+    AlreadyResolved: (409, "Already resolved"),
+    LinksNotConfigured: (409, "Links not configured"),
     Unavailable: (503, "Service unavailable"),
 }
 

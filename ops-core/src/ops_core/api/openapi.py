@@ -12,7 +12,13 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from ops_core.api.problems import MEDIA_TYPE, PREFIX, Problem
 from ops_core.overrides import ForkRequest
-from ops_core.replies import ApprovalReply, EffectReply, InputReply
+from ops_core.replies import (
+    AnswerReply,
+    ApprovalReply,
+    EffectReply,
+    InputReply,
+    LinkRequest,
+)
 from ops_core.request import TaskRequest
 
 _REF: Final = "#/components/schemas/{model}"
@@ -20,7 +26,15 @@ _REF: Final = "#/components/schemas/{model}"
 _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
     *(
         (model, "validation")
-        for model in (TaskRequest, InputReply, EffectReply, ApprovalReply, ForkRequest)
+        for model in (
+            TaskRequest,
+            InputReply,
+            EffectReply,
+            ApprovalReply,
+            AnswerReply,
+            LinkRequest,
+            ForkRequest,
+        )
     ),
     (Problem, "serialization"),
 ]

@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from ops_core.api.approvals import Approvals
 from ops_core.api.dependencies import (
     SentApproval,
     SentEffect,
     SentInput,
     Service,
     TenantId,
+    Who,
     no_query,
     once,
 )
@@ -51,11 +53,11 @@ async def list_steps(
     openapi_extra=json_body(InputReply, {"answer": "The blue one."}),
     responses=_BROUGHT,
 )
-async def send_input(
-    task_id: str, service: Service, tenant_id: TenantId, sent: SentInput
-) -> TaskView:
+async def send_input(task_id: str, service: Service, who: Who, sent: SentInput) -> TaskView:
     """Answers a question that the task asked."""
-    task = await service.answer(task_id, sent.answer, step=sent.step, tenant_id=tenant_id)
+    task = await service.answer(
+        task_id, sent.answer, step=sent.step, tenant_id=who.tenant_id, by=who.subject
+    )
     return TaskView.of(task)
 
 
@@ -82,8 +84,8 @@ async def resolve_effect(
     responses=_BROUGHT,
 )
 async def resolve_approval(
-    task_id: str, step: str, service: Service, tenant_id: TenantId, sent: SentApproval
+    task_id: str, step: str, approvals: Approvals, who: Who, sent: SentApproval
 ) -> TaskView:
-    """Approves or rejects a call that needs a person's leave."""
-    task = await service.decide(task_id, step, sent.decision, sent.comment, tenant_id=tenant_id)
+    """Approves or rejects a call that needs a person's leave, named by its task and step."""
+    task = await approvals.decide(task_id, step, sent, tenant_id=who.tenant_id, by=who.subject)
     return TaskView.of(task)

@@ -10,13 +10,18 @@ from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_NAME
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from ops_core.readiness import Probe
+from ops_core.rpc.approvals import Approvals
 from ops_core.rpc.calls import Calls
 from ops_core.rpc.health import Health
 from ops_core.rpc.tasks import Tasks
-from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
+from ops_core.rpc.v1 import approvals_pb2, approvals_pb2_grpc, tasks_pb2, tasks_pb2_grpc
 from ops_core.services import Services
 
-SERVICE_NAME: Final = tasks_pb2.DESCRIPTOR.services_by_name["TaskService"].full_name
+SERVICE_NAMES: Final = frozenset(
+    service.full_name
+    for file in (tasks_pb2, approvals_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+)
 HEALTH_NAME: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
@@ -33,7 +38,7 @@ def create_server(
     `max_message_bytes` is RESOURCE_EXHAUSTED.
     """
     server = grpc.aio.server(
-        interceptors=[Calls(frozenset({SERVICE_NAME}))],
+        interceptors=[Calls(SERVICE_NAMES)],
         options=[
             ("grpc.max_receive_message_length", max_message_bytes),
             # Otherwise a second server on a port that is taken starts, and gets half of the calls.
@@ -41,9 +46,11 @@ def create_server(
         ],
     )
     add_tasks: Any = tasks_pb2_grpc.add_TaskServiceServicer_to_server  # generated without types
-    add_tasks(Tasks(services.tasks), server)
-    health = Health(frozenset({"", SERVICE_NAME}), probes or {})
+    add_tasks(Tasks(services), server)
+    add_approvals: Any = approvals_pb2_grpc.add_ApprovalServiceServicer_to_server
+    add_approvals(Approvals(services), server)
+    health = Health(frozenset({"", *SERVICE_NAMES}), probes or {})
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if reflection:
-        enable_server_reflection((SERVICE_NAME, HEALTH_NAME, REFLECTION_NAME), server)
+        enable_server_reflection((*SERVICE_NAMES, HEALTH_NAME, REFLECTION_NAME), server)
     return server

@@ -8,8 +8,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
 from ops_core.errors import (
+    AlreadyResolved,
+    AskNotFound,
     IdempotencyConflict,
     InvalidRequest,
+    LinksNotConfigured,
     NotADeadLetter,
     NothingAsked,
     OpsError,
@@ -28,6 +31,9 @@ CODES: Final[dict[type[OpsError], grpc.StatusCode]] = {
     TaskNotEnded: grpc.StatusCode.FAILED_PRECONDITION,
     NothingAsked: grpc.StatusCode.FAILED_PRECONDITION,
     NotADeadLetter: grpc.StatusCode.FAILED_PRECONDITION,
+    AskNotFound: grpc.StatusCode.NOT_FOUND,
+    AlreadyResolved: grpc.StatusCode.FAILED_PRECONDITION,
+    LinksNotConfigured: grpc.StatusCode.FAILED_PRECONDITION,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
 }
 

@@ -12,7 +12,7 @@ from ops_core.rpc.convert import task_message
 from ops_core.rpc.requests import fork_request, page_query, task_query, task_request
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
 from ops_core.rpc.waiting import approval_reply, effect_reply, input_reply, step_message
-from ops_core.service import TaskService
+from ops_core.services import Services
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -20,8 +20,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     """Raises our errors as they are: `Calls` turns them into statuses."""
 
-    def __init__(self, service: TaskService) -> None:
-        self._service = service
+    def __init__(self, services: Services) -> None:
+        self._service = services.tasks
+        self._approvals = services.approvals
 
     async def CreateTask(  # noqa: N802  # the names are the contract's
         self, request: tasks_pb2.CreateTaskRequest, context: Context
@@ -85,9 +86,13 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     async def SendInput(  # noqa: N802
         self, request: tasks_pb2.SendInputRequest, context: Context
     ) -> tasks_pb2.SendInputResponse:
-        sent = input_reply(request)
+        sent, who = input_reply(request), principal(context)
         task = await self._service.answer(
-            _task_id(request.task_id), sent.answer, step=sent.step, tenant_id=tenant_id(context)
+            _task_id(request.task_id),
+            sent.answer,
+            step=sent.step,
+            tenant_id=who.tenant_id,
+            by=who.subject,
         )
         return tasks_pb2.SendInputResponse(task=task_message(task))
 
@@ -107,13 +112,13 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     async def ResolveApproval(  # noqa: N802
         self, request: tasks_pb2.ResolveApprovalRequest, context: Context
     ) -> tasks_pb2.ResolveApprovalResponse:
-        sent = approval_reply(request)
-        task = await self._service.decide(
+        who = principal(context)
+        task = await self._approvals.decide(
             _task_id(request.task_id),
             request.step,
-            sent.decision,
-            sent.comment,
-            tenant_id=tenant_id(context),
+            approval_reply(request),
+            tenant_id=who.tenant_id,
+            by=who.subject,
         )
         return tasks_pb2.ResolveApprovalResponse(task=task_message(task))
 

@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.replies import ApprovalReply, EffectReply, InputReply, parse_reply
-from ops_core.rpc.convert import from_value, json_value, struct
+from ops_core.rpc.convert import from_struct, from_value, json_value, struct
 from ops_core.rpc.v1 import tasks_pb2
 from ops_core.steps import StepEntry
 
@@ -60,8 +60,15 @@ def effect_reply(message: tasks_pb2.ResolveEffectRequest) -> EffectReply:
 
 
 def approval_reply(message: tasks_pb2.ResolveApprovalRequest) -> ApprovalReply:
-    decision = _named(_DECISIONS, message.decision, "decision")
-    return parse_reply(ApprovalReply, _texts(message, "comment") | {"decision": decision})
+    data = _texts(message, "comment") | _texts(message, "hash")
+    if message.HasField("arguments"):
+        data["arguments"] = from_struct(message.arguments)
+    return parse_reply(ApprovalReply, data | {"decision": decision_named(message.decision)})
+
+
+def decision_named(number: int, field: str = "decision") -> str:
+    """What a person decided. Raises `InvalidRequest` for a number that means nothing."""
+    return _named(_DECISIONS, number, field)
 
 
 def _values(message: Message, name: str) -> dict[str, Any]:

@@ -1,9 +1,17 @@
 """The PostgreSQL store: one class a role (doors, worker, upkeep), over one pool."""
 
+from ops_core.store.asks import SqlAskStore
 from ops_core.store.client import SqlTaskStore
 from ops_core.store.database import Database
 from ops_core.store.presence import Presence
 from ops_core.store.upkeep import SqlUpkeepStore
 from ops_core.store.worker import SqlWorkerStore
 
-__all__ = ["Database", "Presence", "SqlTaskStore", "SqlUpkeepStore", "SqlWorkerStore"]
+__all__ = [
+    "Database",
+    "Presence",
+    "SqlAskStore",
+    "SqlTaskStore",
+    "SqlUpkeepStore",
+    "SqlWorkerStore",
+]

@@ -1,19 +1,13 @@
 """The store as the doors use it: every statement names the tenant."""
 
-import base64
-import binascii
-import json
-from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, text
+from sqlalchemy import ColumnElement, and_, func, text
 from sqlalchemy.exc import ProgrammingError
 from sqlmodel import col, select
 
 from ops_core.errors import (
-    FieldError,
     IdempotencyConflict,
-    InvalidRequest,
     NotADeadLetter,
     StoreUnavailable,
     TaskFinished,
@@ -24,7 +18,7 @@ from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
 from ops_core.log import Event, EventType
 from ops_core.moves import cancel, wake
 from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
-from ops_core.request import is_storable_time
+from ops_core.store.cursor import after, cursor_of
 from ops_core.store.database import Database, reason
 from ops_core.store.history import history
 from ops_core.store.moves import add_events, apply
@@ -206,7 +200,7 @@ class SqlTaskStore:
         matching = and_(col(TaskRow.tenant_id) == tenant_id, *_conditions(where))
         page = (
             select(TaskRow.__table__)  # type: ignore[attr-defined]  # plain rows, no ORM objects
-            .where(matching, *_after(cursor))
+            .where(matching, *after(cursor, TaskRow.created_at, TaskRow.task_id))
             .order_by(col(TaskRow.created_at).desc(), col(TaskRow.task_id).desc())
             .limit(limit + 1)
         )
@@ -216,7 +210,9 @@ class SqlTaskStore:
             )
             rows = (await connection.execute(page)).all()
         tasks = [task_of(row) for row in rows[:limit]]
-        return TaskPage(tasks, total or 0, _cursor(tasks[-1]) if len(rows) > limit else None)
+        more = len(rows) > limit
+        next_cursor = cursor_of(tasks[-1].created_at, tasks[-1].task_id) if more else None
+        return TaskPage(tasks, total or 0, next_cursor)
 
 
 def _unusable(error: ProgrammingError) -> str:
@@ -248,29 +244,3 @@ def _conditions(where: TaskFilter) -> list[ColumnElement[bool]]:
     if where.created_after:
         conditions.append(col(TaskRow.created_at) > where.created_after)
     return conditions
-
-
-def _cursor(last: Task) -> str:
-    """Opaque to clients: the sort key of the last task of a page, so that inserts do not shift pages."""
-    raw = json.dumps([last.created_at.isoformat(), last.task_id])
-    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
-
-
-def _after(cursor: str | None) -> list[ColumnElement[bool]]:
-    if cursor is None:
-        return []
-    try:
-        created_at, task_id = _sort_key(cursor)
-    except (ValueError, TypeError, binascii.Error):
-        message = "was not given out by this server; start again without it"
-        raise InvalidRequest([FieldError("cursor", message)]) from None
-    same = and_(col(TaskRow.created_at) == created_at, col(TaskRow.task_id) < task_id)
-    return [or_(col(TaskRow.created_at) < created_at, same)]
-
-
-def _sort_key(cursor: str) -> tuple[datetime, str]:
-    created_text, task_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    created_at = datetime.fromisoformat(created_text)
-    if not isinstance(task_id, str) or "\0" in task_id or not is_storable_time(created_at):
-        raise ValueError("not a sort key")
-    return created_at, task_id

@@ -7,10 +7,12 @@ from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_core.ask import CLOSES
 from ops_core.effects import unknown_effects
 from ops_core.log import NewEvent
 from ops_core.moves import Move, error_json
 from ops_core.ports import Lease, TaskKey
+from ops_core.store.ask_projection import close_ask
 from ops_core.store.blobs import Journaled
 from ops_core.store.database import dump_json
 from ops_core.store.history import history
@@ -25,7 +27,8 @@ def statement(sql: str, *json: str) -> TextClause:
 
 # Moves one task and appends the event that says so. The guard is the whole rule: the state it may come
 # from and, for an owner, the epoch. No row back means that the move was not allowed. An end that others must
-# hear of goes to the outbox with it: no other task is locked here. Index: primary key.
+# hear of goes to the outbox with it: no other task is locked here. What it asked of people ends with it.
+# Indexes: primary key, ask_open.
 _APPLY: Final = statement(
     """
     WITH moved AS (
@@ -77,6 +80,10 @@ _APPLY: Final = statement(
         INSERT INTO outbox (tenant_id, task_id)
         SELECT tenant_id, task_id FROM moved
         WHERE :terminal AND (parent_task_id IS NOT NULL OR watched OR children > 0)
+    ), unanswered AS (
+        UPDATE ask SET status = 'cancelled', resolved_at = moved.updated_at FROM moved
+        WHERE :terminal AND ask.tenant_id = moved.tenant_id AND ask.task_id = moved.task_id
+          AND ask.status = 'pending'
     )
     SELECT * FROM moved
     """,
@@ -119,7 +126,10 @@ _ADD: Final = text(
 async def add_events(
     connection: AsyncConnection, key: TaskKey, events: Sequence[NewEvent], *, signals: int = 0
 ) -> Row:
-    """Adds events to a task that the caller has locked, and returns its row."""
+    """Adds events to a task that the caller has locked, and returns its row.
+
+    Raises `AlreadyResolved` for an answer to what has expired.
+    """
     journals = [Journaled.of(event.journal) for event in events]
     blobs = {j.digest: j.value for j in journals if j.digest is not None}
     parameters = {
@@ -134,7 +144,10 @@ async def add_events(
         "digests": list(blobs),
         "values": list(blobs.values()),
     }
-    return (await connection.execute(_ADD, parameters)).one()
+    row = (await connection.execute(_ADD, parameters)).one()
+    if any(event.type in CLOSES for event in events):
+        await close_ask(connection, row)
+    return row
 
 
 async def apply(

@@ -28,6 +28,9 @@ _PRUNE: Final = text(
     ), dependencies AS (
         DELETE FROM dependency d USING old
         WHERE d.tenant_id = old.tenant_id AND d.task_id = old.task_id
+    ), asks AS (
+        DELETE FROM ask a USING old
+        WHERE a.tenant_id = old.tenant_id AND a.task_id = old.task_id
     )
     DELETE FROM task t USING old WHERE t.tenant_id = old.tenant_id AND t.task_id = old.task_id
     """

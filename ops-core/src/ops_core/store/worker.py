@@ -11,6 +11,7 @@ from ops_core.errors import LostOwnership
 from ops_core.log import Event
 from ops_core.moves import Move, met
 from ops_core.ports import ORDINARY, Append, Appended, ChildEnd, Lease, Orders, Profile, TaskKey
+from ops_core.store.ask_projection import open_asks
 from ops_core.store.blobs import Journaled
 from ops_core.store.claim import claim
 from ops_core.store.database import Database, dump_json
@@ -152,10 +153,12 @@ class SqlWorkerStore:
     async def append(self, batch: Sequence[Append]) -> list[Appended]:
         async with self._database.driver() as connection:
             stored, tried = set[Key](), batch
-            if any(append.is_repeated for append in batch):
+            if any(append.is_repeated or append.asks for append in batch):
                 async with connection.transaction():
                     stored, tried = await sort_repeated(connection, batch)
-                    stored |= await _append(connection, tried)
+                    now = await _append(connection, tried)
+                    await open_asks(connection, [a for a in tried if key_of(a) in now])
+                    stored |= now
             else:
                 stored = await _append(connection, batch)
             if len(stored) == len(batch):

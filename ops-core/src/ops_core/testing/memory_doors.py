@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ops_core.ask import CLOSES, AskStatus, path_of
 from ops_core.errors import (
+    AlreadyResolved,
     FieldError,
     IdempotencyConflict,
     InvalidRequest,
@@ -114,6 +116,9 @@ class MemoryTaskStore(MemoryState):
         if row.task.is_terminal:
             raise TaskFinished(task_id, row.task.status)
         event = decide(row.task, tuple(self._log[key]))
+        asked = self._asks[key].open_at(path_of(event)) if event.type in CLOSES else None
+        if asked is not None and asked.expires_at and asked.expires_at <= self._clock():
+            raise AlreadyResolved(asked.ask_id, AskStatus.EXPIRED)
         self._add(key, event)
         self._signal(key)
         self._apply(key, wake(event.type))

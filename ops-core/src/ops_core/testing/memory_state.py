@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from ops_core.ask import AskLedger
 from ops_core.effects import unknown_effects
 from ops_core.errors import TaskNotFound
 from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
@@ -66,6 +67,7 @@ class MemoryState:
         self._log: defaultdict[TaskKey, list[Event]] = defaultdict(list)
         self._workers: dict[str, StoredWorker] = {}
         self._outbox: list[TaskKey] = []
+        self._asks: dict[TaskKey, AskLedger] = {}
         self._limits = limits
 
     def _row(self, tenant_id: str, task_id: str) -> StoredTask:
@@ -130,17 +132,17 @@ class MemoryState:
         row = self._rows[key]
         now = self._clock()
         row.task = replace(row.task, last_seq=row.task.last_seq + 1, updated_at=now)
-        self._log[key].append(
-            Event(
-                task_id=key.task_id,
-                seq=row.task.last_seq,
-                at=now,
-                type=new.type,
-                v=new.v,
-                data=new.data,
-                journal=new.journal,
-            )
+        event = Event(
+            task_id=key.task_id,
+            seq=row.task.last_seq,
+            at=now,
+            type=new.type,
+            v=new.v,
+            data=new.data,
+            journal=new.journal,
         )
+        self._log[key].append(event)
+        self._asks.setdefault(key, AskLedger(key.tenant_id)).take(event)
 
     def _forget(self, worker_id: str) -> None:
         if not any(row.task.owner == worker_id for row in self._rows.values()):

@@ -1,9 +1,26 @@
 """The domain over fakes, for tests that are about one part of it."""
 
+from ops_core.asks.approvals import ApprovalService
+from ops_core.asks.inputs import InputService
+from ops_core.asks.links import ApprovalLinks
+from ops_core.asks.port import AskStore
 from ops_core.service import TaskService
 from ops_core.services import Services
+from ops_core.testing.memory import MemoryStore
 
 
-def services_of(tasks: TaskService) -> Services:
-    """All services: the given one, and every other over a fake of its own."""
-    return Services(tasks=tasks)
+def services_of(
+    tasks: TaskService, asks: AskStore | None = None, *, link_secret: str | None = None
+) -> Services:
+    """All services: the given one, and every other over a fake of its own.
+
+    `asks`: what the store of the tasks knows of what they ask people; `MemoryStore` knows it.
+    """
+    asks = asks or MemoryStore()
+    approvals = ApprovalService(asks, tasks)
+    return Services(
+        tasks=tasks,
+        approvals=approvals,
+        inputs=InputService(asks, tasks),
+        links=ApprovalLinks(approvals, link_secret),
+    )

@@ -1,0 +1,43 @@
+"""Cursors of lists: the sort key of the last row of a page, so that inserts do not shift pages."""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_
+from sqlmodel import col
+
+from ops_core.errors import FieldError, InvalidRequest
+from ops_core.request import is_storable_time
+
+
+def cursor_of(at: datetime, name: str) -> str:
+    """Opaque to clients."""
+    raw = json.dumps([at.isoformat(), name])
+    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def after(cursor: str | None, at: Any, name: Any) -> list[ColumnElement[bool]]:
+    """The rows behind a cursor, of a list that is newest first by the columns `at` and `name`.
+
+    Raises `InvalidRequest` for a cursor that was not given out.
+    """
+    if cursor is None:
+        return []
+    try:
+        last_at, last_name = _sort_key(cursor)
+    except (ValueError, TypeError, binascii.Error):
+        message = "was not given out by this server; start again without it"
+        raise InvalidRequest([FieldError("cursor", message)]) from None
+    same = and_(col(at) == last_at, col(name) < last_name)
+    return [or_(col(at) < last_at, same)]
+
+
+def _sort_key(cursor: str) -> tuple[datetime, str]:
+    at_text, name = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    at = datetime.fromisoformat(at_text)
+    if not isinstance(name, str) or "\0" in name or not is_storable_time(at):
+        raise ValueError("not a sort key")
+    return at, name
