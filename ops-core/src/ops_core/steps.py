@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from ops_core.ask import CLOSES
+from ops_core.ask import BESIDE, CLOSES
 from ops_core.log import Event, EventType
 from ops_core.step import idempotency_key
 from ops_core.task import JsonObject, Reason
@@ -202,7 +202,7 @@ def _asked(row: StepEntry, event: Event) -> None:
     """A timer, a question, a request for approval: what was asked stands beside the place."""
     row.name = event.data.get("tool")
     row.status, row.effect, row.started_at = StepStatus.WAITING, "pure", event.at
-    asked = {key: value for key, value in event.data.items() if key not in {"path", "step"}}
+    asked = {key: value for key, value in event.data.items() if key not in BESIDE}
     row.arguments = _shown(row, asked)
 
 

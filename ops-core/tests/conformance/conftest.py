@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from store_world import GRACE_MAX_S, GRACE_S, TTL_S, World, postgres_clock
 
-from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
+from ops_core.store import Database, SqlAskStore, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
 from ops_core.testing import FrozenClock, MemoryStore
 
 
@@ -28,7 +28,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
             finally:
                 store.silence_is_death = False
 
-        yield World(store, store, store, clock.advance, bury_killed)
+        yield World(store, store, store, clock.advance, bury_killed, store)
         return
     database = Database(request.getfixturevalue("database_url"), pool_size=5)
     yield World(
@@ -38,5 +38,6 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         postgres_clock(database),
         # Nobody in these suites holds a presence.
         lambda: SqlUpkeepStore(database, reconnect_grace_s=TTL_S, **limits).bury_workers(10),
+        SqlAskStore(database),
     )
     await database.close()

@@ -1,13 +1,15 @@
 """A store seen by its three users, and its clock."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import event
 
+from ops_core.asks.port import AskStore
 from ops_core.ports import Lease, TaskStore, UpkeepStore, WorkerStore
 from ops_core.store import Database
 from ops_core.task import NewTask, RetryPolicy, Task, new_task_id
+from ops_core.testing import MemoryStore
 
 #: Short names for what the suites reckon with. Seconds.
 TTL_S = 10.0
@@ -25,6 +27,9 @@ class World:
     advance: Callable[[float], None]
     bury_killed: Callable[[], Awaitable[int]]
     """As `upkeep.bury_workers`, where whoever is silent has lost its presence: its process has died."""
+
+    asks: AskStore = field(default_factory=MemoryStore)
+    """What doors list of what tasks ask; a world that is about something else has an empty one."""
 
     async def submit(self, task_type: str = "noop", **fields: object) -> Task:
         new = NewTask(

@@ -20,6 +20,7 @@ from ops_core.ports import TaskStore, TaskType
 from ops_core.rpc import create_server
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
 from ops_core.service import TaskService
+from ops_core.services import Services
 from ops_core.task import Task
 from ops_core.testing import MemoryStore, services_of
 
@@ -122,9 +123,12 @@ async def served(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @asynccontextmanager
-async def channel_to(service: TaskService, **options: Any) -> AsyncIterator[grpc.aio.Channel]:
+async def channel_to(
+    service: TaskService | Services, **options: Any
+) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a real server on a free port."""
-    server = create_server(services_of(service), **options)
+    services = service if isinstance(service, Services) else services_of(service)
+    server = create_server(services, **options)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

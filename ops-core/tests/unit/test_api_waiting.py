@@ -62,13 +62,18 @@ async def test_a_waiting_task_says_what_it_waits_for(
             "/input",
             {"answer": {"colour": "blue"}, "step": QUESTION},
             "input.received",
-            {"path": QUESTION, "answer": {"colour": "blue"}},
+            {"path": QUESTION, "answer": {"colour": "blue"}, "by": "anonymous"},
         ),
         (
             f"/approvals/{APPROVAL}/resolve",
             {"decision": "reject", "comment": "Too much."},
             "approval.resolved",
-            {"path": APPROVAL, "decision": "reject", "comment": "Too much."},
+            {
+                "path": APPROVAL,
+                "decision": "reject",
+                "comment": "Too much.",
+                "by": "anonymous",
+            },
         ),
         (
             f"/effects/{EFFECT}/resolve",

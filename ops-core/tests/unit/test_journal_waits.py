@@ -6,6 +6,7 @@ import pytest
 from journal_support import Program, a_program
 
 from ops_core.answers import answer, decision, resolution
+from ops_core.ask import AskKind, ask_id
 from ops_core.children import Children
 from ops_core.errors import InvalidRequest, NothingAsked, TaskFailed
 from ops_core.journal import Journal, together
@@ -89,7 +90,8 @@ async def test_a_question_is_asked_once_and_its_answer_kept(program: Program) ->
 
     for _ in range(2):
         [wait] = await program.waits(body)
-        assert (Reason.INPUT, {"question": "Who?"}) == (wait.reason, wait.detail)
+        name = ask_id(AskKind.INPUT, "t", "1", 1)
+        assert (Reason.INPUT, {"question": "Who?", "input_id": name}) == (wait.reason, wait.detail)
     assert [EventType.INPUT_REQUESTED] == program.kept.types()
     program.kept.bring(answer(None, None))
     assert None is await program.run(body)

@@ -18,6 +18,7 @@ from ops_core.rpc.health import Health
 from ops_core.testing import MemoryStore, services_of
 
 TASKS = "ops_core.rpc.v1.TaskService"
+APPROVALS = "ops_core.rpc.v1.ApprovalService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -102,7 +103,12 @@ async def test_reflection_lists_the_services_when_it_is_enabled() -> None:
     async with channel_to(service_over(MemoryStore()), reflection=True) as channel:
         call = stub_of(channel, ServerReflectionStub).ServerReflectionInfo(iter([listing()]))
         names = {each.name for each in (await call.read()).list_services_response.service}
-    expected = {TASKS, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+    expected = {
+        TASKS,
+        APPROVALS,
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
     assert expected == names
 
 
