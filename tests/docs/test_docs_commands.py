@@ -15,9 +15,9 @@ CLI = read("docs/reference/cli.md")
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in documents()}
 
 #: What may follow `opspawn` and is no command.
-NO_COMMANDS = ["--help", "--debug COMMAND", "COMMAND --help", "tasks", "dead-letters"]
+NO_COMMANDS = ["--help", "--debug COMMAND", "COMMAND --help", "tasks", "dead-letters", "approvals"]
 
-GROUPS = {"tasks", "dead-letters"}
+GROUPS = {"tasks", "dead-letters", "approvals"}
 
 
 def commands() -> dict[str, list[str]]:

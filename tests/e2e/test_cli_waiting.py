@@ -107,3 +107,22 @@ def test_a_task_without_children_has_an_empty_list(start: Start, door: RestDoor)
     """And no error; the page is that of a list of tasks."""
     task_id = output(start, "run", "goal", "--detach").strip()
     assert 0 == json.loads(output(start, "tasks", "children", task_id, "--json"))["total"]
+
+
+def test_approvals_of_all_tasks_are_listed_shown_and_decided(start: Start, door: RestDoor) -> None:
+    """Whole arguments where they are shown; other ones where they are given; a second word is refused."""
+    start("run", "goal")
+    detail = {"tool": "pay", "question": "May it?", "arguments": {"eur": 500, "to": "\x1b[2Jeve"}}
+    task = hold(door, EventType.APPROVAL_REQUESTED, Reason.APPROVAL, detail)
+    page = json.loads(output(start, "approvals", "list", "--status", "pending", "--json"))
+    [name] = [each["approval_id"] for each in page["approvals"]]
+    assert 'pay({"eur": 500' in output(start, "approvals", "list")
+    shown = output(start, "approvals", "show", name)
+    assert (True, True, False) == (task.task_id in shown, '"eur": 500' in shown, "\x1b" in shown)
+    wrong = start("approvals", "approve", name, "--arguments", "[1]")
+    assert 64 == wrong.end()
+    said = output(start, "approvals", "approve", name, "--arguments", '{"eur": 4}')
+    assert f"{name}: approved.\n" == said
+    again = start("approvals", "reject", name, "--comment", "No.")
+    assert (5, True) == (again.end(), "approved" in again.err)
+    assert "called with" in output(start, "approvals", "show", name)

@@ -75,7 +75,9 @@ class RestDoor:
 
     async def _open(self) -> None:
         app = create_app(
-            services_of(TaskService(self.store, TASK_TYPES, lambda _queue, _task_id: None))
+            services_of(
+                TaskService(self.store, TASK_TYPES, lambda _queue, _task_id: None), self.store
+            )
         )
         config = uvicorn.Config(app, port=self.port, log_config=None, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)

@@ -122,8 +122,11 @@ async def test_a_question_to_the_user_ends_the_run_until_it_is_answered(office: 
     await office.work()
     waiting = await office.task(task_id)
     assert (Status.WAITING, Reason.INPUT) == (waiting.status, waiting.reason)
-    assert [{"reason": "input", "step": "1/tool/1/input/1", "question": "Who?"}] == (
-        waiting.waiting_for
+    [wait] = waiting.waiting_for or []
+    assert ("input", "1/tool/1/input/1", "Who?") == (
+        wait["reason"],
+        wait["step"],
+        wait["question"],
     )
     done = await office.bring(task_id, answers.answer(None, "Ada"))
     assert ("Ada", 2, 2) == (output(done), len(office.llm.requests), done.usage.steps)

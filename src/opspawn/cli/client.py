@@ -93,6 +93,15 @@ class ApiClient:
         path = f"/tasks/{_segment(task_id)}/{kind}/{_segment(step)}/resolve"
         return await self._ask("POST", path, json=body)
 
+    async def approvals(self, where: Mapping[str, str | int]) -> Json:
+        return await self._ask("GET", "/approvals/", params=dict(where))
+
+    async def approval(self, approval_id: str) -> Json:
+        return await self._ask("GET", f"/approvals/{_segment(approval_id)}")
+
+    async def resolve_approval(self, approval_id: str, body: Json) -> Json:
+        return await self._ask("POST", f"/approvals/{_segment(approval_id)}/resolve", json=body)
+
     async def dead_letters(self, *, limit: int) -> Json:
         return await self._ask("GET", "/dead-letters", params={"limit": limit})
 

@@ -48,6 +48,10 @@ def _decision(data: Json) -> Told:
     return Told((Line(words, one_line(data.get("comment") or ""), style),))
 
 
+def _expired(_data: Json) -> Told:
+    return Told((Line("expired", "nobody answered in time", "red"),))
+
+
 def _child_started(data: Json) -> Told:
     return Told((Line("child", one_line(data.get("child_task_id")), "magenta"),))
 
@@ -81,7 +85,9 @@ TELLERS: Final[dict[str, Callable[[Json], Told]]] = {
     "input.requested": _question,
     "input.received": _answer,
     "approval.requested": _approval,
+    "input.expired": _expired,
     "approval.resolved": _decision,
+    "approval.expired": _expired,
     "child.started": _child_started,
     "child.finished": _child_finished,
     "dependency.finished": _dependency,
