@@ -5,9 +5,17 @@ import json
 import pytest
 from pydantic import BaseModel
 
+from ops_core.api.ask_views import ApprovalView, InputView
 from ops_core.api.step_views import StepView
 from ops_core.ports import TaskFilter
-from ops_core.replies import ApprovalReply, EffectReply, InputReply, parse_reply
+from ops_core.replies import (
+    AnswerReply,
+    ApprovalReply,
+    EffectReply,
+    InputReply,
+    LinkRequest,
+    parse_reply,
+)
 from ops_core.request import parse_request
 from ops_core.service import TaskService
 from ops_core.steps import StepStatus
@@ -46,6 +54,18 @@ def test_every_answer_of_the_page_is_one() -> None:
     for body in answers:
         [kind] = REPLIES.keys() & body.keys()
         parse_reply(REPLIES[kind], body)
+
+
+def test_every_request_of_the_page_on_approvals_is_one() -> None:
+    kinds: list[type[BaseModel]] = [ApprovalReply, LinkRequest, AnswerReply]
+    bodies = [json.loads(block) for block in blocks(read("docs/how-to/approve-calls.md"), "json")]
+    for kind, body in zip(kinds, bodies, strict=True):
+        parse_reply(kind, body)
+
+
+def test_the_reference_has_every_field_of_an_approval_and_of_a_question() -> None:
+    told = set(names(prose(section(REST, "Bringing what a task waits for"))))
+    assert set(ApprovalView.model_fields) | set(InputView.model_fields) <= told
 
 
 def test_the_tools_of_the_page_exist() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -78,7 +79,7 @@ class Site:
         await executor.execute(executor.open(await self.claim("w")))
         return await self.store.get("default", task_id)
 
-    async def decide(self, task_id: str, **reply: object) -> None:
+    async def decide(self, task_id: str, **reply: Any) -> None:
         page = await self.approvals.list(tenant_id="default", task_id=task_id)
         await self.approvals.resolve(
             page.asks[0].ask_id, ApprovalReply(**reply), tenant_id="default", by="ann"
