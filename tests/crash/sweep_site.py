@@ -313,7 +313,9 @@ class Site:
     async def empty(self) -> None:
         """Nothing of what was there is left."""
         async with self.database.begin() as connection:
-            await connection.execute(text("TRUNCATE task, event, worker, blob, outbox, dependency"))
+            await connection.execute(
+                text("TRUNCATE task, event, worker, blob, outbox, dependency, ask")
+            )
 
     async def close(self) -> None:
         await self.database.close()
