@@ -283,3 +283,26 @@ def test_a_damaged_env_file_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"OPSPAWN_URL=\xff\xfe\n")
     with pytest.raises(SettingsError, match=r"^\.env cannot be read"):
         load()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("OPSPAWN_LINK_SECRET", "hunter2", "at least 32 characters"),
+        ("OPSPAWN_PUBLIC_URL", "opspawn.example.org", "must look like https://"),
+        ("OPSPAWN_PUBLIC_URL", "https://u:p@example.org", "must look like https://"),
+        ("OPSPAWN_ANSWER_WITHIN_S", "0", "greater than 0"),
+    ],
+)
+def test_what_links_and_answers_need_is_checked_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, key: str, value: str, said: str
+) -> None:
+    """A weak secret is refused, and not repeated."""
+    monkeypatch.setenv(key, value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert (True, True, False) == (
+        key in str(caught.value),
+        said in str(caught.value),
+        "hunter2" in str(caught.value),
+    )

@@ -46,13 +46,19 @@ async def waiting(world: World, *events: NewEvent, **fields: object) -> Task:
     return await world.workers.settle(lease, wait(waits, task.signals))
 
 
-async def for_pay(world: World, *, expires_in_s: float | None = None, **fields: object) -> Ask:
+async def for_pay(
+    world: World,
+    *,
+    expires_in_s: float | None = None,
+    beside: Sequence[NewEvent] = (),
+    **fields: object,
+) -> Ask:
     """An approval of a task that waits for it."""
     more = {}
     if expires_in_s is not None:
         now = (await world.submit(priority=-100)).created_at
         more["expires_at"] = rfc3339(now + timedelta(seconds=expires_in_s))
-    task = await waiting(world, requested(APPROVAL, AskKind.APPROVAL, **more), **fields)
+    task = await waiting(world, requested(APPROVAL, AskKind.APPROVAL, **more), *beside, **fields)
     return await world.asks.get_ask(
         "default", AskKind.APPROVAL, ask_id(AskKind.APPROVAL, task.task_id, APPROVAL, 1)
     )
@@ -203,8 +209,8 @@ async def test_of_twenty_decisions_at_once_one_is_taken(world: World) -> None:
 
 
 async def test_what_is_over_is_rejected_by_upkeep_once(world: World) -> None:
-    """Not a moment before; the task is woken by it, and two dispatchers do it once."""
-    ask_now = await for_pay(world, expires_in_s=60)
+    """Not a moment before, and nothing else of its task; that is woken, by one of two dispatchers."""
+    ask_now = await for_pay(world, expires_in_s=60, beside=[requested(INPUT, AskKind.INPUT)])
     world.advance(59)
     assert 0 == await world.asks.expire_asks(10)
     world.advance(2)
@@ -212,6 +218,7 @@ async def test_what_is_over_is_rejected_by_upkeep_once(world: World) -> None:
     assert 1 == sum(done)
     assert 0 == await world.asks.expire_asks(10)
     assert AskStatus.EXPIRED is (await now_of(world, ask_now)).status
+    assert 1 == len(await listed(world.asks, AskKind.INPUT, status=AskStatus.PENDING))
     task = await world.tasks.get("default", ask_now.task_id)
     assert (Status.PENDING, 1) == (task.status, task.signals)
     log = await world.tasks.log("default", task.task_id)

@@ -13,7 +13,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 
 from ops_core.api import create_app
-from ops_core.ask import binding
+from ops_core.ask import Ask, AskKind, binding
 from ops_core.log import rfc3339
 from ops_core.rpc.v1 import approvals_pb2, approvals_pb2_grpc, tasks_pb2
 from ops_core.services import Services
@@ -323,6 +323,26 @@ async def test_an_approval_of_a_task_that_ended_is_over(
         answer = await rest.post(f"{API}/{path}", json=body)
         assert (409, f"{URN}already_resolved") == (answer.status_code, answer.json()["type"])
         assert "cancelled" in answer.json()["detail"]
+
+
+class EndsAtOnce(MemoryStore):
+    """A store in which a task ends right after somebody has looked at what it asks."""
+
+    async def get_ask(self, tenant_id: str, kind: AskKind, ask_id: str) -> Ask:
+        ask = await super().get_ask(tenant_id, kind, ask_id)
+        await self.cancel(tenant_id, ask.task_id)
+        return ask
+
+
+async def test_a_task_that_ends_between_the_look_and_the_word_was_quicker() -> None:
+    """The same answer as if it had ended before."""
+    store = EndsAtOnce(FrozenClock())
+    approval, _ = await asking(store, "a")
+    async with client_of(create_app(services_of(service_over(store), store))) as rest:
+        path = f"{API}/approvals/{approval}/resolve"
+        answer = await rest.post(path, json={"decision": "approve"})
+    assert (409, f"{URN}already_resolved") == (answer.status_code, answer.json()["type"])
+    assert "is cancelled" in answer.json()["detail"]
 
 
 async def test_an_approval_that_expired_rejects_the_call(

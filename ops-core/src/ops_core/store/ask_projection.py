@@ -17,7 +17,8 @@ from ops_core.store.repeated import Connection
 from ops_core.store.rows import Row
 
 # Makes rows of what the newest events of tasks ask people for. An ask is named after its task, step and
-# generation, so that writing it again changes nothing. What a fork has taken over was asked of another task.
+# generation, so that writing it again changes nothing. What a fork takes over does not come this way: it was
+# asked of another task.
 # Indexes: primary keys of task and event.
 _OPEN: Final = """
     INSERT INTO ask (tenant_id, ask_id, task_id, kind, step, generation, status, asked, requested_at,
@@ -33,7 +34,6 @@ _OPEN: Final = """
     CROSS JOIN LATERAL (
         SELECT COALESCE(e.data ->> 'path', e.journal ->> 'path', '') AS path
     ) AS p
-    WHERE NOT e.data ? 'copied'
     ON CONFLICT DO NOTHING
 """
 
