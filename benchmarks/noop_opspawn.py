@@ -6,6 +6,7 @@ to, and the worker's handlers are replaced: a benchmark of a durable no-op must 
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from benchmarks.starts import Reporter
@@ -63,6 +64,7 @@ async def run_noops(
     stop: asyncio.Event,
     *,
     isolate: Isolate | None,
+    started: Callable[[], None] = lambda: None,
 ) -> None:
     """Stands in for `opspawn.worker.run_worker`: the same worker with the same settings."""
     reporter = Reporter()
@@ -77,6 +79,7 @@ async def run_noops(
         drain_grace_s=settings.drain_grace_s,
         isolate=isolate,
     )
+    started()
     await worker.run(stop)
 
 
