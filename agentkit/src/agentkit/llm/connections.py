@@ -17,7 +17,7 @@ def http_client(proxy: str | None = None) -> httpx2.AsyncClient:
     It follows no redirect: but for Authorization, httpx2 takes all headers along to wherever that
     leads, and providers have their keys in others.
     """
-    # Imported here: they import httpx2, which comes with the SDKs that use it.
-    from agentkit.llm.pools import PooledClient
+    # Imported here: it imports httpx2, which comes with the SDKs that use it, and aiohttp.
+    from agentkit.llm.transport import HttpClient
 
-    return PooledClient(proxy=proxy, follow_redirects=False)
+    return HttpClient(proxy=proxy, follow_redirects=False)

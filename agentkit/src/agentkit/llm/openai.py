@@ -22,9 +22,11 @@ from agentkit.messages import Delta, Reply
 
 if TYPE_CHECKING:
     import httpx2
-    from openai.types.chat import ChatCompletion
+    from openai import AsyncStream, RequestOptions
 
 _OFFICIAL_URL = "https://api.openai.com/v1"
+
+_PATH = "/chat/completions"
 
 _NAME = "openai"
 
@@ -93,13 +95,12 @@ class OpenAiClient(ProviderClient):
 
     async def _complete(self, request: ModelRequest) -> Reply:
         with self._translated():
-            return self._reply(await self._asked(request, {}))
+            return self._reply((await self._asked(request)).json())
 
     async def _stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Reply, None]:
-        streamed = {"stream": True, "stream_options": {"include_usage": True}}
         whole = Accumulated()
         with self._translated():
-            chunks = await self._asked(request, streamed)
+            chunks = await self._streamed(request)
             async with chunks:
                 async for chunk in chunks:
                     for delta in whole.add(chunk):
@@ -107,32 +108,41 @@ class OpenAiClient(ProviderClient):
             reply = self._reply(whole.completion())
         yield reply
 
-    async def _asked(self, request: ModelRequest, streamed: Mapping[str, Any]) -> Any:
-        """The completion, or its chunks, of one attempt.
+    # By the SDK's way to any endpoint: `chat.completions.create` looks for what to rename in each
+    # message, and makes objects of its types of what comes back, for a quarter of what a call costs.
 
-        By the SDK's way to any endpoint: `chat.completions.create` looks for what to rename in each
-        message, for a sixth of what a call costs, and finds nothing in ours.
-        """
-        from httpx2 import Timeout
+    async def _asked(self, request: ModelRequest) -> httpx2.Response:
+        """The completion of one attempt."""
+        from httpx2 import Response
+
+        body, options = self._body(request), self._options(request)
+        return await self._sdk.post(_PATH, cast_to=Response, body=body, options=options)
+
+    async def _streamed(self, request: ModelRequest) -> AsyncStream[object]:
+        """The chunks of one attempt, as JSON."""
         from openai import AsyncStream
-        from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+        return await self._sdk.post(
+            _PATH,
+            cast_to=object,
+            body={**self._body(request), "stream": True, "stream_options": {"include_usage": True}},
+            options=self._options(request),
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+
+    def _options(self, request: ModelRequest) -> RequestOptions:
+        from httpx2 import Timeout
 
         timeout_s = request.settings.timeout_s
         # Of each read; the attempt as a whole is bounded by the caller.
         timeout = Timeout(timeout_s, connect=min(timeout_s, self._connect_timeout_s))
-        return await self._sdk.post(
-            "/chat/completions",
-            cast_to=ChatCompletion,
-            body={**self._body(request), **streamed},
-            options={"timeout": timeout, "security": {"bearer_auth": True}},
-            stream=bool(streamed),
-            stream_cls=AsyncStream[ChatCompletionChunk],
-        )
+        return {"timeout": timeout, "security": {"bearer_auth": True}}
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         return openai_wire.request(self.model, request, self._dialect)
 
-    def _reply(self, completion: ChatCompletion) -> Reply:
+    def _reply(self, completion: object) -> Reply:
         reported = openai_reply.error_in(completion)
         if reported is not None:
             raise of_body(reported, self._server)
@@ -152,7 +162,7 @@ class OpenAiClient(ProviderClient):
         except (AttributeError, LookupError, TypeError, RecursionError) as error:
             raise translate(error, self._server) from error
 
-    def _priced(self, reply: Reply, completion: ChatCompletion) -> Reply:
+    def _priced(self, reply: Reply, completion: object) -> Reply:
         provider = self._priced_as if self._priced_as in _PRICED_PROVIDERS else None
         return priced(reply, provider, self._server.base_url)
 

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from agentkit.llm.openai import OpenAiClient
+from agentkit.llm.openai_reply import field
 from agentkit.llm.openai_wire import JsonMode
 from agentkit.llm.port import ModelRequest
 from agentkit.llm.retry import RetryPolicy
@@ -16,7 +17,6 @@ from agentkit.messages import Reply
 
 if TYPE_CHECKING:
     import httpx2
-    from openai.types.chat import ChatCompletion
 
 _URL = "https://openrouter.ai/api/v1"
 
@@ -67,23 +67,22 @@ class OpenRouterClient(OpenAiClient):
             body["provider"] = dict(self._routing)
         return body
 
-    def _priced(self, reply: Reply, completion: ChatCompletion) -> Reply:
-        charged = _charged(getattr(completion, "usage", None))
+    def _priced(self, reply: Reply, completion: object) -> Reply:
+        charged = _charged(field(completion, "usage"))
         if charged is None:
             return super()._priced(reply, completion)
         return replace(reply, usage=replace(reply.usage, cost_usd=charged))
 
 
-def _charged(usage: Any) -> Decimal | None:
+def _charged(usage: object) -> Decimal | None:
     """What OpenRouter took, with what a provider takes itself when the key there is the caller's.
 
     A credit is a US dollar.
     """
-    cost = _dollars(getattr(usage, "cost", None))
-    if not getattr(usage, "is_byok", False):
+    cost = _dollars(field(usage, "cost"))
+    if not field(usage, "is_byok"):
         return cost
-    details = getattr(usage, "cost_details", None) or {}
-    apart = _dollars(details.get("upstream_inference_cost") or 0)
+    apart = _dollars(field(field(usage, "cost_details"), "upstream_inference_cost") or 0)
     return None if cost is None or apart is None else cost + apart
 
 
