@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from agentkit import AnthropicClient, GoogleClient, OpenAiClient, RetryPolicy
+from agentkit import AnthropicClient, GoogleClient, OpenAiClient, OpenAiEmbedder, RetryPolicy
 from agentkit.errors import BadRequest
 from agentkit.llm.provider import ProviderClient
 from agentkit.messages import Delta, Message, Reply, UserMessage
@@ -44,4 +44,16 @@ async def test_no_redirect_is_followed(
             with pytest.raises(BadRequest, match="redirects"):
                 await (ended(llm.stream(GOAL)) if streamed else llm.complete(GOAL))
             await llm.aclose()
+    assert (1, []) == (len(server.requests), elsewhere.headers)
+
+
+async def test_an_embedder_follows_none_either() -> None:
+    """What is remembered is sent as little elsewhere as what is said."""
+    async with ChatServer([HttpReply(200, b"{}")]) as elsewhere:
+        there = HttpReply(307, b"", {"location": f"{elsewhere.root_url}/x"})
+        async with ChatServer([there]) as server:
+            embedder = OpenAiEmbedder(api_key="key", base_url=f"{server.root_url}/v1", retry=TWICE)
+            with pytest.raises(BadRequest, match="redirects"):
+                await embedder.embed(["a secret"])
+            await embedder.aclose()
     assert (1, []) == (len(server.requests), elsewhere.headers)

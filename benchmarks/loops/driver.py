@@ -4,6 +4,7 @@ Started as `python -m benchmarks.loops.<system> URL RUNS CONCURRENCY`.
 """
 
 import asyncio
+import gc
 import json
 import resource
 import sys
@@ -16,6 +17,8 @@ Run = Callable[[str], Awaitable[str]]
 
 GOAL = "What is 17 * 23, four times over?"
 ANSWER = "It is 391."
+#: As in Opspawn's processes (`opspawn.garbage`), for each hand the same.
+COLLECTED_AFTER = (20_000, 10, 10)
 INSTRUCTIONS = "You are a careful assistant. Use the tools."
 
 
@@ -26,6 +29,7 @@ def main(make: Callable[[str], Run]) -> None:
 
 
 async def _measure(run: Run, runs: int, concurrency: int) -> dict[str, float]:
+    gc.set_threshold(*COLLECTED_AFTER)
     await _check(run)  # imports, connections and caches are warm after the first
     before_kb, began_cpu, began = _rss_kb(), time.process_time(), time.perf_counter()
     left = iter(range(runs))

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Final, TypeVar
 
 from opspawn.cli.exits import INTERRUPTED, CommandError
+from opspawn.garbage import collect_seldom
 
 Result = TypeVar("Result")
 
@@ -31,6 +32,7 @@ def serve(main: Callable[[asyncio.Event], Awaitable[Result]]) -> Result:
 
     Raises `CommandError` after the second signal.
     """
+    collect_seldom()
     return asyncio.run(_supervised(main))
 
 

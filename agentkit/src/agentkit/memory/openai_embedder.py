@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from agentkit.errors import ModelMisbehaved, UsageError
+from agentkit.llm.connections import http_client
 from agentkit.llm.failures import without_password
 from agentkit.llm.openai_errors import Server, translate
 from agentkit.llm.retry import RetryPolicy
@@ -59,7 +60,11 @@ class OpenAiEmbedder:
         self._retry = retry or RetryPolicy()
         # base_url is always given: without it the SDK would read the environment.
         self._sdk = openai.AsyncOpenAI(
-            api_key=api_key, base_url=url, max_retries=0, timeout=timeout_s
+            api_key=api_key,
+            base_url=url,
+            http_client=http_client(),
+            max_retries=0,
+            timeout=timeout_s,
         )
         self._sdk.organization = self._sdk.project = None  # no more does it here
 
