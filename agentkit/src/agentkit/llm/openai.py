@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _OFFICIAL_URL = "https://api.openai.com/v1"
 
-_PATH = "/chat/completions"
-
 _NAME = "openai"
 
 _PRICED_PROVIDERS = frozenset({_NAME, "openrouter"})
@@ -86,6 +84,8 @@ class OpenAiClient(ProviderClient):
             http_client=_own_or_pooled(http_client, proxy),
             max_retries=0,
         )
+        # Whole, because the SDK would put it together for each call.
+        self._url = str(self._sdk.base_url.join("chat/completions"))
         # Set here, because the SDK takes None to mean: what the environment says.
         self._sdk.organization, self._sdk.project = organization, project
 
@@ -116,14 +116,14 @@ class OpenAiClient(ProviderClient):
         from httpx2 import Response
 
         body, options = self._body(request), self._options(request)
-        return await self._sdk.post(_PATH, cast_to=Response, body=body, options=options)
+        return await self._sdk.post(self._url, cast_to=Response, body=body, options=options)
 
     async def _streamed(self, request: ModelRequest) -> AsyncStream[object]:
         """The chunks of one attempt, as JSON."""
         from openai import AsyncStream
 
         return await self._sdk.post(
-            _PATH,
+            self._url,
             cast_to=object,
             body={**self._body(request), "stream": True, "stream_options": {"include_usage": True}},
             options=self._options(request),

@@ -74,6 +74,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     ) -> None:
         # One for all connections: the certificates of a machine take 30 ms to read, and a megabyte.
         self._tls = httpx2.create_ssl_context(verify, trust_env=trust_env)
+        self._tls.set_alpn_protocols(["http/1.1"])
         self._proxy = None if proxy is None else str(proxy.url)
         self._proxy_headers = {} if proxy is None else _for_proxy(proxy)
         self._session: aiohttp.ClientSession | None = None
