@@ -90,8 +90,10 @@ def _all_at_once(peers: Path, agents: int, model_s: float, results: Results) -> 
             _say(f"{NAMES[system]} did not finish with {agents:,} agents; what it said is above")
             continue
         took = cost["wall_s"] / (model_s * STEPS)
+        cpu_ms = cost["cpu_s"] * 1000 / (agents * STEPS)
         each = (cost["rss_peak_kb"] - cost["rss_before_kb"]) / agents
         results.add(f"{agents:,} agents: time, ideal is 1", NAMES[system], "×", took)
+        results.add(f"{agents:,} agents: CPU a step", NAMES[system], "ms", cpu_ms)
         results.add(f"{agents:,} agents: memory each", NAMES[system], "KB", each)
 
 
