@@ -140,6 +140,16 @@ async def test_a_header_with_a_line_break_is_not_sent() -> None:
     assert [] == server.headers
 
 
+async def test_a_password_in_the_address_is_sent_as_a_header() -> None:
+    """As httpx2 does: a server of one's own may stand behind one."""
+    async with ChatServer([completion("ok")]) as server:
+        address = server.base_url.replace("//", "//me:secret@")
+        client = OpenAiClient("m", "k", address, retry=ONCE)
+        await client.complete(GOAL)
+        await client.aclose()
+    assert "Basic bWU6c2VjcmV0" == server.headers[0]["authorization"]
+
+
 async def test_a_proxy_is_told_who_asks() -> None:
     """The name and password of its address go to it, and not to the server."""
     async with (

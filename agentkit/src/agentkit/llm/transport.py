@@ -88,7 +88,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         try:
             response = await self._of_this_loop().request(
                 request.method,
-                URL(str(request.url), encoded=True),
+                _address(request.url),
                 headers=headers,
                 data=await request.aread() or None,
                 timeout=_timeout(request.extensions.get("timeout", {})),
@@ -152,6 +152,12 @@ class _Body(httpx2.AsyncByteStream):
     async def aclose(self) -> None:
         # Of one that was read to the end, the connection has gone back already.
         self._response.close()
+
+
+def _address(url: httpx2.URL) -> URL:
+    """The address as it is written, but for a name and password: httpx2 has made a header of them."""
+    address = URL(str(url), encoded=True)
+    return address.with_user(None) if url.userinfo else address
 
 
 def _timeout(asked: Mapping[str, float | None]) -> aiohttp.ClientTimeout:
