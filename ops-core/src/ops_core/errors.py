@@ -14,7 +14,10 @@ OpsError
 │   └── NotADeadLetter            the task is not on the list of dead letters
 ├── Unavailable                 the operator: asking again later may help
 │   ├── StoreUnavailable          PostgreSQL is away
-│   └── BrokerUnavailable         RabbitMQ is away (no client ever sees this one)
+│   ├── BrokerUnavailable         RabbitMQ is away (no client ever sees this one)
+│   ├── TooManyStreams            this process serves as many streams as it may
+│   ├── StreamTooSlow             a stream was ended whose client did not read it
+│   └── ServerStopping            this process ends; another one, or its successor, goes on
 ├── CannotIsolate               the operator: the process that runs suspects does not start
 ├── LinkRefused                 a signed link is wrong, over or used (a person sees a page, no error)
 ├── TaskFailed                  a handler's verdict on its own task
@@ -185,6 +188,9 @@ class Unavailable(OpsError):
 
     retry_after_s: ClassVar[int] = 2
 
+    is_public: ClassVar[bool] = False
+    """Whether its own words may reach clients: those of a server behind ours name hosts and users."""
+
 
 class StoreUnavailable(Unavailable):
     """PostgreSQL cannot be reached, or did not answer in time."""
@@ -196,6 +202,42 @@ class BrokerUnavailable(Unavailable):
     """The broker cannot be reached; the dispatcher rings again, so no task is lost."""
 
     type = "broker_unavailable"
+
+
+class TooManyStreams(Unavailable):
+    """The process serves as many streams as it may."""
+
+    type = "too_many_streams"
+    is_public = True
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"This server follows tasks for {limit} clients already, which is its limit; come again in a "
+            "while, or read the events page by page."
+        )
+
+
+class StreamTooSlow(Unavailable):
+    """A client did not read its stream: what waited for it would have grown without an end."""
+
+    type = "stream_too_slow"
+    is_public = True
+
+    def __init__(self, room: int) -> None:
+        super().__init__(
+            f"More than {room} events waited to be read; follow the task again from the last event you have."
+        )
+
+
+class ServerStopping(Unavailable):
+    """The process is told to stop."""
+
+    type = "server_stopping"
+    is_public = True
+    retry_after_s = 1
+
+    def __init__(self) -> None:
+        super().__init__("This server stops; follow the task again from the last event you have.")
 
 
 class CannotIsolate(OpsError):

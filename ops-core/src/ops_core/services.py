@@ -6,6 +6,7 @@ from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.service import TaskService
+from ops_core.streams.service import EventStreams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,3 +17,4 @@ class Services:
     approvals: ApprovalService
     inputs: InputService
     links: ApprovalLinks
+    streams: EventStreams

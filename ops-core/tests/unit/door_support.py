@@ -133,6 +133,7 @@ async def channel_to(
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield channel
+    services.streams.close()
     await server.stop(None)
 
 
@@ -156,6 +157,12 @@ def struct(**fields: Any) -> Struct:
     message = Struct()
     message.update(fields)
     return message
+
+
+def raw_stream(channel: grpc.aio.Channel, method: str, body: bytes) -> Any:
+    """As `raw`, for a stream of answers."""
+    call: Any = channel.unary_stream(f"/ops_core.rpc.v1.TaskService/{method}")
+    return call(body)
 
 
 @dataclass(frozen=True)

@@ -122,5 +122,5 @@ async def test_a_deadline_of_the_client_ends_the_work() -> None:
 
 async def test_a_method_of_later_is_unimplemented(channel: grpc.aio.Channel) -> None:
     """A method that does not exist is not a stub that fails."""
-    found = await refused(raw(channel, "WatchTask", b""))
+    found = await refused(raw(channel, "PauseTask", b""))
     assert grpc.StatusCode.UNIMPLEMENTED == found.code

@@ -11,6 +11,7 @@ from starlette.types import Lifespan
 from ops_core.api import (
     approvals,
     dead_letters,
+    events,
     fork,
     health,
     inputs,
@@ -28,6 +29,7 @@ from ops_core.services import Services
 
 _ROUTERS: Final = (
     tasks.router,
+    events.router,
     fork.router,
     waiting.router,
     approvals.router,

@@ -16,6 +16,7 @@ from ops_core.replies import ApprovalReply, EffectReply, InputReply, parse_reply
 from ops_core.request import TaskRequest, parse_request_json
 from ops_core.service import TaskService
 from ops_core.services import Services
+from ops_core.streams.service import EventStreams
 
 
 def services_of(request: Request) -> Services:
@@ -26,6 +27,10 @@ def services_of(request: Request) -> Services:
 
 async def _tasks(request: Request) -> TaskService:
     return services_of(request).tasks
+
+
+async def _streams(request: Request) -> EventStreams:
+    return services_of(request).streams
 
 
 async def _principal() -> Principal:
@@ -101,6 +106,7 @@ async def no_query(_query: Annotated[NoQuery, Query()]) -> None:
 
 
 Service = Annotated[TaskService, Depends(_tasks)]
+Streams = Annotated[EventStreams, Depends(_streams)]
 Who = Annotated[Principal, Depends(_principal)]
 TenantId = Annotated[str, Depends(_tenant_id)]
 SentTask = Annotated[TaskRequest, Depends(_task_request)]

@@ -19,9 +19,11 @@ from ops_core.errors import (
     NotADeadLetter,
     NothingAsked,
     OpsError,
+    StreamTooSlow,
     TaskFinished,
     TaskNotEnded,
     TaskNotFound,
+    TooManyStreams,
     Unavailable,
 )
 from ops_core.request import field_errors
@@ -39,6 +41,8 @@ STATUSES: Final[dict[type[OpsError], tuple[int, str]]] = {
     AlreadyResolved: (409, "Already resolved"),
     LinksNotConfigured: (409, "Links not configured"),
     Unavailable: (503, "Service unavailable"),
+    TooManyStreams: (503, "Too many streams"),
+    StreamTooSlow: (503, "Stream too slow"),
 }
 
 #: Types of the errors that are about HTTP and not about tasks, each with its title.
@@ -61,7 +65,8 @@ async def on_ops_error(request: Request, error: OpsError) -> Response:
     status, title = next(STATUSES[cls] for cls in type(error).__mro__ if cls in STATUSES)
     if isinstance(error, Unavailable):
         retry = {"Retry-After": str(error.retry_after_s)}
-        return problem(request.scope, status, error.type, title, _AWAY, headers=retry)
+        detail = str(error) if error.is_public else _AWAY
+        return problem(request.scope, status, error.type, title, detail, headers=retry)
     more = None
     if isinstance(error, InvalidRequest):
         more = {"errors": [asdict(field) for field in error.errors]}

@@ -3,14 +3,14 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from ops_core.api.dependencies import SentTask, Service, TenantId, in_query, no_query, once
 from ops_core.api.openapi import json_body, problems
-from ops_core.api.views import EventPageView, TaskPageView, TaskView
+from ops_core.api.prefer import Holding
+from ops_core.api.views import TaskPageView, TaskView
 from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest
-from ops_core.service import MAX_KEY_LENGTH, MAX_PAGE
+from ops_core.service import MAX_KEY_LENGTH
 from ops_core.task import Status
 
 PREFIX: Final = "/api/v1/tasks"
@@ -22,15 +22,6 @@ _SUBMIT: Final = {
 }
 
 router = APIRouter(prefix=PREFIX, tags=["tasks"])
-
-
-class EventQuery(BaseModel):
-    """A page of events, in order."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    after: int = Field(0, ge=0, lt=2**63, description="Only events with a larger `seq`.")
-    limit: int = Field(100, ge=1, le=MAX_PAGE)
 
 
 @router.post(
@@ -52,6 +43,7 @@ async def create_task(
     service: Service,
     tenant_id: TenantId,
     sent: SentTask,
+    holding: Holding,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -68,7 +60,7 @@ async def create_task(
     if not submitted.created:
         response.status_code = 200
         response.headers["Idempotent-Replay"] = "true"
-    return TaskView.of(submitted.task)
+    return TaskView.of(await holding.settled(submitted.task, response))
 
 
 @router.get("/", dependencies=[Depends(once)], responses=problems(422, 503))
@@ -84,20 +76,12 @@ async def list_tasks(
 
 
 @router.get("/{task_id}", dependencies=[Depends(no_query)], responses=problems(404, 422, 503))
-async def get_task(task_id: str, service: Service, tenant_id: TenantId) -> TaskView:
+async def get_task(
+    task_id: str, response: Response, service: Service, tenant_id: TenantId, holding: Holding
+) -> TaskView:
     """One task."""
-    return TaskView.of(await service.get(task_id, tenant_id=tenant_id))
-
-
-@router.get("/{task_id}/events", dependencies=[Depends(once)], responses=problems(404, 422, 503))
-async def list_task_events(
-    task_id: str, service: Service, tenant_id: TenantId, query: Annotated[EventQuery, Query()]
-) -> EventPageView:
-    """What happened to a task, in order; `next_after` is the `after` of the page that follows."""
-    events = await service.events(
-        task_id, tenant_id=tenant_id, after=query.after, limit=query.limit
-    )
-    return EventPageView.of(events, query.after)
+    task = await service.get(task_id, tenant_id=tenant_id)
+    return TaskView.of(await holding.settled(task, response))
 
 
 @router.post(

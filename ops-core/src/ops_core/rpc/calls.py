@@ -3,7 +3,8 @@
 Requests are parsed here and not by the runtime, which would answer a malformed message as a bug of ours.
 """
 
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Set
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -44,6 +45,13 @@ class Calls(grpc.aio.ServerInterceptor):
         async def call(body: bytes, context: Context) -> bytes:
             return await _answer(method, handler, body, context)
 
+        async def stream(body: bytes, context: Context) -> AsyncIterator[bytes]:
+            async with aclosing(_answers(method, handler, body, context)) as answers:
+                async for answer in answers:
+                    yield answer
+
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(stream)
         return grpc.unary_unary_rpc_method_handler(call)
 
 
@@ -53,11 +61,34 @@ def principal(_context: Context) -> Principal:
 
 
 async def _answer(method: str, handler: Any, body: bytes, context: Context) -> bytes:
+    async with _refusing(method, context):
+        request = _parsed(handler, body)
+        answer: bytes = handler.response_serializer(await handler.unary_unary(request, context))
+        return answer
+    raise AssertionError("a refused call is aborted, which raises")
+
+
+async def _answers(
+    method: str, handler: Any, body: bytes, context: Context
+) -> AsyncGenerator[bytes, None]:
+    """The messages of a stream; what goes wrong in the middle of it is told as if it were the beginning.
+
+    A client that cancels, or whose deadline passes, cancels this where it waits.
+    """
+    async with _refusing(method, context):
+        request = _parsed(handler, body)
+        async with aclosing(handler.unary_stream(request, context)) as messages:
+            async for message in messages:
+                yield handler.response_serializer(message)
+
+
+@asynccontextmanager
+async def _refusing(method: str, context: Context) -> AsyncIterator[None]:
+    """Aborts the call with what the block raises; raises itself then."""
     request_id = uuid4().hex
     with bound_contextvars(request_id=request_id):
         try:
-            request = _parsed(handler, body)
-            answer: bytes = handler.response_serializer(await handler.unary_unary(request, context))
+            yield
         except (CallerError, Unavailable) as error:
             refused: Refusal = refusal(error, request_id)
         except Exception:
@@ -65,8 +96,8 @@ async def _answer(method: str, handler: Any, body: bytes, context: Context) -> b
             log.exception("call_failed", method=method)
             refused = internal(request_id)
         else:
-            return answer
-    return await context.abort(refused.code, refused.message, refused.trailing_metadata)
+            return
+    await context.abort(refused.code, refused.message, refused.trailing_metadata)
 
 
 def _parsed(handler: Any, body: bytes) -> Message:

@@ -25,6 +25,13 @@ _PLAIN: Final = frozenset(
 )
 
 
+def task_id_of(task_id: str) -> str:
+    """Raises `InvalidRequest` when it was not sent."""
+    if not task_id:
+        raise InvalidRequest([FieldError("task_id", "is required")])
+    return task_id
+
+
 def task_request(message: tasks_pb2.CreateTaskRequest) -> TaskRequest:
     """Raises `InvalidRequest` naming each wrong field. A field that is not set keeps its default."""
     data: dict[str, Any] = {

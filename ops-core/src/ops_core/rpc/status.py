@@ -16,9 +16,11 @@ from ops_core.errors import (
     NotADeadLetter,
     NothingAsked,
     OpsError,
+    StreamTooSlow,
     TaskFinished,
     TaskNotEnded,
     TaskNotFound,
+    TooManyStreams,
     Unavailable,
 )
 
@@ -35,6 +37,8 @@ CODES: Final[dict[type[OpsError], grpc.StatusCode]] = {
     AlreadyResolved: grpc.StatusCode.FAILED_PRECONDITION,
     LinksNotConfigured: grpc.StatusCode.FAILED_PRECONDITION,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
+    TooManyStreams: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    StreamTooSlow: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
 #: `ErrorInfo.domain`: who gives the reasons their meaning.
@@ -69,7 +73,8 @@ def refusal(error: OpsError, request_id: str) -> Refusal:
     """For an error whose class, or a base of it, is in `CODES`."""
     code = next(CODES[cls] for cls in type(error).__mro__ if cls in CODES)
     if isinstance(error, Unavailable):
-        refused = _refusal(code, error.type, _AWAY, request_id)
+        message = str(error) if error.is_public else _AWAY
+        refused = _refusal(code, error.type, message, request_id)
         wait = Duration(seconds=error.retry_after_s)
         refused.details.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=wait))
         return refused

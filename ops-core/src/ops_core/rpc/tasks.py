@@ -4,12 +4,18 @@ from typing import Any
 
 import grpc.aio
 
-from ops_core.errors import FieldError, InvalidRequest
 from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest
 from ops_core.rpc.calls import principal
 from ops_core.rpc.convert import task_message
-from ops_core.rpc.requests import fork_request, page_query, task_query, task_request
+from ops_core.rpc.events import EventCalls
+from ops_core.rpc.requests import (
+    fork_request,
+    page_query,
+    task_id_of,
+    task_query,
+    task_request,
+)
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
 from ops_core.rpc.waiting import approval_reply, effect_reply, input_reply, step_message
 from ops_core.services import Services
@@ -17,11 +23,11 @@ from ops_core.services import Services
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Tasks(tasks_pb2_grpc.TaskServiceServicer):
+class Tasks(EventCalls, tasks_pb2_grpc.TaskServiceServicer):
     """Raises our errors as they are: `Calls` turns them into statuses."""
 
     def __init__(self, services: Services) -> None:
-        self._service = services.tasks
+        super().__init__(services.tasks, services.streams)
         self._approvals = services.approvals
 
     async def CreateTask(  # noqa: N802  # the names are the contract's
@@ -39,7 +45,7 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     async def GetTask(  # noqa: N802
         self, request: tasks_pb2.GetTaskRequest, context: Context
     ) -> tasks_pb2.GetTaskResponse:
-        task = await self._service.get(_task_id(request.task_id), tenant_id=tenant_id(context))
+        task = await self._service.get(task_id_of(request.task_id), tenant_id=tenant_id(context))
         return tasks_pb2.GetTaskResponse(task=task_message(task))
 
     async def ListTasks(  # noqa: N802
@@ -58,13 +64,13 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     async def CancelTask(  # noqa: N802
         self, request: tasks_pb2.CancelTaskRequest, context: Context
     ) -> tasks_pb2.CancelTaskResponse:
-        task = await self._service.cancel(_task_id(request.task_id), tenant_id=tenant_id(context))
+        task = await self._service.cancel(task_id_of(request.task_id), tenant_id=tenant_id(context))
         return tasks_pb2.CancelTaskResponse(task=task_message(task))
 
     async def RetryTask(  # noqa: N802
         self, request: tasks_pb2.RetryTaskRequest, context: Context
     ) -> tasks_pb2.RetryTaskResponse:
-        task = await self._service.retry(_task_id(request.task_id), tenant_id=tenant_id(context))
+        task = await self._service.retry(task_id_of(request.task_id), tenant_id=tenant_id(context))
         return tasks_pb2.RetryTaskResponse(task=task_message(task))
 
     async def ListSteps(  # noqa: N802
@@ -72,7 +78,7 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     ) -> tasks_pb2.ListStepsResponse:
         limit = request.limit if request.HasField("limit") else 100
         page = await self._service.steps(
-            _task_id(request.task_id),
+            task_id_of(request.task_id),
             tenant_id=tenant_id(context),
             after=request.after,
             limit=limit,
@@ -88,7 +94,7 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     ) -> tasks_pb2.SendInputResponse:
         sent, who = input_reply(request), principal(context)
         task = await self._service.answer(
-            _task_id(request.task_id),
+            task_id_of(request.task_id),
             sent.answer,
             step=sent.step,
             tenant_id=who.tenant_id,
@@ -101,7 +107,7 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     ) -> tasks_pb2.ResolveEffectResponse:
         sent = effect_reply(request)
         task = await self._service.resolve(
-            _task_id(request.task_id),
+            task_id_of(request.task_id),
             request.step,
             sent.outcome,
             sent.result,
@@ -114,7 +120,7 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     ) -> tasks_pb2.ResolveApprovalResponse:
         who = principal(context)
         task = await self._approvals.decide(
-            _task_id(request.task_id),
+            task_id_of(request.task_id),
             request.step,
             approval_reply(request),
             tenant_id=who.tenant_id,
@@ -138,7 +144,9 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     async def DiscardDeadLetter(  # noqa: N802
         self, request: tasks_pb2.DiscardDeadLetterRequest, context: Context
     ) -> tasks_pb2.DiscardDeadLetterResponse:
-        task = await self._service.discard(_task_id(request.task_id), tenant_id=tenant_id(context))
+        task = await self._service.discard(
+            task_id_of(request.task_id), tenant_id=tenant_id(context)
+        )
         return tasks_pb2.DiscardDeadLetterResponse(task=task_message(task))
 
     async def ForkTask(  # noqa: N802
@@ -146,7 +154,7 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
     ) -> tasks_pb2.ForkTaskResponse:
         key = request.idempotency_key if request.HasField("idempotency_key") else None
         forked = await self._service.fork(
-            _task_id(request.task_id),
+            task_id_of(request.task_id),
             fork_request(request),
             tenant_id=tenant_id(context),
             idempotency_key=key,
@@ -158,9 +166,3 @@ class Tasks(tasks_pb2_grpc.TaskServiceServicer):
 
 def tenant_id(context: Context) -> str:
     return principal(context).tenant_id
-
-
-def _task_id(task_id: str) -> str:
-    if not task_id:
-        raise InvalidRequest([FieldError("task_id", "is required")])
-    return task_id

@@ -3,7 +3,9 @@
 from ops_core.store.asks import SqlAskStore
 from ops_core.store.client import SqlTaskStore
 from ops_core.store.database import Database
+from ops_core.store.news import SqlNews
 from ops_core.store.presence import Presence
+from ops_core.store.telling import TellingTaskStore, TellingWorkerStore
 from ops_core.store.upkeep import SqlUpkeepStore
 from ops_core.store.worker import SqlWorkerStore
 
@@ -11,7 +13,10 @@ __all__ = [
     "Database",
     "Presence",
     "SqlAskStore",
+    "SqlNews",
     "SqlTaskStore",
     "SqlUpkeepStore",
     "SqlWorkerStore",
+    "TellingTaskStore",
+    "TellingWorkerStore",
 ]

@@ -6,11 +6,20 @@ from ops_core.asks.links import ApprovalLinks
 from ops_core.asks.port import AskStore
 from ops_core.service import TaskService
 from ops_core.services import Services
+from ops_core.streams.hub import DEFAULT_STREAM_SETTINGS, StreamSettings
+from ops_core.streams.service import EventStreams
+from ops_core.streams.signals import Signals
 from ops_core.testing.memory import MemoryStore
+from ops_core.testing.news import TaskByTask
 
 
 def services_of(
-    tasks: TaskService, asks: AskStore | None = None, *, link_secret: str | None = None
+    tasks: TaskService,
+    asks: AskStore | None = None,
+    *,
+    link_secret: str | None = None,
+    signals: Signals | None = None,
+    streams: StreamSettings = DEFAULT_STREAM_SETTINGS,
 ) -> Services:
     """All services: the given one, and every other over a fake of its own.
 
@@ -23,4 +32,5 @@ def services_of(
         approvals=approvals,
         inputs=InputService(asks, tasks),
         links=ApprovalLinks(approvals, link_secret),
+        streams=EventStreams(tasks, TaskByTask(tasks), signals, settings=streams),
     )
