@@ -16,6 +16,7 @@ from ops_core.log import EventType, NewEvent
 from ops_core.ports import Bell, TaskLog, TaskType, WorkerStore
 from ops_core.queue.isolation import Isolate
 from ops_core.queue.worker import Worker
+from ops_core.streams.signals import Signals
 from ops_core.task import JsonObject, Task
 from opspawn import cli
 from opspawn.agents.contract import TASK_TYPES
@@ -55,16 +56,17 @@ class StepsHandler:
         return {}
 
 
-async def run_noops(
+async def run_noops(  # noqa: PLR0913  the signature is that of run_worker
     settings: Settings,
     store: WorkerStore,
     broker: Broker,
     bell: Bell,
-    submit: Submit,  # noqa: ARG001  the signature is that of run_worker
+    submit: Submit,  # noqa: ARG001
     stop: asyncio.Event,
     *,
     isolate: Isolate | None,
     started: Callable[[], None] = lambda: None,
+    signals: Signals | None = None,  # noqa: ARG001
 ) -> None:
     """Stands in for `opspawn.worker.run_worker`: the same worker with the same settings."""
     reporter = Reporter()

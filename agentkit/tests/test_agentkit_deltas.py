@@ -52,6 +52,16 @@ async def test_deltas_add_nothing_but_themselves() -> None:
     assert without == [event for event in with_them if not isinstance(event, ModelDelta)]
 
 
+async def test_a_listener_may_want_deltas_later() -> None:
+    """A function is asked before each model call."""
+    wanted = iter([False, True])
+    events = [
+        event
+        async for event in agent(ScriptedLlm(SCRIPT)).stream("goal", deltas=lambda: next(wanted))
+    ]
+    assert [2, 2, 2] == [event.step for event in events if isinstance(event, ModelDelta)]
+
+
 async def test_a_replay_gives_no_deltas() -> None:
     """A recorded reply was written long ago; the rest of the story is told again."""
     journal = InMemoryJournal()

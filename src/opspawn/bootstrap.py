@@ -26,6 +26,7 @@ from ops_core.family import FamilyLimits
 from ops_core.queue.bell import BackgroundBell, DramatiqBell
 from ops_core.queue.broker import in_process_broker, rabbitmq_broker
 from ops_core.queue.isolation import Isolate
+from ops_core.queue.signals import RabbitSignals
 from ops_core.rpc import create_server
 from ops_core.service import TaskService
 from ops_core.services import Services
@@ -33,10 +34,15 @@ from ops_core.store import (
     Database,
     Presence,
     SqlAskStore,
+    SqlNews,
     SqlTaskStore,
     SqlUpkeepStore,
-    SqlWorkerStore,
+    TellingTaskStore,
+    TellingWorkerStore,
 )
+from ops_core.streams.hub import StreamSettings
+from ops_core.streams.local import LocalSignals
+from ops_core.streams.service import EventStreams
 from ops_core.upkeep.dispatcher import Dispatcher
 from opspawn import logs, migrate
 from opspawn.agents.contract import TASK_TYPES
@@ -77,7 +83,7 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class Parts:
-    """What the processes share: one pool, one broker, one bell."""
+    """What the processes share: one pool, one broker, one bell, and what is told in passing."""
 
     settings: Settings
     database: Database
@@ -87,11 +93,13 @@ class Parts:
 
     broker: Broker
     bell: DramatiqBell
+    signals: RabbitSignals | LocalSignals
 
     def tasks(self) -> SqlTaskStore:
         settings = self.settings
-        return SqlTaskStore(
+        return TellingTaskStore(
             self.database,
+            self.signals.changed,
             ring_grace_s=settings.ring_grace_s,
             limits=FamilyLimits(max_children=settings.max_children, max_depth=settings.max_depth),
         )
@@ -108,14 +116,16 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
     url = database_url or required_url(settings)
     broker_url = settings.rabbitmq_url
     broker = rabbitmq_broker(broker_url.get_secret_value()) if broker_url else in_process_broker()
+    signals = RabbitSignals(broker_url.get_secret_value()) if broker_url else LocalSignals()
     database = Database(url, pool_size=settings.database_pool)
     bell = DramatiqBell(broker)
     try:
         await _check_database(database, url)
         direct = settings.database_direct_url if database_url is None else None
         direct_url = direct.get_secret_value() if direct else url
-        yield Parts(settings, database, url, direct_url, broker, bell)
+        yield Parts(settings, database, url, direct_url, broker, bell, signals)
     finally:
+        signals.close()
         bell.close()
         await _say_goodbye(broker)
         await database.close()
@@ -210,13 +220,36 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
     background = BackgroundBell(parts.bell)
     publishing = asyncio.create_task(background.run())
     publishing.add_done_callback(lambda _: stop.set())
+    parts.signals.start()
+    services = _services(parts, TaskService(parts.tasks(), TASK_TYPES, background.ring_soon))
+    closing = asyncio.create_task(_close_streams(services.streams, stop))
     try:
-        yield _services(parts, TaskService(parts.tasks(), TASK_TYPES, background.ring_soon))
+        yield services
         if publishing.done():
             raise ended_by_itself("the publisher of rings", publishing)
     finally:
-        publishing.cancel()
-        await asyncio.gather(publishing, return_exceptions=True)
+        for task in (publishing, closing):
+            task.cancel()
+        await asyncio.gather(publishing, closing, return_exceptions=True)
+
+
+def _streams(parts: Parts, tasks: TaskService) -> EventStreams:
+    settings = parts.settings
+    bounds = StreamSettings(
+        max_streams=settings.max_streams,
+        buffer=settings.stream_buffer,
+        poll_s=settings.stream_poll_s,
+        idle_s=settings.stream_idle_s,
+        keepalive_s=settings.stream_keepalive_s,
+        max_wait_s=settings.max_wait_s,
+    )
+    return EventStreams(tasks, SqlNews(parts.database), parts.signals, settings=bounds)
+
+
+async def _close_streams(streams: EventStreams, stop: asyncio.Event) -> None:
+    """When the process is told to stop: a stream would go on for as long as its task."""
+    await stop.wait()
+    streams.close()
 
 
 def _services(parts: Parts, tasks: TaskService) -> Services:
@@ -227,7 +260,13 @@ def _services(parts: Parts, tasks: TaskService) -> Services:
         secret.get_secret_value() if secret else None,
         public_url=parts.settings.public_url,
     )
-    return Services(tasks=tasks, approvals=approvals, inputs=InputService(asks, tasks), links=links)
+    return Services(
+        tasks=tasks,
+        approvals=approvals,
+        inputs=InputService(asks, tasks),
+        links=links,
+        streams=_streams(parts, tasks),
+    )
 
 
 async def _run_worker(
@@ -254,7 +293,7 @@ async def _run_agents(
 
     # A pool of its own: slow requests at a door of the same process must not hold up a heartbeat.
     database = Database(parts.url, pool_size=parts.settings.database_pool)
-    store = SqlWorkerStore(database, Presence(parts.direct_url))
+    store = TellingWorkerStore(database, parts.signals.changed, Presence(parts.direct_url))
     try:
         await run_worker(
             parts.settings,
@@ -265,6 +304,7 @@ async def _run_agents(
             stop,
             isolate=isolate,
             started=started,
+            signals=parts.signals,
         )
     except ToolError as error:
         raise StartError(f"OPSPAWN_TOOLS: {error}") from None

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,10 @@ log = structlog.get_logger(__name__)
 
 #: How long a door may take to finish the requests under way when it is stopped. Seconds.
 CLOSE_GRACE_S: Final = 5.0
+
+
+#: More open files than this are of no use, and programs that we start may look at each of them.
+MAX_FILES: Final = 65_536
 
 
 class StartError(Exception):
@@ -63,6 +68,17 @@ async def serve_rpc(server: grpc.aio.Server, stop: asyncio.Event) -> None:
     finally:
         await server.stop(CLOSE_GRACE_S)
         await asyncio.gather(serving, return_exceptions=True)
+
+
+def raise_file_limit() -> None:
+    """Lets this process open as many files as the system allows it: a stream is an open file.
+
+    Many systems set the lower limit to 1024 for old programs, and leave the rest to those who ask.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def listen(settings: Settings, field: str) -> socket.socket:

@@ -35,6 +35,7 @@ _AT_LEAST: Final = (
     ("reconnect_grace_s", 1.5, "heartbeat_s"),
     ("ring_grace_max_s", 1.0, "ring_grace_s"),
     ("dispatch_idle_s", 1.0, "dispatch_busy_s"),
+    ("stream_idle_s", 1.0, "stream_poll_s"),
 )
 
 #: Whoever guesses the secret of links can decide every approval. Characters.
@@ -131,6 +132,14 @@ class Settings(BaseSettings):
     dispatch_busy_s: float = Field(0.05, gt=0)
     dispatch_idle_s: float = Field(0.2, gt=0)
     drain_grace_s: float = Field(30.0, ge=0)
+
+    # Streams, and requests that are held.
+    max_streams: int = Field(10_000, ge=1, le=1_000_000)
+    stream_buffer: int = Field(1000, ge=1, le=100_000)
+    stream_keepalive_s: float = Field(15.0, gt=0, le=3600)
+    stream_poll_s: float = Field(0.02, ge=0.001, le=60)
+    stream_idle_s: float = Field(1.0, ge=0.001, le=60)
+    max_wait_s: float = Field(60.0, ge=0, le=3600)
 
     # Limits and logs.
     max_children: int = Field(1000, ge=1, le=100_000)

@@ -11,6 +11,7 @@ from ops_core.ports import Bell, Profile, WorkerStore
 from ops_core.queue.alone import run_alone
 from ops_core.queue.isolation import Isolate
 from ops_core.queue.worker import Worker
+from ops_core.streams.signals import Signals
 from opspawn.agents.checks import check
 from opspawn.agents.contract import AGENT_RUN
 from opspawn.agents.handler import AgentHandler, Submit
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 
-async def run_worker(
+async def run_worker(  # noqa: PLR0913  each is a part of the process
     settings: Settings,
     store: WorkerStore,
     broker: Broker,
@@ -42,6 +43,7 @@ async def run_worker(
     *,
     isolate: Isolate | None,
     started: Callable[[], None] = lambda: None,
+    signals: Signals | None = None,
 ) -> None:
     """Runs tasks until `stop` is set, then drains. Raises `ToolError` for a tool that cannot be used, and
     `McpConfigError` and `MemoryUnusable` for MCP servers and a memory that cannot be set up.
@@ -58,7 +60,9 @@ async def run_worker(
         alone = isolate is None
         # A folder belongs to the worker that started this process: a suspect that needs it reads so.
         memory = await stack.enter_async_context(remembering(settings, now=not alone))
-        handler = AgentHandler(settings, providers, tools, submit, mcp=mcp, memory=memory)
+        handler = AgentHandler(
+            settings, providers, tools, submit, mcp=mcp, memory=memory, signals=signals
+        )
         profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
         worker = Worker(
             store,

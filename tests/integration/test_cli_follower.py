@@ -9,7 +9,7 @@ from ops_core.moves import Move, complete
 from ops_core.task import Reason, Status
 from opspawn.cli.client import ApiClient, Event
 from opspawn.cli.exits import Refused, Unreachable
-from opspawn.cli.follow import Follower, Lost, Seen
+from opspawn.cli.follow import Follower, Found, Lost, Seen
 from support.rest_door import RestDoor, rest_door
 
 
@@ -42,6 +42,24 @@ async def test_every_event_comes_once_and_in_order(door: RestDoor) -> None:
     assert "completed" == follower.task["status"]
 
 
+async def test_a_server_that_comes_and_goes_costs_no_event(door: RestDoor) -> None:
+    """The follower goes on after the last event that it has, and says when it had to wait."""
+    async with ApiClient(door.url) as api:
+        task_id = await submitted(api)
+        task = door.claim()
+        seen: list[Seen] = []
+        async for one in Follower(api, task_id).events():
+            seen.append(one)
+            if len(seen) == 2:  # all that there are
+                door.close()
+                door.append(task, NewEvent(type=EventType.LLM_COMPLETED, data={"step": 1}))
+            elif isinstance(one, Lost) and len(seen) == 3:
+                door.open()
+                door.settle(task, complete({"output": "x"}))
+    assert [1, 2, 3, 4] == [one.seq for one in seen if isinstance(one, Event)]
+    assert {Lost, Found} == {type(one) for one in seen if not isinstance(one, Event)}
+
+
 async def test_a_server_that_stays_away_is_given_up(door: RestDoor) -> None:
     """After the patience is over, and not before it was told."""
     async with ApiClient(door.url) as api:
@@ -63,7 +81,7 @@ async def test_an_unknown_task_is_refused_at_once(door: RestDoor) -> None:
 async def test_a_waiting_task_can_be_followed_through(door: RestDoor) -> None:
     """`run` stops there; `tasks follow` goes on until the end."""
     waits = Move(
-        to=Status.WAITING, reason=Reason.INPUT, event=NewEvent(type=EventType.TASK_RELEASED)
+        to=Status.WAITING, reason=Reason.INPUT, event=NewEvent(type=EventType.TASK_WAITING)
     )
     async with ApiClient(door.url) as api:
         task_id = await submitted(api)

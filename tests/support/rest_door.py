@@ -74,11 +74,10 @@ class RestDoor:
         return [row.task for row in self.store._rows.values()]
 
     async def _open(self) -> None:
-        app = create_app(
-            services_of(
-                TaskService(self.store, TASK_TYPES, lambda _queue, _task_id: None), self.store
-            )
+        self._services = services_of(
+            TaskService(self.store, TASK_TYPES, lambda _queue, _task_id: None), self.store
         )
+        app = create_app(self._services)
         config = uvicorn.Config(app, port=self.port, log_config=None, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._serving = asyncio.ensure_future(self._server.serve())
@@ -87,6 +86,7 @@ class RestDoor:
 
     async def _close(self) -> None:
         if self._server is not None and self._serving is not None:
+            self._services.streams.close()
             self._server.should_exit = True
             await self._serving
         self._server = None

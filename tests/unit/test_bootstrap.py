@@ -13,6 +13,7 @@ from dramatiq.brokers.stub import StubBroker
 from ops_core.errors import StoreUnavailable
 from ops_core.queue.bell import BackgroundBell, DramatiqBell
 from ops_core.store import Database
+from ops_core.streams.local import LocalSignals
 from opspawn import bootstrap
 from opspawn.bootstrap import Parts
 from opspawn.doors import EndedByItself, StartError, serve_rest, serve_rpc, together
@@ -27,7 +28,7 @@ async def parts() -> AsyncIterator[Parts]:
     broker = StubBroker(middleware=[])
     bell = DramatiqBell(broker)
     database = Database(url)
-    yield Parts(Settings(), database, url, url, broker, bell)
+    yield Parts(Settings(), database, url, url, broker, bell, LocalSignals())
     bell.close()
     await database.close()
 

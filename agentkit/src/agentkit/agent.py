@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from agentkit.boundary import Scheduled, ToolBoundary
 from agentkit.cleaning import clean_reply
@@ -38,6 +38,10 @@ from agentkit.wire import from_json, to_json
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+
+Wanted: TypeAlias = bool | Callable[[], bool]
+"""Whether a listener wants deltas; a function where that may change while the agent runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +121,13 @@ class Agent:
                 raise AssertionError(f"a run that does not raise ends with Finished, not {last}")
 
     async def stream(
-        self, goal: str, *, deltas: bool = False, inside: RunContext | None = None
+        self, goal: str, *, deltas: Wanted = False, inside: RunContext | None = None
     ) -> AsyncGenerator[Event, None]:
         """The loop. Yields events as they happen; the last one is Finished, or it raises.
 
-        `deltas` asks for the pieces of each reply, too. `inside` is the tool call that this run is
-        part of: its steps are recorded there, and the run around it holds it to its own limits.
+        `deltas` asks for the pieces of each reply, too; a function is asked before each. `inside`
+        is the tool call that this run is part of: its steps are recorded there, and the run around
+        it holds it to its own limits.
         """
         run = _Run(self, goal, deltas, inside)
         try:
@@ -154,13 +159,13 @@ class Agent:
 class _Run:
     """The state of one run of an agent."""
 
-    def __init__(self, agent: Agent, goal: str, deltas: bool, inside: RunContext | None) -> None:
+    def __init__(self, agent: Agent, goal: str, deltas: Wanted, inside: RunContext | None) -> None:
         goal = clean(goal)
         if not goal.strip():
             raise UsageError("The goal is empty: say what the agent should do.")
         around = None if inside is None else inside.surroundings
         self._agent = agent
-        self._deltas = deltas
+        self._deltas = _asked(deltas)
         self._journal = _journal(agent, inside)
         self._structured: Any = None
         self.transcript: list[Message] = [
@@ -181,7 +186,7 @@ class _Run:
             clock=agent.clock,
             surroundings=Surroundings(
                 depth=0 if around is None else around.depth + 1,
-                deltas=deltas,
+                deltas=self._deltas,
                 meter=self.meter,
                 tell=self.feed.tell,
                 check=security.check,
@@ -239,7 +244,7 @@ class _Run:
 
     async def _reply(self, step: int, asked: ModelRequest) -> Reply:
         arguments = (asked.messages, asked.tools, asked.output, asked.settings)
-        if not self._deltas:
+        if not self._deltas():
             return await self._agent.llm.complete(*arguments)
         async with aclosing(self._agent.llm.stream(*arguments)) as items:
             async for item in items:
@@ -247,6 +252,10 @@ class _Run:
                     return item
                 self.feed.tell(ModelDelta(step, item))
         raise ModelMisbehaved(f"{self._agent.llm.model}'s stream ended without a reply.")
+
+
+def _asked(deltas: Wanted) -> Callable[[], bool]:
+    return deltas if callable(deltas) else lambda: bool(deltas)
 
 
 def _usable(reply: Reply, ask: Ask) -> Reply:

@@ -75,7 +75,7 @@ def handoff(
 async def _finished(agent: Agent, goal: str, context: RunContext) -> Finished:
     """The end of a run inside the call, whose every event is told."""
     around = context.surroundings
-    deltas = around is not None and around.deltas
+    deltas = False if around is None else around.deltas
     step, call_id, name = context.step_number, context.call_id, agent.profile.name
     async with aclosing(agent.stream(goal, deltas=deltas, inside=context)) as events:
         async for event in events:

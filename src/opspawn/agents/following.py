@@ -5,11 +5,19 @@ from contextlib import aclosing
 from typing import Final
 
 from agentkit import Agent
-from agentkit.events import Finished, HandedOver, LimitReached, PlanMade, ToolFinished
+from agentkit.events import (
+    Finished,
+    HandedOver,
+    LimitReached,
+    PlanMade,
+    ToolFinished,
+)
 from agentkit.wire import to_json
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import TaskLog
+from ops_core.streams.pieces import Pieces
 from ops_core.task import JsonObject
+from opspawn.agents import deltas
 
 #: The tools of the long-term memory whose use is told, and what of their arguments.
 _OF_MEMORY: Final = {
@@ -29,11 +37,12 @@ _SAID: Final = _ONCE | {
 }
 
 
-async def follow(agent: Agent, goal: str, log: TaskLog) -> Finished:
+async def follow(agent: Agent, goal: str, log: TaskLog, pieces: Pieces) -> Finished:
     """Runs the agent to its end. Its steps are in the log already; what is added is what they were for."""
     voice = _Voice(log)
-    async with aclosing(agent.stream(goal)) as events:
+    async with aclosing(agent.stream(goal, deltas=pieces.wanted)) as events:
         async for event in events:
+            deltas.hear(pieces, event)
             match event:
                 case PlanMade(step, plan):
                     planned = [to_json(one) for one in plan]

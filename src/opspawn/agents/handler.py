@@ -25,10 +25,12 @@ from agentkit.tools import Tool
 from agentkit.tools.builtin import MEMORY_TOOLS, memory_tools
 from ops_core.children import StartChild
 from ops_core.errors import CallerError, TaskFailed
-from ops_core.ports import TaskLog
+from ops_core.ports import TaskKey, TaskLog
 from ops_core.request import TaskRequest, parse_request
 from ops_core.service import Submitted
 from ops_core.step import JOURNAL_VERSION
+from ops_core.streams.pieces import Pieces
+from ops_core.streams.signals import NoSignals, Signals
 from ops_core.task import JsonObject, Task
 from opspawn.agents import toolbox
 from opspawn.agents.following import follow
@@ -90,6 +92,7 @@ class AgentHandler:
         journal: MakeJournal | None = None,
         mcp: ServerTools | None = None,
         memory: LongTermMemory | None = None,
+        signals: Signals | None = None,
     ) -> None:
         self._settings = settings
         self._providers = providers
@@ -100,6 +103,7 @@ class AgentHandler:
         self._mcp = mcp
         self._memory = memory
         self._windows = Windows(settings, providers)
+        self._signals = NoSignals() if signals is None else signals
 
     @property
     def pins(self) -> tuple[str, ...]:
@@ -121,7 +125,8 @@ class AgentHandler:
         try:
             journal = self._journal(task, log, self._start_child(task))
             agent = self._agent(task, journal, await self._known_to(task, journal))
-            finished = await follow(agent, task.input_data["goal"], log)
+            pieces = Pieces(self._signals, TaskKey(task.tenant_id, task.task_id))
+            finished = await follow(agent, task.input_data["goal"], log, pieces)
         except LimitExceeded as error:
             raise TaskFailed(error.type, _with_partial(error)) from error
         except AgentError as error:

@@ -5,7 +5,8 @@ server said no, and why).
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -15,12 +16,16 @@ from urllib.parse import quote, urlsplit
 import httpx2
 
 from opspawn.cli.exits import Refused, Unreachable
+from opspawn.cli.sse import frames
 from opspawn.cli.text import one_line
 
 Json = dict[str, Any]
 
 #: Seconds for a request; the server answers from its database, so this is generous.
 TIMEOUT_S = 10.0
+
+#: A stream is silent for as long as its task, but for a sign of life now and then.
+STREAM_TIMEOUT = httpx2.Timeout(TIMEOUT_S, read=60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +114,38 @@ class ApiClient:
         """`verb` is `retry` or `discard`."""
         return await self._ask("POST", f"/dead-letters/{_segment(task_id)}/{verb}")
 
-    async def events(self, task_id: str, *, after: int, limit: int) -> list[Event]:
-        """The events after `after`, in order, at most `limit`."""
-        params = {"after": after, "limit": limit}
-        page = await self._ask("GET", f"/tasks/{_segment(task_id)}/events", params=params)
-        return [_event(raw) for raw in page.get("events", [])]
+    async def events(self, task_id: str, *, after: int) -> AsyncGenerator[Event, None]:
+        """The events after `after`, live, in order; ends with the task, or when the server stops."""
+        path = f"/tasks/{_segment(task_id)}/events"
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        async with (
+            self._reached(),
+            self._http.stream(
+                "GET", f"{self.url}/api/v1{path}", headers=headers, timeout=STREAM_TIMEOUT
+            ) as answer,
+        ):
+            if not answer.is_success:
+                await answer.aread()
+                raise self._problem(answer, _json_object(answer))
+            async for name, data in frames(answer.aiter_lines()):
+                if name == "error":
+                    detail = one_line(data.get("detail") or data.get("title") or "it ended")
+                    raise Unreachable(f"{self.url} broke off: {detail}")
+                yield _event(data)
 
     async def _ask(self, method: str, path: str, **arguments: Any) -> Json:
-        try:
+        async with self._reached():
             answer = await self._http.request(method, f"{self.url}/api/v1{path}", **arguments)
+        body = _json_object(answer)
+        if answer.is_success and body is not None:
+            return body
+        raise self._problem(answer, body)
+
+    @asynccontextmanager
+    async def _reached(self) -> AsyncIterator[None]:
+        """Says in our words why the server was not reached."""
+        try:
+            yield
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
             raise Refused(f"{self.url} is not an HTTP address; set OPSPAWN_URL.") from None
         except (httpx2.HTTPError, OSError) as error:
@@ -125,10 +153,6 @@ class ApiClient:
                 f"No Opspawn answers at {self.url} ({_why(error)}): start one with `opspawn up`, "
                 "or set OPSPAWN_URL."
             ) from error
-        body = _json_object(answer)
-        if answer.is_success and body is not None:
-            return body
-        raise self._problem(answer, body)
 
     def _problem(self, answer: httpx2.Response, body: Json | None) -> Refused | Unreachable:
         if answer.status_code in {429, 502, 503, 504}:

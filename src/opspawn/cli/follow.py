@@ -2,17 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from opspawn.cli.client import ApiClient, Event, Json
 from opspawn.cli.exits import Unreachable
 
-PAGE = 200
-
-#: Seconds between two looks at an idle log: soon after an event, then less and less often.
-SHORTEST_WAIT_S = 0.1
-LONGEST_WAIT_S = 0.5
+#: Seconds until a stream that ended before its task is opened again.
+AGAIN_S = 0.5
 
 #: Seconds for which a server that went away is waited for.
 PATIENCE_S = 60.0
@@ -51,40 +49,51 @@ class Follower:
         self._task_id = task_id
         self._ends = ENDED if through_waiting else ENDED | {"waiting"}
         self._patience_s = patience_s
-        self._after = 0
+        self._last: Event | None = None
         self.task: Json = {}
 
     async def events(self) -> AsyncIterator[Seen]:
         """Raises `Refused` for an unknown task, `Unreachable` when the patience is over."""
-        wait_s = 0.0
-        async for found in self._looks():
-            if isinstance(found, Lost | Found):
-                yield found
-                continue
-            for event in found:
-                self._after = event.seq
-                yield event
-            if not found and self.task["status"] in self._ends:
-                return
-            wait_s = 0.0 if found else min(max(wait_s * 1.5, SHORTEST_WAIT_S), LONGEST_WAIT_S)
-            await asyncio.sleep(wait_s)
-
-    async def _looks(self) -> AsyncIterator[list[Event] | Lost | Found]:
-        """What each look at the server found, for ever."""
         lost_at: float | None = None
         while True:
             try:
-                # In this order: if a task had ended before an empty page, all was shown.
-                self.task = await self._api.task(self._task_id)
-                page = await self._api.events(self._task_id, after=self._after, limit=PAGE)
+                async with aclosing(self._connected()) as seen:
+                    async for event in seen:
+                        if lost_at is not None:
+                            lost_at = None
+                            yield Found()
+                        if event is not None:
+                            yield event
+                if self._is_over():
+                    return
             except Unreachable as error:
                 lost_at = lost_at or time.monotonic()
                 if time.monotonic() - lost_at >= self._patience_s:
                     raise
                 yield Lost(str(error))
-                await asyncio.sleep(LONGEST_WAIT_S)
-                continue
-            if lost_at is not None:
-                lost_at = None
-                yield Found()
-            yield page
+            await asyncio.sleep(AGAIN_S)
+
+    async def _connected(self) -> AsyncGenerator[Event | None, None]:
+        """What one connection brings: None when the server answers, then events until it breaks off."""
+        self.task = await self._api.task(self._task_id)
+        yield None
+        after = self._last.seq if self._last else 0
+        async with aclosing(self._api.events(self._task_id, after=after)) as events:
+            async for event in events:
+                self._last = event
+                yield event
+                if event.type == "task.waiting" and "waiting" in self._ends:
+                    self.task = await self._api.task(self._task_id)
+                    if self._is_over():
+                        return
+        self.task = await self._api.task(self._task_id)
+
+    def _is_over(self) -> bool:
+        """Whether the task stands where we stop, and the event that says so was shown.
+
+        A server that stops ends the stream of a task that goes on, or that ends a moment later.
+        """
+        status = self.task["status"]
+        return (
+            status in self._ends and self._last is not None and self._last.type == f"task.{status}"
+        )

@@ -57,6 +57,7 @@ def one(role: Role, settings: Settings) -> None:
 
 def run(main: Callable[[asyncio.Event], Awaitable[Result]]) -> Result:
     """`serve`, with what cannot start told in one line."""
+    doors.raise_file_limit()
     try:
         return serve(main)
     except SettingsError as error:

@@ -19,11 +19,11 @@ class Surroundings:
     `labels` says where what the run was shown so far comes from: an inner run begins with them, for
     its goal was written by a model that had seen all that. `check` decides as the run's
     `SecurityManager` does. `depth` counts the agents that are called one inside the other, from 0
-    on; `deltas` says whether the listener wants them.
+    on; `deltas` says whether the listener wants them now.
     """
 
     depth: int
-    deltas: bool
+    deltas: Callable[[], bool]
     meter: Meter
     tell: Callable[[Event], None]
     check: Callable[[ToolCall, Any], Awaitable[Decision]]

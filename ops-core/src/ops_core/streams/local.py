@@ -14,6 +14,13 @@ class LocalSignals:
         self._watched = Watched()
         self._listeners: list[Listener] = []
 
+    def start(self) -> None:
+        """As the signals between processes are started."""
+
+    def close(self) -> None:
+        """Nothing is told any more."""
+        self._listeners.clear()
+
     def changed(self, key: TaskKey) -> None:
         if key in self._watched:
             for listener in self._listeners:
