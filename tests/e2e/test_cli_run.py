@@ -72,7 +72,7 @@ def test_the_answer_is_the_output_and_the_run_is_shown_beside_it(
             Move(
                 to=Status.WAITING,
                 reason=Reason.INPUT,
-                event=NewEvent(type=EventType.TASK_RELEASED),
+                event=NewEvent(type=EventType.TASK_WAITING),
             ),
         ),
     ],

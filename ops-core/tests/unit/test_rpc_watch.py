@@ -124,6 +124,17 @@ async def test_a_message_that_is_none_is_refused(services: Services) -> None:
             assert (grpc.StatusCode.INVALID_ARGUMENT, "invalid_request") == (found.code, found.type)
 
 
+async def test_a_client_knows_that_it_is_served_before_the_first_event(
+    rpc: Any, store: MemoryStore
+) -> None:
+    """The answer begins when the watch does."""
+    script = await started(store)
+    call = rpc.WatchTask(watched(script.task_id, after_seq=2))
+    async with asyncio.timeout(WITHIN_S):
+        await call.wait_for_connection()
+    call.cancel()
+
+
 async def test_a_client_that_cancels_frees_what_it_held(
     rpc: Any, services: Services, store: MemoryStore
 ) -> None:

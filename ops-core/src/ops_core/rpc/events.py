@@ -58,6 +58,8 @@ class EventCalls:
                 deltas=request.deltas,
             )
         with watch:
+            # Else a client would not know before the first event that it is being served.
+            await context.send_initial_metadata(())
             while not watch.over:
                 for one in await watch.next(_LOOK_S):
                     if isinstance(one, Told):
