@@ -50,6 +50,10 @@ bench-reliability: .venv/bench.stamp ## Measure how soon faults are healed, and 
 bench-agentkit: .venv/bench.stamp ## Measure the agent loop beside its peers, and a thousand agents at once
 	@.venv/bin/python benchmarks/agent_loop.py
 
+.PHONY: bench-streams
+bench-streams: .venv/bench.stamp ## Measure what idle streams cost, and how soon an event is with its clients
+	@.venv/bin/python benchmarks/streams.py
+
 .PHONY: lock
 lock: .tools/uv.stamp ## Write requirements.lock again (make lock UPGRADE=1: newest versions)
 	@PATH="$$PWD/.tools/bin:$$PATH" "$(pick_python)" tools/lock.py $(if $(UPGRADE),--upgrade)
