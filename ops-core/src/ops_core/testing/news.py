@@ -1,6 +1,7 @@
 """The logs of many tasks, from a store that has no question for them all."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ops_core.errors import TaskNotFound
 from ops_core.log import Event
@@ -24,4 +25,4 @@ class TaskByTask:
                 )
             except TaskNotFound:
                 continue
-        return found[:total]
+        return [replace(event, journal=None) for event in found[:total]]
