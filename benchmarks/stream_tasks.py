@@ -44,18 +44,26 @@ class WrittenTasks:
         self._store = TellingWorkerStore(database, signals.changed, None)
         self._worker = f"bench-{uuid4().hex}"
 
+    async def idle(self, count: int) -> list[str]:
+        """The ids of new tasks in which nothing happens."""
+        return [await self._submit("idle") for _ in range(count)]
+
     async def start(self) -> WrittenTask:
+        await self._submit(self._worker)
+        await self._store.beat(self._worker, [self._worker], slots=1000, running=0)
+        [task] = await self._store.claim(self._worker, [self._worker], 1)
+        return WrittenTask(self._store, task, task.last_seq)
+
+    async def _submit(self, queue: str) -> str:
         new = NewTask(
             task_id=new_task_id(),
             tenant_id="default",
             task_type="agent_run",
             input_data={},
-            queue=self._worker,
+            queue=queue,
         )
-        await self._tasks.submit(new)
-        await self._store.beat(self._worker, [self._worker], slots=1000, running=0)
-        [task] = await self._store.claim(self._worker, [self._worker], 1)
-        return WrittenTask(self._store, task, task.last_seq)
+        task, _ = await self._tasks.submit(new)
+        return task.task_id
 
 
 @asynccontextmanager

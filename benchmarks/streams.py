@@ -108,7 +108,8 @@ def _site() -> Iterator[Site]:
 async def _measure(site: Site, options: argparse.Namespace, results: Results) -> None:
     async with written_tasks(site.database_url, site.rabbitmq_url) as tasks:
         task = await tasks.start()
-        others = [await tasks.start() for _ in range(100)]
+        _say("submitting a task for each stream")
+        others = await tasks.idle(max(*options.idle, options.watchers))
         for count in options.idle:
             async with _idle(site, others, count):
                 await _cost(site, count, results)
@@ -127,18 +128,18 @@ async def _measure(site: Site, options: argparse.Namespace, results: Results) ->
 
 
 @asynccontextmanager
-async def _idle(site: Site, tasks: list[WrittenTask], count: int) -> AsyncIterator[None]:
-    """So many streams of tasks in which nothing happens."""
+async def _idle(site: Site, tasks: list[str], count: int) -> AsyncIterator[None]:
+    """So many streams, each of a task of its own in which nothing happens."""
     async with AsyncExitStack() as stack:
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def open_one(task: WrittenTask) -> None:
+        async def open_one(task_id: str) -> None:
             async with gate:
-                opened = SseClient.open(site.api_port, task.task_id, after=task.last_seq)
+                opened = SseClient.open(site.api_port, task_id, after=1)
                 await stack.enter_async_context(opened)
 
         _say(f"opening {count:,} streams")
-        await asyncio.gather(*(open_one(tasks[n % len(tasks)]) for n in range(count)))
+        await asyncio.gather(*(open_one(task_id) for task_id in tasks[:count]))
         yield
 
 

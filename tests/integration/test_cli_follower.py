@@ -60,6 +60,21 @@ async def test_a_server_that_comes_and_goes_costs_no_event(door: RestDoor) -> No
     assert {Lost, Found} == {type(one) for one in seen if not isinstance(one, Event)}
 
 
+async def test_a_task_that_ends_while_the_server_stops_is_shown_to_its_end(
+    door: RestDoor,
+) -> None:
+    """The stream broke off before the last event: that the task has ended is not enough."""
+    async with ApiClient(door.url) as api:
+        task_id = await submitted(api)
+        task = door.claim()
+        seen: list[Seen] = []
+        async for one in Follower(api, task_id).events():
+            seen.append(one)
+            if len(seen) == 2:  # all that there are
+                door.settle_and_end_streams(task, complete({"output": "x"}))
+    assert [1, 2, 3] == [one.seq for one in seen if isinstance(one, Event)]
+
+
 async def test_a_server_that_stays_away_is_given_up(door: RestDoor) -> None:
     """After the patience is over, and not before it was told."""
     async with ApiClient(door.url) as api:

@@ -16,6 +16,7 @@ from ops_core.log import NewEvent
 from ops_core.moves import Move
 from ops_core.ports import Append, Lease
 from ops_core.service import TaskService
+from ops_core.services import Services
 from ops_core.task import Task, Usage
 from ops_core.testing import MemoryStore, services_of
 from opspawn.agents.contract import TASK_TYPES
@@ -69,16 +70,20 @@ class RestDoor:
         """The end of the task, for this time."""
         self._do(self.store.settle(_lease(task), move))
 
+    def settle_and_end_streams(self, task: Task, move: Move) -> None:
+        """The end of the task, which no stream tells any more: the door is another one from then on."""
+        self._do(self._settle_and_end_streams(task, move))
+
     def tasks(self) -> list[Task]:
         """All tasks, the oldest first."""
         return [row.task for row in self.store._rows.values()]
 
     async def _open(self) -> None:
-        self._services = services_of(
-            TaskService(self.store, TASK_TYPES, lambda _queue, _task_id: None), self.store
+        self._services = self._new_services()
+        self._app = create_app(self._services)
+        config = uvicorn.Config(
+            self._app, port=self.port, log_config=None, timeout_graceful_shutdown=1
         )
-        app = create_app(self._services)
-        config = uvicorn.Config(app, port=self.port, log_config=None, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._serving = asyncio.ensure_future(self._server.serve())
         while not self._server.started:
@@ -90,6 +95,16 @@ class RestDoor:
             self._server.should_exit = True
             await self._serving
         self._server = None
+
+    async def _settle_and_end_streams(self, task: Task, move: Move) -> None:
+        self._services.streams.close()
+        await self.store.settle(_lease(task), move)
+        self._services = self._new_services()
+        self._app.state.services = self._services
+
+    def _new_services(self) -> Services:
+        tasks = TaskService(self.store, TASK_TYPES, lambda _queue, _task_id: None)
+        return services_of(tasks, self.store)
 
     async def _claim(self) -> Task:
         await self.store.beat(WORKER, ["default"], slots=1, running=0)

@@ -133,8 +133,10 @@ async def test_many_tokens_are_few_signals() -> None:
     signals.listen(ear)
     signals.watch([Interest(KEY, deltas=True)])
     pieces = Pieces(signals, KEY)
-    for _ in range(MAX_DELTA + 100):
+    for n in range(MAX_DELTA + 100):
         pieces.add({"kind": "text"}, "x")
+        if n % 1000 == 0:
+            await asyncio.sleep(0)  # as between two tokens
     pieces.add({"kind": "reasoning"}, "y")
     async with asyncio.timeout(WITHIN_S):
         await ear.heard.wait()

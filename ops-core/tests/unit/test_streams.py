@@ -1,10 +1,13 @@
 """Watches of tasks: what they give, when they end, and what they do to those who do not read."""
 
 import asyncio
+import math
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from stream_support import QUICK, WITHIN_S, rest_of, seqs, started
+from structlog.testing import capture_logs
 
 from ops_core.errors import (
     ServerStopping,
@@ -21,6 +24,7 @@ from ops_core.streams.hub import StreamSettings
 from ops_core.streams.local import LocalSignals
 from ops_core.streams.service import EventStreams
 from ops_core.streams.signals import Delta
+from ops_core.streams.told import Told
 from ops_core.task import TaskError
 from ops_core.testing import MemoryStore
 from ops_core.testing.news import TaskByTask
@@ -65,6 +69,18 @@ async def test_a_watch_goes_on_after_the_event_that_it_names(after: int) -> None
             assert list(range(after + 1, 5)) == await rest_of(watch)
 
 
+async def test_a_watch_of_what_is_over_reads_nothing() -> None:
+    """It is over before it began."""
+    script = await started(store := MemoryStore())
+    await script.settle()
+    news = CountingNews(tasks := service(store))
+    followed = EventStreams(tasks, news)
+    with await followed.watch(script.task_id, tenant_id="default", after=3) as watch:
+        assert watch.over
+        assert () == await watch.next(WITHIN_S)
+    assert [] == news.asked
+
+
 async def test_an_end_that_was_retried_is_not_the_end() -> None:
     """Only the last generation's ends the stream, whether it was read or told."""
     script = await started(store := MemoryStore())
@@ -78,6 +94,54 @@ async def test_an_end_that_was_retried_is_not_the_end() -> None:
     assert [1, 2, 3, 4, 5, 6] == found
 
 
+class Taking(TaskByTask):
+    """Takes a moment, as a database does: others go on meanwhile."""
+
+    async def news(self, tenant_id: str, after: Any, **bounds: Any) -> list[Event]:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return await super().news(tenant_id, after, **bounds)
+
+
+@pytest.mark.parametrize("after", [0, 2])
+async def test_a_retried_end_at_the_border_of_a_page_is_not_the_end(after: int) -> None:
+    """Neither for who reads pages nor for who is told: what follows is in the next one."""
+    script = await started(store := MemoryStore())
+    signals, tasks = LocalSignals(), service(store)
+    rare = StreamSettings(poll_s=3600, idle_s=3600)
+    followed = EventStreams(tasks, Taking(tasks), signals, settings=rare)
+    with await followed.watch(script.task_id, tenant_id="default", after=2) as first:
+        await first.next(0.01)  # looked at, and found to have nothing
+        await script.write(97 + after)
+        await script.settle(FAILED)  # the hundredth that this watch has not seen
+        await store.retry("default", script.task_id)
+        await script.claim()
+        await script.settle()
+        watch = first if after else await followed.watch(script.task_id, tenant_id="default")
+        signals.changed(first.topic.key)
+        with watch:
+            assert list(range(after + 1, 104 + after)) == await rest_of(watch)
+
+
+async def test_a_watch_that_read_ahead_of_the_reader_is_told_nothing_twice() -> None:
+    """It joins those who are told with a larger number than theirs."""
+    script = await started(store := MemoryStore())
+    signals, tasks = LocalSignals(), service(store)
+    rare = StreamSettings(poll_s=3600, idle_s=3600)
+    followed = EventStreams(tasks, TaskByTask(tasks), signals, settings=rare)
+    with await followed.watch(script.task_id, tenant_id="default", after=2) as first:
+        await first.next(0.01)
+        first.topic.due_at = 0.0  # the reader is asked for nothing until a signal comes
+        await script.write(3)
+        with await followed.watch(script.task_id, tenant_id="default") as ahead:
+            found = await seqs(ahead, 5)
+            first.topic.due_at = math.inf
+            await script.write()
+            signals.changed(first.topic.key)
+            found += await seqs(ahead, 1)
+    assert [1, 2, 3, 4, 5, 6] == found
+
+
 @pytest.mark.parametrize("length", [98, 99, 100, 198])
 async def test_an_end_at_the_border_of_a_page_is_seen(length: int) -> None:
     """A page that is full says nothing of what follows."""
@@ -86,6 +150,20 @@ async def test_an_end_at_the_border_of_a_page_is_seen(length: int) -> None:
     await script.settle()
     with await streams(store).watch(script.task_id, tenant_id="default") as watch:
         assert length == len(await rest_of(watch))
+
+
+async def test_the_end_comes_with_the_last_event() -> None:
+    """Not with the next look, which may be long after."""
+    script = await started(store := MemoryStore())
+    signals, tasks = LocalSignals(), service(store)
+    rare = StreamSettings(poll_s=3600, idle_s=3600)
+    followed = EventStreams(tasks, TaskByTask(tasks), signals, settings=rare)
+    with await followed.watch(script.task_id, tenant_id="default", after=2) as watch:
+        await watch.next(0.01)
+        await script.settle()
+        signals.changed(watch.topic.key)
+        assert [3] == await seqs(watch, 1)
+        assert watch.over
 
 
 async def test_a_hundred_events_at_once_and_the_end_are_told() -> None:
@@ -138,6 +216,18 @@ async def test_all_who_watch_share_one_reader() -> None:
         watch.close()
 
 
+def test_an_event_is_written_once_for_all_who_watch() -> None:
+    """For each door."""
+    event = Event(type="x", task_id="t", seq=1, at=datetime(2026, 1, 1, tzinfo=UTC))
+    told, written = Told(event), list[Event]()
+
+    def write(event: Event) -> int:
+        written.append(event)
+        return len(written)
+
+    assert [1, 1] == [told.written(write) for _ in range(2)]
+
+
 async def test_nothing_is_read_when_nobody_watches() -> None:
     """The reader ends with the last watch."""
     script = await started(store := MemoryStore())
@@ -165,12 +255,19 @@ class AwayAtTimes(MemoryStore):
 async def test_a_store_that_goes_away_costs_no_event(after: int) -> None:
     """Whether the watch is behind or at the edge, it goes on where it was."""
     script = await started(store := AwayAtTimes())
-    with await streams(store).watch(script.task_id, tenant_id="default", after=after) as watch:
+    with (
+        capture_logs() as logs,
+        await streams(store).watch(script.task_id, tenant_id="default", after=after) as watch,
+    ):
         store.away = True
         assert [] == [*await watch.next(0.05)]
         await script.write(2)
         store.away = False
         assert list(range(after + 1, 5)) == await seqs(watch, 4 - after)
+        await script.write()
+        await seqs(watch, 1)  # the reader is back as well
+    said = ["the store is away, streams wait", "the store is back, streams go on"]
+    assert said == [line["event"] for line in logs]
 
 
 class Buggy(TaskByTask):

@@ -77,13 +77,12 @@ class Watch:
         until = asyncio.get_running_loop().time() + within_s
         while not self.over:
             is_in_time = await self._wait(until) if self._is_live else await self._catch_up(until)
+            self.over = self._has_ended
             if self._buffer:
                 taken, self._buffer = self._buffer, []
                 return taken
             if self._stopped is not None:
                 raise self._stopped
-            if self._has_ended:
-                self.over = True
             if not is_in_time:
                 break
         return ()
@@ -145,7 +144,7 @@ class Watch:
         # Where the edge is, or beyond it: what follows will be told, and what is known already passed over.
         self._is_live = self._seq >= self.topic.seq
         if page and page[-1].type in ENDS and len(page) < PAGE:
-            self.over = True
+            self._has_ended = True
         self._buffer += [Told(event) for event in page]
 
     async def _wait(self, until: float) -> bool:
