@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     openrouter_api_key: SecretStr | None = Field(None, validation_alias="OPENROUTER_API_KEY")
     openrouter_base_url: str | None = Field(None, validation_alias="OPENROUTER_BASE_URL")
     local_model_path: Path | None = None
+    llm_streaming: Literal["watched", "always"] = "watched"
     agent_timeout_s: float = Field(600.0, gt=0)
     agent_max_steps: int = Field(20, ge=1, le=1000)
     agent_max_tokens: int = Field(200_000, ge=1)

@@ -52,9 +52,11 @@ class Writing(ScriptedLlm):
         self._pieces = pieces
         self._go_on = go_on
         self.streamed = 0
+        self.begun = asyncio.Event()
 
     async def stream(self, *asked: Any, **more: Any) -> AsyncGenerator[Piece | Reply, None]:
         self.streamed += 1
+        self.begun.set()
         for piece in self._pieces:
             yield piece
         await self._go_on.wait()
@@ -69,14 +71,16 @@ class OneModel:
         return self._llm
 
 
-async def run(llm: LlmClient, signals: Signals, before: Callable[[TaskKey], None]) -> str:
+async def run(
+    llm: LlmClient, signals: Signals, before: Callable[[TaskKey], None], **settings_: Any
+) -> str:
     """Runs one task to its end; its status."""
     store = MemoryStore()
     service = TaskService(store, TASK_TYPES, lambda *_: None)
     request = TaskRequest(task_type=AGENT_RUN, input_data={"goal": "g"})
     task = (await service.submit(request, tenant_id="default")).task
     before(TaskKey("default", task.task_id))
-    settings = Settings(_env_file=None, llm_provider="local")
+    settings = Settings(_env_file=None, llm_provider="local", **settings_)
     handler = AgentHandler(
         settings, OneModel(llm), toolbox.load([]), service.submit, signals=signals
     )
@@ -125,6 +129,22 @@ async def test_a_task_that_nobody_watches_writes_for_nobody() -> None:
     watched = LocalSignals()
     assert "completed" == await run(llm, watched, lambda _key: None)
     assert 0 == llm.streamed
+
+
+async def test_who_comes_in_the_middle_sees_the_rest_where_models_always_write() -> None:
+    """Nobody watched when the call began; what was written before is not told."""
+    signals, ear, go_on = LocalSignals(), Ear(), asyncio.Event()
+    signals.listen(ear)
+    llm = Writing(TextDelta("4"), go_on=go_on)
+    keys: list[TaskKey] = []
+    running = asyncio.create_task(run(llm, signals, keys.append, llm_streaming="always"))
+    async with asyncio.timeout(WITHIN_S):
+        await llm.begun.wait()
+        signals.watch([Interest(keys[0], deltas=True)])
+        await ear.heard.wait()
+        go_on.set()
+        assert "completed" == await running
+    assert ["4"] == [data["text"] for data in ear.deltas]
 
 
 async def test_many_tokens_are_few_signals() -> None:

@@ -125,7 +125,11 @@ class AgentHandler:
         try:
             journal = self._journal(task, log, self._start_child(task))
             agent = self._agent(task, journal, await self._known_to(task, journal))
-            pieces = Pieces(self._signals, TaskKey(task.tenant_id, task.task_id))
+            pieces = Pieces(
+                self._signals,
+                TaskKey(task.tenant_id, task.task_id),
+                always=self._settings.llm_streaming == "always",
+            )
             finished = await follow(agent, task.input_data["goal"], log, pieces)
         except LimitExceeded as error:
             raise TaskFailed(error.type, _with_partial(error)) from error

@@ -12,18 +12,22 @@ COLLECT_S: Final = 0.05
 
 
 class Pieces:
-    """Tells the pieces of what one task writes. Nothing here waits, and nothing can fail its task."""
+    """Tells the pieces of what one task writes. Nothing here waits, and nothing can fail its task.
 
-    def __init__(self, signals: Signals, key: TaskKey) -> None:
+    `always`: they are wanted even if nobody watches yet, for those who come in the middle.
+    """
+
+    def __init__(self, signals: Signals, key: TaskKey, *, always: bool = False) -> None:
         self._signals = signals
         self._key = key
+        self._always = always
         self._collected: list[tuple[JsonObject, list[str]]] = []
         self._length = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def wanted(self) -> bool:
         """Whether anybody would see them; else there is no need to make any."""
-        return self._signals.wants_deltas(self._key)
+        return self._always or self._signals.wants_deltas(self._key)
 
     def add(self, head: JsonObject, text: str) -> None:
         """`head` says what the text is a piece of; what follows with the same one is added to it."""
