@@ -1,5 +1,6 @@
 """Running tasks whose logs the benchmark writes, as a worker would: through the store, with signals."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from ops_core.ports import Append, Lease
 from ops_core.queue.signals import RabbitSignals
 from ops_core.store import Database, SqlTaskStore, TellingWorkerStore
 from ops_core.task import NewTask, Task, Usage, new_task_id
+
+#: Connections, and submissions under way at once.
+POOL = 20
 
 #: About what one step of an agent says.
 EVENT = NewEvent(type=EventType.STEP_RECORDED, data={"path": "1/llm", "text": "x" * 500})
@@ -46,7 +50,11 @@ class WrittenTasks:
 
     async def idle(self, count: int) -> list[str]:
         """The ids of new tasks in which nothing happens."""
-        return [await self._submit("idle") for _ in range(count)]
+        made: list[str] = []
+        while len(made) < count:
+            some = min(POOL, count - len(made))
+            made += await asyncio.gather(*(self._submit("idle") for _ in range(some)))
+        return made
 
     async def start(self) -> WrittenTask:
         await self._submit(self._worker)
@@ -68,7 +76,7 @@ class WrittenTasks:
 
 @asynccontextmanager
 async def written_tasks(database_url: str, rabbitmq_url: str) -> AsyncIterator[WrittenTasks]:
-    database, signals = Database(database_url, pool_size=2), RabbitSignals(rabbitmq_url)
+    database, signals = Database(database_url, pool_size=POOL), RabbitSignals(rabbitmq_url)
     signals.start()
     try:
         yield WrittenTasks(database, signals)
