@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,11 +14,9 @@ from door_support import client_of, service_over
 from structlog.testing import capture_logs
 
 from ops_core.api import create_app
-from ops_core.asks.approvals import ApprovalService
-from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.services import Services
-from ops_core.testing import FrozenClock, MemoryStore
+from ops_core.testing import FrozenClock, MemoryStore, services_of
 
 pytestmark = pytest.mark.unit
 
@@ -43,12 +42,9 @@ def store(clock: FrozenClock) -> MemoryStore:
 
 
 def services_with(store: MemoryStore, clock: FrozenClock, secret: str | None = SECRET) -> Services:
-    tasks = service_over(store)
-    approvals = ApprovalService(store, tasks)
-    links = ApprovalLinks(approvals, secret, clock=lambda: clock().timestamp())
-    return Services(
-        tasks=tasks, approvals=approvals, inputs=InputService(store, tasks), links=links
-    )
+    services = services_of(service_over(store), store)
+    links = ApprovalLinks(services.approvals, secret, clock=lambda: clock().timestamp())
+    return replace(services, links=links)
 
 
 @pytest.fixture
