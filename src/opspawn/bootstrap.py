@@ -26,7 +26,6 @@ from ops_core.family import FamilyLimits
 from ops_core.queue.bell import BackgroundBell, DramatiqBell
 from ops_core.queue.broker import in_process_broker, rabbitmq_broker
 from ops_core.queue.isolation import Isolate
-from ops_core.queue.signals import RabbitSignals
 from ops_core.rpc import create_server
 from ops_core.service import TaskService
 from ops_core.services import Services
@@ -34,15 +33,11 @@ from ops_core.store import (
     Database,
     Presence,
     SqlAskStore,
-    SqlNews,
     SqlTaskStore,
     SqlUpkeepStore,
     TellingTaskStore,
     TellingWorkerStore,
 )
-from ops_core.streams.hub import StreamSettings
-from ops_core.streams.local import LocalSignals
-from ops_core.streams.service import EventStreams
 from ops_core.upkeep.dispatcher import Dispatcher
 from opspawn import logs, migrate
 from opspawn.agents.contract import TASK_TYPES
@@ -59,6 +54,7 @@ from opspawn.doors import (
 from opspawn.preconditions import check_memory_is_shared, explained, mistakes, required_url
 from opspawn.settings import Settings
 from opspawn.solitary import SolitaryProcess
+from opspawn.streaming import AnySignals, close_at, signals_of, streams_of
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +89,7 @@ class Parts:
 
     broker: Broker
     bell: DramatiqBell
-    signals: RabbitSignals | LocalSignals
+    signals: AnySignals
 
     def tasks(self) -> SqlTaskStore:
         settings = self.settings
@@ -116,7 +112,7 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
     url = database_url or required_url(settings)
     broker_url = settings.rabbitmq_url
     broker = rabbitmq_broker(broker_url.get_secret_value()) if broker_url else in_process_broker()
-    signals = RabbitSignals(broker_url.get_secret_value()) if broker_url else LocalSignals()
+    signals = signals_of(settings)
     database = Database(url, pool_size=settings.database_pool)
     bell = DramatiqBell(broker)
     try:
@@ -222,7 +218,7 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
     publishing.add_done_callback(lambda _: stop.set())
     parts.signals.start()
     services = _services(parts, TaskService(parts.tasks(), TASK_TYPES, background.ring_soon))
-    closing = asyncio.create_task(_close_streams(services.streams, stop))
+    closing = asyncio.create_task(close_at(stop, services.streams))
     try:
         yield services
         if publishing.done():
@@ -231,25 +227,6 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
         for task in (publishing, closing):
             task.cancel()
         await asyncio.gather(publishing, closing, return_exceptions=True)
-
-
-def _streams(parts: Parts, tasks: TaskService) -> EventStreams:
-    settings = parts.settings
-    bounds = StreamSettings(
-        max_streams=settings.max_streams,
-        buffer=settings.stream_buffer,
-        poll_s=settings.stream_poll_s,
-        idle_s=settings.stream_idle_s,
-        keepalive_s=settings.stream_keepalive_s,
-        max_wait_s=settings.max_wait_s,
-    )
-    return EventStreams(tasks, SqlNews(parts.database), parts.signals, settings=bounds)
-
-
-async def _close_streams(streams: EventStreams, stop: asyncio.Event) -> None:
-    """When the process is told to stop: a stream would go on for as long as its task."""
-    await stop.wait()
-    streams.close()
 
 
 def _services(parts: Parts, tasks: TaskService) -> Services:
@@ -265,7 +242,7 @@ def _services(parts: Parts, tasks: TaskService) -> Services:
         approvals=approvals,
         inputs=InputService(asks, tasks),
         links=links,
-        streams=_streams(parts, tasks),
+        streams=streams_of(parts.settings, tasks, parts.database, parts.signals),
     )
 
 

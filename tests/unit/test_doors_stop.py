@@ -17,9 +17,9 @@ from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc
 from ops_core.service import TaskService
 from ops_core.services import Services
 from ops_core.testing import MemoryStore, services_of
-from opspawn import bootstrap
 from opspawn.agents.contract import TASK_TYPES
 from opspawn.doors import CLOSE_GRACE_S, serve_rest, serve_rpc
+from opspawn.streaming import close_at
 
 pytestmark = pytest.mark.unit
 
@@ -37,7 +37,7 @@ async def submitted(services: Services) -> str:
 async def test_a_stream_over_sse_does_not_hold_its_process(services: Services) -> None:
     """The client reads its end, with the word that it may come again, long before the grace is over."""
     task_id, stop = await submitted(services), asyncio.Event()
-    closing = asyncio.create_task(bootstrap._close_streams(services.streams, stop))
+    closing = asyncio.create_task(close_at(stop, services.streams))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/api/v1/tasks/{task_id}/events"
         serving = asyncio.create_task(serve_rest(create_app(services), listening, stop))
@@ -58,7 +58,7 @@ async def test_a_stream_over_sse_does_not_hold_its_process(services: Services) -
 async def test_a_watch_over_grpc_does_not_hold_its_process(services: Services) -> None:
     """The same: UNAVAILABLE."""
     task_id, stop = await submitted(services), asyncio.Event()
-    closing = asyncio.create_task(bootstrap._close_streams(services.streams, stop))
+    closing = asyncio.create_task(close_at(stop, services.streams))
     server = create_server(services)
     port = server.add_insecure_port("127.0.0.1:0")
     serving = asyncio.create_task(serve_rpc(server, stop))

@@ -75,7 +75,7 @@ class RabbitSignals:
         self._inbox: deque[tuple[str, bytes]] = deque(maxlen=MAX_WAITING)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: Any = None
-        self._is_waking = self._is_telling = False
+        self._is_waking = self._is_telling = self._is_away = False
         self._stopping = threading.Event()
         # A daemon: a broker that is frozen must not hold the process.
         self._thread = threading.Thread(target=self._run, name="signals", daemon=True)
@@ -141,12 +141,18 @@ class RabbitSignals:
             try:
                 self._talk()
             except (AMQPError, OSError) as error:
-                log.debug("signals are away, connecting again", error=repr(error)[:200])
+                self._say_away(error)
             # Without this thread streams would be slow until the process ends.
             except Exception:
                 log.exception("signals failed, connecting again")
             self._connection = None
             self._stopping.wait(RECONNECT_S)
+
+    def _say_away(self, error: Exception) -> None:
+        """Once for each time that it is away: connecting goes on for as long."""
+        if not self._is_away:
+            self._is_away = True
+            log.warning("signals are away, streams are slower", error=repr(error)[:200])
 
     def _talk(self) -> None:
         connection = pika.BlockingConnection(self._parameters)
@@ -157,7 +163,7 @@ class RabbitSignals:
             for routing_key in (INTEREST, NEWS, DELTA):
                 channel.queue_bind(queue, EXCHANGE, routing_key)
             channel.basic_consume(queue, self._hear, auto_ack=True)
-            self._is_waking = False
+            self._is_waking = self._is_away = False
             self._connection = connection
             self._flush()
             while not self._stopping.is_set():
