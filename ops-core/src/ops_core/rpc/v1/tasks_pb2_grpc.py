@@ -64,6 +64,16 @@ class TaskServiceStub(object):
                 request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsRequest.SerializeToString,
                 response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsResponse.FromString,
                 _registered_method=True)
+        self.ListEvents = channel.unary_unary(
+                '/ops_core.rpc.v1.TaskService/ListEvents',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListEventsRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListEventsResponse.FromString,
+                _registered_method=True)
+        self.WatchTask = channel.unary_stream(
+                '/ops_core.rpc.v1.TaskService/WatchTask',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.WatchTaskRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.Event.FromString,
+                _registered_method=True)
         self.SendInput = channel.unary_unary(
                 '/ops_core.rpc.v1.TaskService/SendInput',
                 request_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.SendInputRequest.SerializeToString,
@@ -138,6 +148,22 @@ class TaskServiceServicer(object):
 
     def ListSteps(self, request, context):
         """The ledger of a task's effects: each step once, in the order in which they were first seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEvents(self, request, context):
+        """One page of what happened to a task, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchTask(self, request, context):
+        """What happens to a task, live, from its first event or from after a given one: each event once, in order, without
+        a gap. Ends OK after the last event of the task's generation. UNAVAILABLE (the server stops) and
+        RESOURCE_EXHAUSTED (too many streams, or a client that is too slow): watch again after the last `seq` that came.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,6 +244,16 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.ListSteps,
                     request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsRequest.FromString,
                     response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsResponse.SerializeToString,
+            ),
+            'ListEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvents,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListEventsRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'WatchTask': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchTask,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.WatchTaskRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_tasks__pb2.Event.SerializeToString,
             ),
             'SendInput': grpc.unary_unary_rpc_method_handler(
                     servicer.SendInput,
@@ -412,6 +448,60 @@ class TaskService(object):
             '/ops_core.rpc.v1.TaskService/ListSteps',
             ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsRequest.SerializeToString,
             ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListStepsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TaskService/ListEvents',
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListEventsRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ops_core.rpc.v1.TaskService/WatchTask',
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.WatchTaskRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_tasks__pb2.Event.FromString,
             options,
             channel_credentials,
             insecure,
