@@ -17,7 +17,7 @@ from ops_core.errors import (
     TooManyStreams,
 )
 from ops_core.log import Event
-from ops_core.moves import fail
+from ops_core.moves import Move, complete, fail, wait
 from ops_core.ports import TaskType
 from ops_core.service import TaskService
 from ops_core.streams.hub import StreamSettings
@@ -25,7 +25,7 @@ from ops_core.streams.local import LocalSignals
 from ops_core.streams.service import EventStreams
 from ops_core.streams.signals import Delta
 from ops_core.streams.told import Told
-from ops_core.task import TaskError
+from ops_core.task import Reason, TaskError, Wait
 from ops_core.testing import MemoryStore
 from ops_core.testing.news import TaskByTask
 
@@ -33,6 +33,7 @@ pytestmark = pytest.mark.unit
 
 TYPES = {"noop": TaskType(name="noop", input_schema={"type": "object"})}
 FAILED = fail(TaskError(type="x", message="m"))
+WAITS = wait([Wait(reason=Reason.INPUT, step="1/input", detail={"question": "?"})], 0)
 
 
 def service(store: MemoryStore) -> TaskService:
@@ -395,8 +396,11 @@ async def test_deltas_go_to_those_who_asked_for_them() -> None:
         assert () == await plain.next(0.01)
 
 
-async def test_a_request_is_held_until_its_task_has_settled() -> None:
-    """The task as it stands then."""
+@pytest.mark.parametrize(
+    ("move", "status"), [(complete({}), "completed"), (FAILED, "failed"), (WAITS, "waiting")]
+)
+async def test_a_request_is_held_until_its_task_has_settled(move: Move, status: str) -> None:
+    """Ended, or in need of something: the task as it stands then."""
     script = await started(store := MemoryStore())
     followed = streams(store)
     task = await store.get("default", script.task_id)
@@ -405,9 +409,9 @@ async def test_a_request_is_held_until_its_task_has_settled() -> None:
         await script.write()
         await seqs(watch, 1)
     assert not holding.done()
-    await script.settle()
+    await script.settle(move)
     async with asyncio.timeout(WITHIN_S):
-        assert "completed" == (await holding).status
+        assert status == (await holding).status
 
 
 async def test_a_request_is_held_no_longer_than_it_asked() -> None:
