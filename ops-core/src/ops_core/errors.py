@@ -11,7 +11,10 @@ OpsError
 │   ├── AskNotFound               no such approval or input for this tenant
 │   ├── AlreadyResolved           the approval or input was decided, or is over
 │   ├── LinksNotConfigured        the operator has given no secret to sign links with
-│   └── NotADeadLetter            the task is not on the list of dead letters
+│   ├── NotADeadLetter            the task is not on the list of dead letters
+│   ├── ScheduleNotFound          no such schedule for this tenant
+│   ├── ScheduleExists            another schedule has that name
+│   └── ScheduleChanged           somebody else changed the schedule meanwhile
 ├── Unavailable                 the operator: asking again later may help
 │   ├── StoreUnavailable          PostgreSQL is away
 │   ├── BrokerUnavailable         RabbitMQ is away (no client ever sees this one)
@@ -180,6 +183,37 @@ class NotADeadLetter(CallerError):
     def __init__(self, task_id: str) -> None:
         super().__init__(
             f"The task {task_id} is not on the list of dead letters; it may have been retried."
+        )
+
+
+class ScheduleNotFound(CallerError):
+    """There is no such schedule, or it belongs to another tenant (the answer is the same)."""
+
+    type = "schedule_not_found"
+
+    def __init__(self, schedule_id: str) -> None:
+        super().__init__(f"There is no schedule {schedule_id[:100]!r}.")
+
+
+class ScheduleExists(CallerError):
+    """Another schedule of the tenant has that name."""
+
+    type = "schedule_exists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"A schedule named {name!r} exists; change that one, or choose another name."
+        )
+
+
+class ScheduleChanged(CallerError):
+    """A change was made of a schedule that somebody else changed meanwhile."""
+
+    type = "schedule_changed"
+
+    def __init__(self, schedule_id: str) -> None:
+        super().__init__(
+            f"The schedule {schedule_id} was changed meanwhile; read it, and send the change again."
         )
 
 

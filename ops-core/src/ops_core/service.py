@@ -69,14 +69,18 @@ class TaskService:
 
         Raises `InvalidRequest`, `IdempotencyConflict`, `StoreUnavailable`; then nothing was stored.
         """
+        new = await self.prepare(request, tenant_id=tenant_id)
+        return await self._stored(replace(new, idempotency_key=checked_key(idempotency_key)))
+
+    async def prepare(self, request: TaskRequest, *, tenant_id: str) -> NewTask:
+        """A task that could be stored now, for whoever stores it. Raises `InvalidRequest`."""
         request = self._checked(request)
-        return await self._stored(
-            replace(
-                self._new(request, tenant_id),
-                idempotency_key=checked_key(idempotency_key),
-                request_hash=request.digest(),
-            )
-        )
+        return replace(self._new(request, tenant_id), request_hash=request.digest())
+
+    def ring(self, task: Task) -> None:
+        """Asks for a ring for a task that was stored elsewhere."""
+        if task.reason != "delayed":
+            self._ring_soon(task.queue, task.task_id)
 
     async def get(self, task_id: str, *, tenant_id: str) -> Task:
         """Raises `TaskNotFound`."""
@@ -210,8 +214,8 @@ class TaskService:
 
     async def _stored(self, new: NewTask) -> Submitted:
         task, created = await self._store.submit(new)
-        if created and task.reason != "delayed":
-            self._ring_soon(task.queue, task.task_id)
+        if created:
+            self.ring(task)
         return Submitted(task, created)
 
     def _new(self, request: TaskRequest, tenant_id: str) -> NewTask:

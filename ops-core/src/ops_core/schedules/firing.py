@@ -1,0 +1,48 @@
+"""A chore of the dispatcher: carries out the schedules that are due."""
+
+from typing import Final
+
+import structlog
+
+from ops_core.errors import CallerError, Unavailable
+from ops_core.schedules.model import Schedule
+from ops_core.schedules.port import DueStore
+from ops_core.schedules.template import prepared
+from ops_core.service import TaskService
+
+log = structlog.get_logger(__name__)
+
+#: Schedules carried out in one pass; each is a transaction of its own, and other chores wait for it.
+PASS: Final = 50
+
+
+class DueSchedules:
+    """Several dispatchers may run it: each firing is carried out by one of them."""
+
+    def __init__(self, store: DueStore, tasks: TaskService) -> None:
+        self._store = store
+        self._tasks = tasks
+
+    async def run(self) -> int:
+        """One pass; returns how many firings were carried out. Raises `StoreUnavailable`."""
+        due = await self._store.due(PASS)
+        return sum([await self._fired(schedule) for schedule in due])
+
+    async def _fired(self, schedule: Schedule) -> int:
+        try:
+            task = schedule.spec.task
+            new = await prepared(self._tasks, task, tenant_id=schedule.tenant_id)
+            return await self._store.fire(schedule, new)
+        except Unavailable:
+            raise
+        except CallerError as error:
+            reason = str(error)
+        except Exception:
+            # Protects the other schedules: this one would be the first of every pass.
+            log.exception("a schedule cannot fire", schedule_id=schedule.schedule_id)
+            reason = "a fault of the server; its log has the reason"
+        failed = await self._store.fail(schedule, reason)
+        if failed:
+            log.warning("schedule paused", schedule_id=schedule.schedule_id, reason=reason)
+        return int(failed)
+
