@@ -27,12 +27,16 @@ from ops_core.queue.bell import BackgroundBell, DramatiqBell
 from ops_core.queue.broker import in_process_broker, rabbitmq_broker
 from ops_core.queue.isolation import Isolate
 from ops_core.rpc import create_server
+from ops_core.schedules.firing import DueSchedules
+from ops_core.schedules.service import ScheduleService
 from ops_core.service import TaskService
 from ops_core.services import Services
 from ops_core.store import (
     Database,
     Presence,
     SqlAskStore,
+    SqlDueStore,
+    SqlScheduleStore,
     SqlTaskStore,
     SqlUpkeepStore,
     TellingTaskStore,
@@ -91,13 +95,22 @@ class Parts:
     bell: DramatiqBell
     signals: AnySignals
 
-    def tasks(self) -> SqlTaskStore:
+    @property
+    def limits(self) -> FamilyLimits:
         settings = self.settings
+        return FamilyLimits(max_children=settings.max_children, max_depth=settings.max_depth)
+
+    def tasks(self) -> SqlTaskStore:
         return TellingTaskStore(
             self.database,
             self.signals.changed,
-            ring_grace_s=settings.ring_grace_s,
-            limits=FamilyLimits(max_children=settings.max_children, max_depth=settings.max_depth),
+            ring_grace_s=self.settings.ring_grace_s,
+            limits=self.limits,
+        )
+
+    def schedules(self) -> SqlScheduleStore:
+        return SqlScheduleStore(
+            self.database, ring_grace_s=self.settings.ring_grace_s, limits=self.limits
         )
 
     def probes(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
@@ -243,6 +256,7 @@ def _services(parts: Parts, tasks: TaskService) -> Services:
         inputs=InputService(asks, tasks),
         links=links,
         streams=streams_of(parts.settings, tasks, parts.database, parts.signals),
+        schedules=ScheduleService(parts.schedules(), tasks),
     )
 
 
@@ -326,13 +340,19 @@ def _dispatcher(parts: Parts) -> Dispatcher:
     )
     days = settings.retention_days
     asks = SqlAskStore(parts.database)
+    # What it submits it rings for itself, at the end of the same pass.
+    judge = TaskService(parts.tasks(), TASK_TYPES, lambda _queue, _task_id: None)
+    due = DueSchedules(SqlDueStore(parts.database, limits=parts.limits), judge)
     return Dispatcher(
         store,
         parts.bell,
         busy_s=settings.dispatch_busy_s,
         idle_s=settings.dispatch_idle_s,
         retention_s=None if days is None else days * 86_400,
-        chores={"asks_expired": lambda: asks.expire_asks(ASKS_AT_ONCE)},
+        chores={
+            "asks_expired": lambda: asks.expire_asks(ASKS_AT_ONCE),
+            "scheduled": due.run,
+        },
     )
 
 

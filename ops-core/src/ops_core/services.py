@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
+from ops_core.schedules.service import ScheduleService
 from ops_core.service import TaskService
 from ops_core.streams.service import EventStreams
 
@@ -18,3 +19,4 @@ class Services:
     inputs: InputService
     links: ApprovalLinks
     streams: EventStreams
+    schedules: ScheduleService

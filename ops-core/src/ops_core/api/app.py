@@ -16,6 +16,7 @@ from ops_core.api import (
     health,
     inputs,
     links,
+    schedules,
     tasks,
     waiting,
 )
@@ -36,6 +37,7 @@ _ROUTERS: Final = (
     inputs.router,
     links.router,
     dead_letters.router,
+    schedules.router,
     health.router,
 )
 

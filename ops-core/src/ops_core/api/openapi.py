@@ -20,6 +20,7 @@ from ops_core.replies import (
     LinkRequest,
 )
 from ops_core.request import TaskRequest
+from ops_core.schedules.request import PauseRequest, ScheduleChange, ScheduleRequest
 
 _REF: Final = "#/components/schemas/{model}"
 
@@ -34,6 +35,9 @@ _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
             AnswerReply,
             LinkRequest,
             ForkRequest,
+            ScheduleRequest,
+            ScheduleChange,
+            PauseRequest,
         )
     ),
     (Problem, "serialization"),
@@ -41,7 +45,7 @@ _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
 
 #: What each status means here, and the type of an example.
 _MEANINGS: Final = {
-    404: ("There is no such task.", "task_not_found"),
+    404: ("There is no such thing, or it belongs to another tenant.", "task_not_found"),
     408: ("The body did not arrive in time.", "request_timeout"),
     409: ("The request does not fit what is stored.", "idempotency_conflict"),
     413: ("The body is too large.", "body_too_large"),

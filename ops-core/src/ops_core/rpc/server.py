@@ -13,13 +13,21 @@ from ops_core.readiness import Probe
 from ops_core.rpc.approvals import Approvals
 from ops_core.rpc.calls import Calls
 from ops_core.rpc.health import Health
+from ops_core.rpc.schedules import Schedules
 from ops_core.rpc.tasks import Tasks
-from ops_core.rpc.v1 import approvals_pb2, approvals_pb2_grpc, tasks_pb2, tasks_pb2_grpc
+from ops_core.rpc.v1 import (
+    approvals_pb2,
+    approvals_pb2_grpc,
+    schedules_pb2,
+    schedules_pb2_grpc,
+    tasks_pb2,
+    tasks_pb2_grpc,
+)
 from ops_core.services import Services
 
 SERVICE_NAMES: Final = frozenset(
     service.full_name
-    for file in (tasks_pb2, approvals_pb2)
+    for file in (tasks_pb2, approvals_pb2, schedules_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
 )
 HEALTH_NAME: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -49,6 +57,8 @@ def create_server(
     add_tasks(Tasks(services), server)
     add_approvals: Any = approvals_pb2_grpc.add_ApprovalServiceServicer_to_server
     add_approvals(Approvals(services), server)
+    add_schedules: Any = schedules_pb2_grpc.add_ScheduleServiceServicer_to_server
+    add_schedules(Schedules(services.schedules), server)
     health = Health(frozenset({"", *SERVICE_NAMES}), probes or {})
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if reflection:

@@ -45,4 +45,3 @@ class DueSchedules:
         if failed:
             log.warning("schedule paused", schedule_id=schedule.schedule_id, reason=reason)
         return int(failed)
-

@@ -1,5 +1,6 @@
 """What can be done with schedules: every door is a translation of these methods."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
@@ -40,9 +41,7 @@ class ScheduleService:
         _check_count("limit", limit, MAX_PAGE)
         return await self._store.page(tenant_id, limit=limit, cursor=cursor)
 
-    async def change(
-        self, schedule_id: str, change: ScheduleChange, *, tenant_id: str
-    ) -> Schedule:
+    async def change(self, schedule_id: str, change: ScheduleChange, *, tenant_id: str) -> Schedule:
         """Raises `ScheduleNotFound`, `InvalidRequest`, `ScheduleExists`, `ScheduleChanged`."""
         seen = await self.get(schedule_id, tenant_id=tenant_id)
         request = parse_schedule({**asdict(seen.spec), **change.sent()})
@@ -78,12 +77,14 @@ class ScheduleService:
             self._tasks.ring(triggered.task)
         return triggered
 
-    async def upcoming(self, schedule_id: str, *, tenant_id: str, count: int = 10) -> list[datetime]:
+    async def upcoming(
+        self, schedule_id: str, *, tenant_id: str, count: int = 10
+    ) -> Sequence[datetime]:
         """The next firings from now, as if it were not paused. Raises `ScheduleNotFound`, `InvalidRequest`."""
         _check_count("count", count, MAX_NEXT)
         seen = await self.get(schedule_id, tenant_id=tenant_id)
         timing = timing_of(seen.spec, seen.created_at)
-        return list(islice(timing.following(await self._store.now()), count))
+        return tuple(islice(timing.following(await self._store.now()), count))
 
     async def firings(
         self, schedule_id: str, *, tenant_id: str, limit: int = 50, cursor: str | None = None

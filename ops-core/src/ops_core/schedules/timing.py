@@ -137,7 +137,9 @@ def check_zone(name: str) -> None:
 
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())  # reads the disk; never opens a path that a client names
+    return frozenset(
+        available_timezones()
+    )  # reads the disk; never opens a path that a client names
 
 
 def _wrong(message: str) -> InvalidRequest:

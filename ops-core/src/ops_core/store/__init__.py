@@ -3,8 +3,10 @@
 from ops_core.store.asks import SqlAskStore
 from ops_core.store.client import SqlTaskStore
 from ops_core.store.database import Database
+from ops_core.store.due_schedules import SqlDueStore
 from ops_core.store.news import SqlNews
 from ops_core.store.presence import Presence
+from ops_core.store.schedules import SqlScheduleStore
 from ops_core.store.telling import TellingTaskStore, TellingWorkerStore
 from ops_core.store.upkeep import SqlUpkeepStore
 from ops_core.store.worker import SqlWorkerStore
@@ -13,7 +15,9 @@ __all__ = [
     "Database",
     "Presence",
     "SqlAskStore",
+    "SqlDueStore",
     "SqlNews",
+    "SqlScheduleStore",
     "SqlTaskStore",
     "SqlUpkeepStore",
     "SqlWorkerStore",

@@ -3,6 +3,7 @@
 from ops_core.testing.bell import RecordingBell
 from ops_core.testing.clock import FrozenClock
 from ops_core.testing.memory import MemoryStore
+from ops_core.testing.memory_schedules import MemorySchedules
 from ops_core.testing.services import services_of
 
-__all__ = ["FrozenClock", "MemoryStore", "RecordingBell", "services_of"]
+__all__ = ["FrozenClock", "MemorySchedules", "MemoryStore", "RecordingBell", "services_of"]

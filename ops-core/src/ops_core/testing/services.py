@@ -1,15 +1,20 @@
 """The domain over fakes, for tests that are about one part of it."""
 
+from datetime import UTC, datetime
+
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.asks.port import AskStore
+from ops_core.schedules.port import ScheduleStore
+from ops_core.schedules.service import ScheduleService
 from ops_core.service import TaskService
 from ops_core.services import Services
 from ops_core.streams.hub import DEFAULT_STREAM_SETTINGS, StreamSettings
 from ops_core.streams.service import EventStreams
 from ops_core.streams.signals import Signals
 from ops_core.testing.memory import MemoryStore
+from ops_core.testing.memory_schedules import MemorySchedules
 from ops_core.testing.news import TaskByTask
 
 
@@ -20,6 +25,7 @@ def services_of(
     link_secret: str | None = None,
     signals: Signals | None = None,
     streams: StreamSettings = DEFAULT_STREAM_SETTINGS,
+    schedules: ScheduleStore | None = None,
 ) -> Services:
     """All services: the given one, and every other over a fake of its own.
 
@@ -27,10 +33,12 @@ def services_of(
     """
     asks = asks or MemoryStore()
     approvals = ApprovalService(asks, tasks)
+    schedules = schedules or MemorySchedules(MemoryStore(), lambda: datetime.now(UTC))
     return Services(
         tasks=tasks,
         approvals=approvals,
         inputs=InputService(asks, tasks),
         links=ApprovalLinks(approvals, link_secret),
         streams=EventStreams(tasks, TaskByTask(tasks), signals, settings=streams),
+        schedules=ScheduleService(schedules, tasks),
     )

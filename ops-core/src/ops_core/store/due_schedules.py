@@ -1,0 +1,176 @@
+"""Schedules on PostgreSQL, as the dispatcher uses them: of all tenants."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
+from ops_core.schedules.model import Outcome, Schedule
+from ops_core.schedules.plan import Planned, plan, task_for
+from ops_core.store.database import Database
+from ops_core.store.schedule_rows import PAUSE, advance, database_time, record, schedule_of
+from ops_core.store.submit import submit
+from ops_core.task import NewTask
+
+# Schedules whose time has come (index: schedule_for_firing), and those of which a firing waits for a task that
+# has ended since (indexes: schedule_for_queue, primary key of task).
+_DUE: Final = text(
+    """
+    (
+        SELECT * FROM schedule WHERE next_fire_at <= ops_now()
+        ORDER BY next_fire_at LIMIT :limit
+    )
+    UNION ALL
+    (
+        SELECT s.* FROM schedule AS s
+        WHERE s.queued > 0 AND s.paused_at IS NULL
+          AND (s.next_fire_at IS NULL OR s.next_fire_at > ops_now())
+          AND NOT EXISTS (
+              SELECT FROM task AS t
+              WHERE t.tenant_id = s.tenant_id AND t.task_id = s.last_task_id
+                AND t.status IN ('pending', 'running', 'waiting'))
+        LIMIT :limit
+    )
+    """
+)
+
+# The schedule as it was seen, if nobody else holds it or has carried it out. Index: primary key.
+_TAKE: Final = text(
+    """
+    SELECT * FROM schedule
+    WHERE tenant_id = :tenant_id AND schedule_id = :schedule_id AND paused_at IS NULL
+      AND revision = :revision AND firings = :firings AND queued = :queued
+      AND next_fire_at IS NOT DISTINCT FROM :next_fire_at
+    FOR NO KEY UPDATE SKIP LOCKED
+    """
+)
+
+# Whether the last task of a schedule is under way. Index: primary key.
+_IS_BUSY: Final = text(
+    """
+    SELECT count(*) > 0 FROM task
+    WHERE tenant_id = :tenant_id AND task_id = :task_id
+      AND status IN ('pending', 'running', 'waiting')
+    """
+)
+
+# The oldest firing that waits. Index: firing_queued.
+_QUEUED: Final = text(
+    """
+    SELECT number, fire_at FROM firing
+    WHERE tenant_id = :tenant_id AND schedule_id = :schedule_id AND outcome = 'queued'
+    ORDER BY number LIMIT 1
+    """
+)
+
+# Index: primary key.
+_RELEASE: Final = text(
+    """
+    UPDATE firing SET outcome = 'task', task_id = :task_id
+    WHERE tenant_id = :tenant_id AND schedule_id = :schedule_id AND number = :number
+    """
+)
+
+
+class SqlDueStore:
+    """`DueStore` on PostgreSQL."""
+
+    def __init__(self, database: Database, *, limits: FamilyLimits = DEFAULT_FAMILY_LIMITS) -> None:
+        self._database = database
+        self._limits = limits
+
+    async def due(self, limit: int) -> Sequence[Schedule]:
+        async with self._database.begin() as connection:
+            rows = (await connection.execute(_DUE, {"limit": limit})).all()
+        return [schedule_of(row) for row in rows]
+
+    async def fire(self, seen: Schedule, template: NewTask) -> int:
+        async with self._database.begin() as connection:
+            schedule = await _taken(connection, seen)
+            if schedule is None:
+                return 0
+            now = await database_time(connection)
+            planned = plan(schedule, now, is_busy=await _is_busy(connection, schedule))
+            if planned.releases_queued:
+                schedule = await self._release(connection, schedule, template)
+            for firing in planned.firings:
+                schedule = await self._carry_out(connection, schedule, template, firing)
+            await advance(connection, replace(schedule, next_fire_at=planned.next_fire_at))
+        return len(planned.firings) + planned.releases_queued
+
+    async def fail(self, seen: Schedule, reason: str) -> bool:
+        async with self._database.begin() as connection:
+            schedule = await _taken(connection, seen)
+            if schedule is None:
+                return False
+            now = await database_time(connection)
+            at = min(schedule.next_fire_at or now, now)
+            number = schedule.firings + 1
+            await record(connection, schedule, number, at, Outcome.FAILED, reason=reason[:500])
+            await advance(connection, replace(schedule, firings=number, last_fired_at=at))
+            key = {"tenant_id": schedule.tenant_id, "schedule_id": schedule.schedule_id}
+            await connection.execute(PAUSE, key | {"reason": reason[:500]})
+        return True
+
+    async def _release(
+        self, connection: AsyncConnection, schedule: Schedule, template: NewTask
+    ) -> Schedule:
+        key = {"tenant_id": schedule.tenant_id, "schedule_id": schedule.schedule_id}
+        waiting = (await connection.execute(_QUEUED, key)).one()
+        task_id = await self._submit(connection, schedule, template, waiting.fire_at)
+        asked = key | {"number": waiting.number, "task_id": task_id}
+        await connection.execute(_RELEASE, asked)
+        return replace(schedule, queued=schedule.queued - 1, last_task_id=task_id)
+
+    async def _carry_out(
+        self, connection: AsyncConnection, schedule: Schedule, template: NewTask, firing: Planned
+    ) -> Schedule:
+        number, task_id = schedule.firings + 1, None
+        if firing.outcome is Outcome.TASK:
+            task_id = await self._submit(connection, schedule, template, firing.fire_at)
+        await record(
+            connection,
+            schedule,
+            number,
+            firing.fire_at,
+            firing.outcome,
+            reason=firing.reason,
+            task_id=task_id,
+        )
+        return replace(
+            schedule,
+            firings=number,
+            last_fired_at=firing.fire_at,
+            last_task_id=task_id or schedule.last_task_id,
+            queued=schedule.queued + (firing.outcome is Outcome.QUEUED),
+        )
+
+    async def _submit(
+        self, connection: AsyncConnection, schedule: Schedule, template: NewTask, fire_at: datetime
+    ) -> str:
+        new = task_for(schedule, template, fire_at)
+        # Nobody rings but the dispatcher that this runs in, and it does so at the end of the same pass.
+        row, _ = await submit(connection, new, ring_grace_s=0.0, limits=self._limits)
+        return str(row.task_id)
+
+
+async def _taken(connection: AsyncConnection, seen: Schedule) -> Schedule | None:
+    asked = {
+        "tenant_id": seen.tenant_id,
+        "schedule_id": seen.schedule_id,
+        "revision": seen.revision,
+        "firings": seen.firings,
+        "queued": seen.queued,
+        "next_fire_at": seen.next_fire_at,
+    }
+    row = (await connection.execute(_TAKE, asked)).one_or_none()
+    return None if row is None else schedule_of(row)
+
+
+async def _is_busy(connection: AsyncConnection, schedule: Schedule) -> bool:
+    key = {"tenant_id": schedule.tenant_id, "task_id": schedule.last_task_id}
+    return bool((await connection.execute(_IS_BUSY, key)).scalar_one())
