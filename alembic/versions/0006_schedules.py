@@ -51,7 +51,8 @@ CREATE TABLE schedule (
     CONSTRAINT schedule_interval CHECK (every_s >= 1),
     CONSTRAINT schedule_overlap CHECK (overlap IN ('skip', 'queue', 'allow')),
     CONSTRAINT schedule_missed CHECK (missed IN ('skip', 'run_once', 'run_all')),
-    CONSTRAINT schedule_counts CHECK (queued >= 0 AND firings >= 0 AND jitter_s >= 0 AND catchup_window_s >= 0),
+    CONSTRAINT schedule_counts CHECK (
+        queued >= 0 AND firings >= 0 AND jitter_s >= 0 AND catchup_window_s >= 0),
     CONSTRAINT schedule_paused_fires_not CHECK (paused_at IS NULL OR next_fire_at IS NULL)
 )
 """

@@ -342,12 +342,13 @@ async def test_pages_are_newest_first_and_whole(world: ScheduleWorld) -> None:
     """Of schedules and of firings alike; a cursor from elsewhere is refused."""
     names = ["a", "b", "c"]
     for name in names:
-        made = await world.create(name=name, overlap="allow")
+        await world.create(name=name, overlap="allow")
         world.advance(1)
     first = await world.store.page("default", limit=2, cursor=None)
     last = await world.store.page("default", limit=2, cursor=first.next_cursor)
     shown = [each.spec.name for each in [*first.schedules, *last.schedules]]
     assert (names[::-1], 3, None) == (shown, first.total, last.next_cursor)
+    made = first.schedules[0]
     for _ in range(3):
         await world.passed(60)
     head = await world.store.firings("default", made.schedule_id, limit=2, cursor=None)

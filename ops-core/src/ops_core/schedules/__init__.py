@@ -1,1 +1,1 @@
-"""Tasks that are submitted by the clock: what a schedule is, when it fires, and what clients may do with it."""
+"""Tasks that are submitted by the clock: what a schedule is, when it fires, what clients may do with it."""

@@ -73,7 +73,7 @@ def _due(schedule: Schedule, now: datetime) -> tuple[list[Planned], datetime | N
 def _kept_since(
     schedule: Schedule, timing: Timing, first: datetime, now: datetime
 ) -> tuple[datetime, datetime | None]:
-    """From when on firings are carried out, and the last one before that, which is lost with those before it."""
+    """From when on firings are carried out, and the last one that is lost, for all of those."""
     spec = schedule.spec
     since = now - timedelta(seconds=ON_TIME_S)
     oldest = now - timedelta(seconds=max(ON_TIME_S, spec.catchup_window_s))

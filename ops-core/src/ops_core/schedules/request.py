@@ -59,7 +59,7 @@ class ScheduleRequest(BaseModel):
     overlap: Overlap = Field(
         Overlap.SKIP,
         strict=False,
-        description="While the task of the firing before has not ended: no task, a task after it, or one at once.",
+        description="While the task of the firing before has not ended: no task, one after it, one at once.",
     )
     missed: Missed = Field(
         Missed.RUN_ONCE,

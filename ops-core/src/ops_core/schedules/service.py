@@ -80,7 +80,10 @@ class ScheduleService:
     async def upcoming(
         self, schedule_id: str, *, tenant_id: str, count: int = 10
     ) -> Sequence[datetime]:
-        """The next firings from now, as if it were not paused. Raises `ScheduleNotFound`, `InvalidRequest`."""
+        """The next firings from now, as if it were not paused.
+
+        Raises `ScheduleNotFound`, `InvalidRequest`.
+        """
         _check_count("count", count, MAX_NEXT)
         seen = await self.get(schedule_id, tenant_id=tenant_id)
         timing = timing_of(seen.spec, seen.created_at)

@@ -17,10 +17,10 @@ _LEFT_OUT: Final = {
 
 def template(task: JsonObject) -> TaskRequest:
     """Raises `InvalidRequest` with paths below `task`."""
-    wrong = [FieldError(name, why) for name, why in _LEFT_OUT.items() if task.get(name)]
+    wrong = [FieldError(f"task.{name}", why) for name, why in _LEFT_OUT.items() if task.get(name)]
+    if wrong:
+        raise InvalidRequest(wrong)
     try:
-        if wrong:
-            raise InvalidRequest(wrong)
         return parse_request(task)
     except InvalidRequest as error:
         raise _below_task(error) from None

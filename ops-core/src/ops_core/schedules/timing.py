@@ -1,8 +1,9 @@
 """When a schedule fires: a calendar in a time zone, or an interval.
 
-In a zone whose clocks change, a fixed time (`30 2 * * *`) that does not exist fires once, at the next moment that
-does, and one that comes twice fires at the first; where the minute or the hour begins with `*`, the schedule
-follows real time: `0 * * * *` fires every real hour. These are the rules of Debian's cron, which `cronsim` keeps.
+In a zone whose clocks change, a fixed time (`30 2 * * *`) that does not exist fires once, at the next moment
+that does, and one that comes twice fires at the first; where the minute or the hour begins with `*`, the
+schedule follows real time: `0 * * * *` fires every real hour. These are the rules of Debian's cron, which
+`cronsim` keeps.
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ MACROS: Final = {
     "@hourly": "0 * * * *",
 }
 
-#: How far back the latest firing is looked for, in steps: an expression that fires often is found in the first.
+#: How far back the latest firing is looked for, in steps: what fires often is found in the first.
 _BACK: Final = tuple(timedelta(hours=hours) for hours in (1, 24, 24 * 32, 24 * 367))
 
 

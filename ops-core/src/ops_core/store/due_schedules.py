@@ -16,8 +16,8 @@ from ops_core.store.schedule_rows import PAUSE, advance, database_time, record, 
 from ops_core.store.submit import submit
 from ops_core.task import NewTask
 
-# Schedules whose time has come (index: schedule_for_firing), and those of which a firing waits for a task that
-# has ended since (indexes: schedule_for_queue, primary key of task).
+# Schedules whose time has come (index: schedule_for_firing), and those of which a firing waits for a task
+# that has ended since (indexes: schedule_for_queue, primary key of task).
 _DUE: Final = text(
     """
     (

@@ -9,13 +9,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_core.errors import (
-    FieldError,
-    InvalidRequest,
     ScheduleChanged,
     ScheduleExists,
     ScheduleNotFound,
 )
 from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
+from ops_core.schedules.history import before
 from ops_core.schedules.model import (
     FiringPage,
     Outcome,
@@ -106,8 +105,6 @@ _DELETE: Final = text(
     RETURNING schedule_id
     """
 )
-
-_NEVER: Final = 2**63 - 1
 
 
 class SqlScheduleStore:
@@ -233,16 +230,6 @@ class SqlScheduleStore:
     async def now(self) -> datetime:
         async with self._database.begin() as connection:
             return await database_time(connection)
-
-
-def before(cursor: str | None) -> int:
-    """The number that a page of firings ends before. Raises `InvalidRequest`."""
-    if cursor is None:
-        return _NEVER
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
-        message = "was not given out by this server; start again without it"
-        raise InvalidRequest([FieldError("cursor", message)])
-    return int(cursor)
 
 
 async def _locked(connection: AsyncConnection, tenant_id: str, schedule_id: str) -> Schedule:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ops_core.errors import ScheduleChanged, ScheduleExists, ScheduleNotFound, TaskNotFound
 from ops_core.ports import TaskStore
+from ops_core.schedules.history import before
 from ops_core.schedules.model import (
     KEPT_FIRINGS,
     Firing,
@@ -19,7 +20,6 @@ from ops_core.schedules.model import (
 )
 from ops_core.schedules.plan import has_due, plan, task_for, triggered_task
 from ops_core.schedules.timing import timing_of
-from ops_core.store.schedules import before
 from ops_core.task import NewTask
 from ops_core.testing.pages import page_of
 
