@@ -14,10 +14,10 @@ from support.documents import ROOT, blocks, documents, names, prose, read, rows,
 CLI = read("docs/reference/cli.md")
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in documents()}
 
-#: What may follow `opspawn` and is no command.
-NO_COMMANDS = ["--help", "--debug COMMAND", "COMMAND --help", "tasks", "dead-letters", "approvals"]
+GROUPS = {"tasks", "dead-letters", "approvals", "schedules"}
 
-GROUPS = {"tasks", "dead-letters", "approvals"}
+#: What may follow `opspawn` and is no command.
+NO_COMMANDS = ["--help", "--debug COMMAND", "COMMAND --help", *GROUPS]
 
 
 def commands() -> dict[str, list[str]]:

@@ -114,6 +114,34 @@ class ApiClient:
         """`verb` is `retry` or `discard`."""
         return await self._ask("POST", f"/dead-letters/{_segment(task_id)}/{verb}")
 
+    async def schedules(self, *, limit: int) -> Json:
+        return await self._ask("GET", "/schedules/", params={"limit": limit})
+
+    async def schedule(self, schedule_id: str) -> Json:
+        return await self._ask("GET", f"/schedules/{_segment(schedule_id)}")
+
+    async def schedule_part(self, schedule_id: str, part: str, params: Mapping[str, int]) -> Json:
+        """`part` is `next` or `firings`."""
+        path = f"/schedules/{_segment(schedule_id)}/{part}"
+        return await self._ask("GET", path, params=dict(params))
+
+    async def create_schedule(self, body: Json) -> Json:
+        return await self._ask("POST", "/schedules/", json=body)
+
+    async def schedule_verb(self, schedule_id: str, verb: str, body: Json | None = None) -> Json:
+        """`verb` is `pause` or `resume`; only the first has a body."""
+        path = f"/schedules/{_segment(schedule_id)}/{verb}"
+        return await self._ask("POST", path, **({} if body is None else {"json": body}))
+
+    async def trigger_schedule(self, schedule_id: str, *, idempotency_key: str) -> Json:
+        """Returns the task. May be called again with the same key after `Unreachable`."""
+        headers = {"Idempotency-Key": idempotency_key}
+        path = f"/schedules/{_segment(schedule_id)}/trigger"
+        return await self._ask("POST", path, headers=headers)
+
+    async def delete_schedule(self, schedule_id: str) -> Json:
+        return await self._ask("DELETE", f"/schedules/{_segment(schedule_id)}")
+
     async def events(self, task_id: str, *, after: int) -> AsyncGenerator[Event, None]:
         """The events after `after`, live, in order; ends with the task, or when the server stops."""
         path = f"/tasks/{_segment(task_id)}/events"
@@ -136,7 +164,7 @@ class ApiClient:
     async def _ask(self, method: str, path: str, **arguments: Any) -> Json:
         async with self._reached():
             answer = await self._http.request(method, f"{self.url}/api/v1{path}", **arguments)
-        body = _json_object(answer)
+        body = {} if answer.status_code == 204 else _json_object(answer)
         if answer.is_success and body is not None:
             return body
         raise self._problem(answer, body)

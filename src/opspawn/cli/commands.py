@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from opspawn.cli import approval_commands, waiting_commands
+from opspawn.cli import approval_commands, schedule_commands, waiting_commands
 from opspawn.cli.configuration import server_url, settings
 from opspawn.cli.options import (
     OUTCOME_HELP,
@@ -34,6 +34,7 @@ tasks_app.add_typer(waiting_commands.tasks_app)
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(waiting_commands.dead_letters_app, name="dead-letters")
 app.add_typer(approval_commands.approvals_app, name="approvals")
+app.add_typer(schedule_commands.schedules_app, name="schedules")
 
 
 @app.callback(invoke_without_command=True)
