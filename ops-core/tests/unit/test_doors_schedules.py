@@ -138,7 +138,13 @@ async def test_what_is_named_is_changed_and_the_rest_stays(doors: Doors) -> None
     request.change.CopyFrom(struct(name="t", every_s=30))
     changed = (await doors.rpc.ChangeSchedule(request)).schedule
     assert ("t", 30, False) == (changed.name, changed.every_s, changed.HasField("cron"))
-    for wrong in ({"cron": "0 7 * * *"}, {"colour": "red"}, {"time_zone": None}, {"task": {}}):
+    wrongs: list[dict[str, Any]] = [
+        {"cron": "0 7 * * *"},
+        {"colour": "red"},
+        {"time_zone": None},
+        {"task": {}},
+    ]
+    for wrong in wrongs:
         answer = await doors.rest.patch(PATH + made["schedule_id"], json=wrong)
         request.change.CopyFrom(struct(**wrong))
         found = await refused(doors.rpc.ChangeSchedule(request))
