@@ -63,9 +63,15 @@ def create(  # noqa: PLR0913, PLR0917  # each is an option of the command
     """Run a goal on a schedule; prints its id."""
     from opspawn.cli import schedules as calendar
 
-    rhythm = {"cron": cron, "every_s": every, "time_zone": time_zone}
-    body = {"name": name, "overlap": overlap, "missed": missed, **rhythm}
-    body["task"] = calendar.task_of(goal, provider=provider, model=model)
+    body = {
+        "name": name,
+        "cron": cron,
+        "every_s": every,
+        "time_zone": time_zone,
+        "task": calendar.task_of(goal, provider=provider, model=model),
+        "overlap": overlap,
+        "missed": missed,
+    }
     calendar.create(server_url(url), body, as_json=as_json)
 
 
