@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from schedule_world import ScheduleWorld
+from schedule_world import TYPES, ScheduleWorld
 from store_world import postgres_clock
+from structlog.testing import capture_logs
 
 from ops_core.errors import (
     InvalidRequest,
@@ -17,10 +18,13 @@ from ops_core.errors import (
 )
 from ops_core.moves import fail
 from ops_core.ports import TaskFilter, TaskType
+from ops_core.request import TaskRequest
+from ops_core.schedules.firing import DueSchedules
 from ops_core.schedules.model import Outcome
 from ops_core.schedules.plan import MAX_QUEUED
 from ops_core.schedules.request import ScheduleChange
 from ops_core.schedules.template import prepared
+from ops_core.service import TaskService
 from ops_core.store import (
     Database,
     SqlDueStore,
@@ -28,7 +32,7 @@ from ops_core.store import (
     SqlTaskStore,
     SqlWorkerStore,
 )
-from ops_core.task import Reason, Status, TaskError
+from ops_core.task import NewTask, Reason, Status, TaskError
 from ops_core.testing import FrozenClock, MemorySchedules, MemoryStore
 
 pytestmark = pytest.mark.conformance
@@ -256,6 +260,23 @@ async def test_the_dispatcher_pauses_what_it_cannot_submit(world: ScheduleWorld)
     assert 1 == await world.dispatcher({"else": TaskType(name="else", input_schema={})}).run()
     reason = (await world.again(made)).paused_reason or ""
     assert reason.startswith("task.task_type: is unknown")
+    assert 0 == await world.dispatcher().run()
+
+
+async def test_a_fault_of_ours_pauses_its_schedule_alone(world: ScheduleWorld) -> None:
+    """Nothing of what it said reaches the client, and it is not met again at every pass."""
+
+    class Broken(TaskService):
+        async def prepare(self, request: TaskRequest, *, tenant_id: str) -> NewTask:
+            raise ZeroDivisionError("secret")
+
+    made = await world.create()
+    world.advance(61)
+    broken = Broken(world.tasks, TYPES, lambda _queue, _task_id: None)
+    with capture_logs():
+        assert 1 == await DueSchedules(world.due, broken).run()
+    reason = (await world.again(made)).paused_reason
+    assert "a fault of the server; its log has the reason" == reason
     assert 0 == await world.dispatcher().run()
 
 
