@@ -10,7 +10,11 @@ from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from ops_core.store import ask_tables, schedule_tables  # noqa: F401  # they bring their tables
+from ops_core.store import (  # noqa: F401  # they bring their tables
+    agents_tables,
+    ask_tables,
+    schedule_tables,
+)
 from ops_core.store.tables import METADATA
 
 #: Any number that nobody else uses as an advisory lock: two migrations must not run at once.

@@ -6,7 +6,7 @@ Only new tables: the statements of before go on working beside them.
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -7,16 +7,17 @@ What only a worker needs (agents, SDKs) is in `opspawn.worker`, so that no other
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 import structlog
 from dramatiq import Broker
 from fastapi import FastAPI
 
+from ops_core.agents import AgentService
 from ops_core.api import create_app
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
@@ -34,18 +35,22 @@ from ops_core.services import Services
 from ops_core.store import (
     Database,
     Presence,
+    SqlAgentStore,
     SqlAskStore,
     SqlDueStore,
     SqlScheduleStore,
     SqlTaskStore,
+    SqlThreadStore,
     SqlUpkeepStore,
     TellingTaskStore,
     TellingWorkerStore,
 )
+from ops_core.threads import ThreadService
 from ops_core.upkeep.dispatcher import Dispatcher
 from opspawn import logs, migrate
-from opspawn.agents.contract import TASK_TYPES
+from opspawn.agents.contract import AGENT_KIND, TASK_TYPES
 from opspawn.database_errors import DATABASE_ERRORS
+from opspawn.defining import define, written_agents
 from opspawn.doors import (
     StartError,
     ended_by_itself,
@@ -59,6 +64,9 @@ from opspawn.preconditions import check_memory_is_shared, explained, mistakes, r
 from opspawn.settings import Settings
 from opspawn.solitary import SolitaryProcess
 from opspawn.streaming import AnySignals, close_at, signals_of, streams_of
+
+if TYPE_CHECKING:
+    from opspawn.agents.definitions import Written
 
 log = structlog.get_logger(__name__)
 
@@ -150,13 +158,17 @@ def check_agents(settings: Settings) -> None:
 
 async def serve_api(settings: Settings, stop: asyncio.Event) -> None:
     """The REST door."""
+    written = written_agents(settings)
     async with opened(settings) as parts, ringing(parts, stop) as services:
+        await _define(parts, services, written)
         await serve_rest(_app(parts, services), listen(settings, "api_port"), stop)
 
 
 async def serve_grpc(settings: Settings, stop: asyncio.Event) -> None:
     """The gRPC door."""
+    written = written_agents(settings)
     async with opened(settings) as parts, ringing(parts, stop) as services:
+        await _define(parts, services, written)
         server, _ = _open_grpc(parts, services)
         await serve_rpc(server, stop)
 
@@ -200,9 +212,11 @@ async def serve_all(
     from opspawn.worker import default_choice
 
     _check_memory_is_free(settings)
+    written = written_agents(settings)
     started = asyncio.Event()
     rest = listen(settings, "api_port")
     async with opened(settings, database_url) as parts, ringing(parts, stop) as services:
+        await _define(parts, services, written)
         await _check_broker(parts)
         rpc, rpc_port = _open_grpc(parts, services)
         choice = default_choice(settings)
@@ -230,7 +244,9 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
     publishing = asyncio.create_task(background.run())
     publishing.add_done_callback(lambda _: stop.set())
     parts.signals.start()
-    services = _services(parts, TaskService(parts.tasks(), TASK_TYPES, background.ring_soon))
+    agents = SqlAgentStore(parts.database)
+    tasks = TaskService(parts.tasks(), TASK_TYPES, background.ring_soon, agents)
+    services = _services(parts, tasks, agents)
     closing = asyncio.create_task(close_at(stop, services.streams))
     try:
         yield services
@@ -242,7 +258,7 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
         await asyncio.gather(publishing, closing, return_exceptions=True)
 
 
-def _services(parts: Parts, tasks: TaskService) -> Services:
+def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore) -> Services:
     secret, asks = parts.settings.link_secret, SqlAskStore(parts.database)
     approvals = ApprovalService(asks, tasks)
     links = ApprovalLinks(
@@ -257,6 +273,8 @@ def _services(parts: Parts, tasks: TaskService) -> Services:
         links=links,
         streams=streams_of(parts.settings, tasks, parts.database, parts.signals),
         schedules=ScheduleService(parts.schedules(), tasks),
+        agents=AgentService(agents, AGENT_KIND),
+        threads=ThreadService(SqlThreadStore(parts.database), TASK_TYPES),
     )
 
 
@@ -371,6 +389,13 @@ def _open_grpc(parts: Parts, services: Services) -> tuple[grpc.aio.Server, int]:
         max_message_bytes=settings.max_body_bytes,
     )
     return server, server.add_insecure_port(f"{host_of(settings)}:{settings.grpc_port}")
+
+
+async def _define(parts: Parts, services: Services, written: Sequence["Written"]) -> None:
+    try:
+        await define(services.agents, written)
+    except StoreUnavailable as error:
+        raise StartError(explained(error, parts.url)) from None
 
 
 def _check_memory_is_free(settings: Settings) -> None:

@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     agent_summary_model: str | None = None
     tools: str = ""
     mcp_servers: Path | None = None
+    agents: Path | None = None
     http_fetch_hosts: str = ""
     workspaces: Path | None = None
     python_code: bool = False

@@ -14,10 +14,10 @@ from support.documents import ROOT, blocks, documents, names, prose, read, rows,
 CLI = read("docs/reference/cli.md")
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in documents()}
 
-GROUPS = {"tasks", "dead-letters", "approvals", "schedules"}
-
 #: What may follow `opspawn` and is no command.
-NO_COMMANDS = ["--help", "--debug COMMAND", "COMMAND --help", *GROUPS]
+GROUPS = {"tasks", "dead-letters", "approvals", "agents", "schedules"}
+
+NO_COMMANDS = ["--help", "--debug COMMAND", "COMMAND --help", *sorted(GROUPS)]
 
 
 def commands() -> dict[str, list[str]]:

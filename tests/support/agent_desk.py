@@ -9,6 +9,8 @@ from agentkit.testing import ScriptedLlm
 from agentkit.testing.scripted_llm import Line
 from agentkit.tools import Tool
 from agentkit.tools.builtin import ask_user, calculator, current_time, run_tasks, sleep
+from ops_core.agents import AgentService, AgentStore
+from ops_core.agents.request import VersionRequest, parse_agent
 from ops_core.answers import answer
 from ops_core.execute import Executor
 from ops_core.log import Event
@@ -16,11 +18,11 @@ from ops_core.overrides import parse_fork
 from ops_core.ports import Profile, TaskStore, WorkerStore
 from ops_core.request import parse_request
 from ops_core.service import TaskService
-from ops_core.store import Database, SqlTaskStore, SqlWorkerStore
-from ops_core.task import Task
+from ops_core.store import Database, SqlAgentStore, SqlTaskStore, SqlWorkerStore
+from ops_core.task import JsonObject, Task
 from ops_core.testing import FrozenClock, MemoryStore
 from ops_core.writer import StepWriter
-from opspawn.agents.contract import AGENT_RUN, TASK_TYPES
+from opspawn.agents.contract import AGENT_KIND, AGENT_RUN, TASK_TYPES
 from opspawn.agents.handler import AgentHandler
 from opspawn.agents.mcp_tools import McpTools
 from opspawn.settings import Settings
@@ -50,7 +52,9 @@ class AgentDesk:
         self.store = MemoryStore(self.clock)
         self._tasks: TaskStore = SqlTaskStore(database) if database else self.store
         self._workers: WorkerStore = SqlWorkerStore(database) if database else self.store
-        self.service = TaskService(self._tasks, TASK_TYPES, lambda *_: None)
+        agents: AgentStore = SqlAgentStore(database) if database else self.store.agents
+        self.service = TaskService(self._tasks, TASK_TYPES, lambda *_: None, agents)
+        self.agents = AgentService(agents, AGENT_KIND)
         builtin = (calculator, current_time, ask_user, sleep, run_tasks)
         self.tools = {tool.name: tool for tool in (*builtin, *tools)}
         self.settings = Settings(_env_file=None, llm_provider="local")
@@ -58,9 +62,19 @@ class AgentDesk:
         self.memory: LongTermMemory | None = None
         self.other_models: list[LlmClient] = []
 
+    async def define(self, name: str, **definition: Any) -> str:
+        """Stores the next version of an agent; returns it as a task names it."""
+        request = parse_agent(VersionRequest, {"definition": definition})
+        saved = await self.agents.put(name, request, tenant_id="default", by="test")
+        return f"{name}@{saved.agent.version}"
+
     async def submit(self, goal: str = "Do it.", **config: Any) -> str:
+        return await self.ask(goal, config=config)
+
+    async def ask(self, goal: str, *, config: JsonObject | None = None, **fields: Any) -> str:
+        """Submits a task with fields of its own: an agent, a thread."""
         data = {"goal": goal, **({"agent_config": config} if config else {})}
-        request = parse_request({"task_type": AGENT_RUN, "input_data": data})
+        request = parse_request({"task_type": AGENT_RUN, "input_data": data, **fields})
         return (await self.service.submit(request, tenant_id="default")).task.task_id
 
     async def fork(self, task_id: str, after_seq: int, **overrides: Any) -> str:

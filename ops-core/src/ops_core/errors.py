@@ -12,6 +12,12 @@ OpsError
 │   ├── AlreadyResolved           the approval or input was decided, or is over
 │   ├── LinksNotConfigured        the operator has given no secret to sign links with
 │   ├── NotADeadLetter            the task is not on the list of dead letters
+│   ├── AgentNotFound             no such agent, or no such version of it
+│   ├── AgentExists               an agent of that name says something else
+│   ├── ThreadNotFound            no such thread for this tenant
+│   ├── ThreadExists              the id of a new thread is taken
+│   ├── ThreadBusy                another task of the thread is under way
+│   ├── ThreadArchived            the thread takes no more tasks
 │   ├── ScheduleNotFound          no such schedule for this tenant
 │   ├── ScheduleExists            another schedule has that name
 │   └── ScheduleChanged           somebody else changed the schedule meanwhile
@@ -215,6 +221,67 @@ class ScheduleChanged(CallerError):
         super().__init__(
             f"The schedule {schedule_id} was changed meanwhile; read it, and send the change again."
         )
+
+
+class AgentNotFound(CallerError):
+    """There is no such agent, or it has no such version."""
+
+    type = "agent_not_found"
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"There is no agent {ref[:100]!r}.")
+
+
+class AgentExists(CallerError):
+    """A new agent has the name of one that is defined differently."""
+
+    type = "agent_exists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is an agent {name} with another definition; put that name to make its next version."
+        )
+
+
+class ThreadNotFound(CallerError):
+    """There is no such thread, or it belongs to another tenant (the answer is the same)."""
+
+    type = "thread_not_found"
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(f"There is no thread {thread_id[:100]!r}.")
+
+
+class ThreadExists(CallerError):
+    """The id of a new thread is taken."""
+
+    type = "thread_exists"
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(
+            f"There is a thread {thread_id!r} already; choose another id, or leave it out."
+        )
+
+
+class ThreadBusy(CallerError):
+    """Another task of the thread is under way, and the new one was not to wait for it."""
+
+    type = "thread_busy"
+
+    def __init__(self, thread_id: str, unfinished: int) -> None:
+        super().__init__(
+            f"The thread {thread_id!r} has {unfinished} unfinished tasks; wait for them or cancel them, or "
+            "choose another on_busy."
+        )
+
+
+class ThreadArchived(CallerError):
+    """The thread was archived, and takes no more tasks."""
+
+    type = "thread_archived"
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(f"The thread {thread_id!r} is archived; fork it, or use another thread.")
 
 
 class Unavailable(OpsError):

@@ -28,7 +28,7 @@ from ops_core.errors import (
 )
 from ops_core.log import Event, EventType, NewEvent, storable
 from ops_core.moves import Move, cancel, complete, deadline_exceeded, fail, release, retry, wait
-from ops_core.ports import ChildEnd, Lease, TaskHandler, WorkerStore
+from ops_core.ports import ChildEnd, Exchange, Lease, TaskHandler, WorkerStore
 from ops_core.request import MAX_SECONDS, check_json
 from ops_core.task import (
     NOTHING_USED,
@@ -111,6 +111,14 @@ class Run:
 
     async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
         return await when_back(lambda: self._store.children(self.lease, task_ids))
+
+    async def definitions(
+        self, versions: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], JsonObject]:
+        return await when_back(lambda: self._store.definitions(self.lease.tenant_id, versions))
+
+    async def earlier(self, limit: int) -> list[Exchange]:
+        return await when_back(lambda: self._store.earlier(self.lease, limit))
 
     def now(self) -> datetime:
         # The claim's time is the database's; only what has passed since is measured here.

@@ -139,9 +139,9 @@ def wake(why: str) -> Move:
     return Move(to=Status.PENDING, reason=Reason.QUEUED, comes_from=Status.WAITING, event=event)
 
 
-def cancel() -> Move:
+def cancel(why: str | None = None) -> Move:
     """A client asked for it: → cancelled."""
-    event = NewEvent(type=EventType.TASK_CANCELLED)
+    event = NewEvent(type=EventType.TASK_CANCELLED, data={"why": why} if why else {})
     return Move(to=Status.CANCELLED, event=event, doubt="the task was cancelled")
 
 

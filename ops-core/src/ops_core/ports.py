@@ -4,7 +4,7 @@ The store is three ports because three processes with three rights use it: the d
 worker acts for the tasks it owns, upkeep acts for everybody.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 from ops_core.ask import OPENS
+from ops_core.errors import FieldError
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.moves import Move
 from ops_core.task import NOTHING_USED, JsonObject, NewTask, Status, Task, TaskError, Usage, Wait
@@ -195,6 +196,16 @@ class ChildEnd:
     error: TaskError | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What was asked in a thread before, and what came of it: one ended task."""
+
+    task_id: str
+    status: Status
+    input_data: JsonObject
+    result: JsonObject | None
+
+
 class WorkerStore(Protocol):
     """The store as a worker sees it: claims, steps and settlements of the tasks it owns."""
 
@@ -226,6 +237,16 @@ class WorkerStore(Protocol):
 
     async def children(self, lease: Lease, task_ids: Sequence[str]) -> list[ChildEnd]:
         """Those of the children that have ended, with what they came to."""
+        ...
+
+    async def definitions(
+        self, tenant_id: str, versions: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], JsonObject]:
+        """The definitions of these versions of agents, by name and number: they never change."""
+        ...
+
+    async def earlier(self, lease: Lease, limit: int) -> list[Exchange]:
+        """The last `limit` tasks that ended before this one in its thread, oldest first."""
         ...
 
     async def beat(
@@ -352,6 +373,19 @@ class TaskLog(Protocol):
         """Those of the task's children that have ended."""
         ...
 
+    async def definitions(
+        self, versions: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], JsonObject]:
+        """The definitions of these versions of agents of the task's tenant."""
+        ...
+
+    async def earlier(self, limit: int) -> list[Exchange]:
+        """The last `limit` tasks that ended before this one in its thread, oldest first.
+
+        It may say more another time (an earlier task that is retried): keep it in the journal.
+        """
+        ...
+
     def now(self) -> datetime:
         """The database's time, as well as this process knows it."""
         ...
@@ -373,6 +407,23 @@ class TaskHandler(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentKind:
+    """What the doors know of the agents that run tasks of a type: pure data as well."""
+
+    definition_schema: dict[str, Any]
+    """JSON Schema of a definition. Its `handoffs` and `overrides` are known here, the rest to who runs it."""
+
+    contradictions: Callable[[JsonObject], Iterable[FieldError]] = lambda _: ()
+    """What else is wrong with a definition that fits it; pure, with paths that begin with `definition`."""
+
+    config: tuple[str, ...] = ()
+    """Where in `input_data` a task says what it does differently from its agent's definition."""
+
+    overridable: tuple[str, ...] = ()
+    """What it may say there, when the definition has no `overrides` of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskType:
     """What the doors know of a task type: pure data, so that no door imports the code that runs it."""
 
@@ -389,5 +440,14 @@ class TaskType:
 
     output_schema: tuple[str, ...] | None = None
     """Where in `input_data` the schema goes that the answer must fit; None where none is taken."""
+
+    agent_kind: AgentKind | None = None
+    """What definitions of agents for it look like; None where it has only the `agents` above."""
+
+    asked: str | None = None
+    """The key of `input_data` that holds what a person asked: what a thread shows of a task."""
+
+    answered: str | None = None
+    """The key of the result that holds the answer."""
 
     queue: str = "default"

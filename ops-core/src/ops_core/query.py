@@ -30,6 +30,21 @@ class PageQuery(BaseModel):
         return storable_text(value)
 
 
+class ArchiveQuery(PageQuery):
+    """A page of what can be archived, newest first."""
+
+    archived: bool = Field(False, description="Those that are archived, instead of those in use.")
+
+
+class AfterQuery(BaseModel):
+    """A page of what is numbered, in order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: int = Field(0, ge=0, lt=2**63, description="Only those with a larger `seq`.")
+    limit: int = Field(100, ge=1, le=MAX_PAGE)
+
+
 class TaskQuery(PageQuery):
     """A page of tasks, newest first. A filter that is left out does not filter."""
 

@@ -10,9 +10,17 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.task import JsonObject, RetryPolicy
@@ -72,8 +80,23 @@ class TaskRequest(BaseModel):
         default_factory=dict, examples=[{"goal": "What is 17 * 23?"}]
     )
     name: str | None = Field(None, max_length=200)
-    agent: str = Field("default", min_length=1, max_length=100)
-    thread_id: str | None = Field(None, min_length=1, max_length=100)
+    agent: str = Field(
+        "default",
+        min_length=1,
+        max_length=100,
+        description="`name` is the newest version of that agent, `name@3` is that one.",
+    )
+    thread_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="The conversation that it belongs to; one that does not exist begins with it.",
+    )
+    on_busy: Literal["reject", "enqueue", "interrupt"] | None = Field(
+        None,
+        description="While another task of the thread is under way: refuse this one (409), let it wait, or "
+        "cancel the other. Left out: what the thread says, which is `enqueue` unless it was told otherwise.",
+    )
     priority: int = Field(0, ge=-100, le=100, description="A higher number is claimed first.")
     scheduled_at: AwareDatetime | None = None
     deadline_s: float | None = Field(
@@ -134,9 +157,23 @@ class TaskRequest(BaseModel):
             raise ValueError("must lie between the years 1970 and 9000")
         return value
 
+    @model_validator(mode="after")
+    def _in_a_thread(self) -> Self:
+        if self.on_busy is not None and self.thread_id is None:
+            raise ValueError("on_busy is only for a task with a thread_id")
+        if self.thread_id is not None and self.parent_task_id is not None:
+            raise ValueError(
+                "thread_id is not for a child: its parent, in the same one, would wait"
+            )
+        return self
+
     def digest(self) -> str:
         """SHA-256 of the canonical request: two requests with one digest ask for the same task."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        asked = self.model_dump(mode="json")
+        # Older builds beside this one do not know it: a request without it must have one digest for both.
+        if self.on_busy is None:
+            del asked["on_busy"]
+        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 

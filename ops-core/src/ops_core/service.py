@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError as SchemaError
 
 from ops_core import answers
+from ops_core.agents import AgentRef, AgentStore, Pins
+from ops_core.agents.pins import allowed, pinned
 from ops_core.answers import EffectOutcome, Said
 from ops_core.errors import FieldError, InvalidRequest, NotADeadLetter
 from ops_core.fork import shared
@@ -20,6 +21,7 @@ from ops_core.overrides import ForkRequest, input_of, results_of
 from ops_core.ports import Decide, TaskFilter, TaskPage, TaskStore, TaskType
 from ops_core.references import wrong_reference
 from ops_core.request import TaskRequest, check_json, parse_request
+from ops_core.schemas import schema_errors
 from ops_core.steps import StepEntry, steps_of
 from ops_core.task import JsonObject, NewTask, Status, Task, new_task_id
 
@@ -46,7 +48,8 @@ class StepPage:
 class TaskService:
     """What can be done with tasks.
 
-    `ring_soon(queue, task_id)` hands a ring to a background publisher and returns at once.
+    `ring_soon(queue, task_id)` hands a ring to a background publisher and returns at once. Without `agents`
+    only those are known that a task type itself names.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class TaskService:
         store: TaskStore,
         types: Mapping[str, TaskType],
         ring_soon: Callable[[str, str], None],
+        agents: AgentStore | None = None,
     ) -> None:
         self._store = store
+        self._agents = agents
         self._types = types
         self._ring_soon = ring_soon
         self._validators = {
@@ -63,19 +68,30 @@ class TaskService:
         }
 
     async def submit(
-        self, request: TaskRequest, *, tenant_id: str, idempotency_key: str | None = None
+        self,
+        request: TaskRequest,
+        *,
+        tenant_id: str,
+        idempotency_key: str | None = None,
+        pins: Pins | None = None,
     ) -> Submitted:
         """Stores a task. When this returns the task is on disk.
 
-        Raises `InvalidRequest`, `IdempotencyConflict`, `StoreUnavailable`; then nothing was stored.
+        `pins`: the versions that a child is tied to, as its parent is. Raises `InvalidRequest`,
+        `IdempotencyConflict`, `ThreadBusy`, `ThreadArchived`, `StoreUnavailable`; then nothing was stored.
         """
-        new = await self.prepare(request, tenant_id=tenant_id)
+        new = await self.prepare(request, tenant_id=tenant_id, pins=pins)
         return await self._stored(replace(new, idempotency_key=checked_key(idempotency_key)))
 
-    async def prepare(self, request: TaskRequest, *, tenant_id: str) -> NewTask:
+    async def prepare(
+        self, request: TaskRequest, *, tenant_id: str, pins: Pins | None = None
+    ) -> NewTask:
         """A task that could be stored now, for whoever stores it. Raises `InvalidRequest`."""
         request = self._checked(request)
-        return replace(self._new(request, tenant_id), request_hash=request.digest())
+        if pins is None:
+            task_type = self._types[request.task_type]
+            pins = await pinned(self._agents, task_type, request, tenant_id)
+        return replace(self._new(request, tenant_id, pins), request_hash=request.digest())
 
     def ring(self, task: Task) -> None:
         """Asks for a ring for a task that was stored elsewhere."""
@@ -170,6 +186,7 @@ class TaskService:
         source = await self._store.get(tenant_id, _checked_id(task_id))
         log = await self._store.log(tenant_id, task_id)
         asked = self._asked_again(source, log[0].data, request)
+        await allowed(self._agents, self._types[asked.task_type], asked, tenant_id)
         steps = shared(
             log,
             request.after_seq,
@@ -178,7 +195,7 @@ class TaskService:
         )
         return await self._stored(
             replace(
-                self._new(asked, tenant_id),
+                self._new(asked, tenant_id, Pins.of(source)),
                 idempotency_key=checked_key(idempotency_key),
                 request_hash=request.digest(task_id),
                 forked_from={"task_id": task_id, "seq": request.after_seq},
@@ -218,7 +235,7 @@ class TaskService:
             self.ring(task)
         return Submitted(task, created)
 
-    def _new(self, request: TaskRequest, tenant_id: str) -> NewTask:
+    def _new(self, request: TaskRequest, tenant_id: str, pins: Pins) -> NewTask:
         return NewTask(
             task_id=new_task_id(),
             tenant_id=tenant_id,
@@ -226,8 +243,11 @@ class TaskService:
             input_data=request.input_data,
             queue=self._types[request.task_type].queue,
             name=request.name,
-            agent=request.agent,
+            agent=AgentRef.parse(request.agent).name,
+            agent_version=pins.version,
+            handoffs=dict(pins.handoffs),
             thread_id=request.thread_id,
+            on_busy=request.on_busy,
             priority=request.priority,
             labels=dict(request.labels),
             scheduled_at=request.scheduled_at,
@@ -247,7 +267,7 @@ class TaskService:
                     "task_type": source.task_type,
                     "input_data": input_of(fork, source.input_data, task_type),
                     "name": source.name,
-                    "agent": source.agent,
+                    "agent": str(AgentRef(source.agent, source.agent_version)),
                     "thread_id": source.thread_id,
                     "priority": source.priority,
                     "labels": source.labels,
@@ -265,15 +285,12 @@ class TaskService:
             raise InvalidRequest(
                 [FieldError("task_type", f"is unknown; known task types: {known}")]
             )
-        if request.agent not in task_type.agents:
-            known = ", ".join(sorted(task_type.agents))
-            raise InvalidRequest([FieldError("agent", f"is unknown; known agents: {known}")])
         data = _renamed(request.input_data, task_type.aliases)
         if request.output_schema:
             data = _with_schema(data, request.output_schema, task_type)
         request = request.model_copy(update={"input_data": data, "output_schema": None})
-        found = self._validators[request.task_type].iter_errors(request.input_data)
-        errors = [_field_error(error) for error in found]
+        validator = self._validators[request.task_type]
+        errors = schema_errors(validator, request.input_data, "input_data")
         errors = errors or _wrong_references(request.input_data, task_type)
         if errors:
             raise InvalidRequest(errors)
@@ -319,21 +336,6 @@ def _wrong_references(data: JsonObject, task_type: TaskType) -> list[FieldError]
         inside = inside.get(step, {})
     problem = wrong_reference(inside)
     return [] if problem is None else [FieldError(".".join(("input_data", *way)), problem)]
-
-
-def _field_error(error: SchemaError) -> FieldError:
-    path = ["input_data", *(str(part) for part in error.absolute_path)]
-    rule: Any = error.schema
-    given: Any = error.instance
-    if error.validator == "required":
-        missing = [key for key in rule["required"] if key not in given]
-        return FieldError(".".join([*path, missing[0]]), "is required")
-    if error.validator == "additionalProperties":
-        extra = sorted(key for key in given if key not in rule.get("properties", {}))
-        return FieldError(".".join([*path, extra[0]])[:200], "is not a known field")
-    # A rule between fields says in words of its own what it is about.
-    message = rule.get("$comment", error.message) if isinstance(rule, dict) else error.message
-    return FieldError(".".join(path)[:200], message[:300])
 
 
 def _check_limit(limit: int) -> None:

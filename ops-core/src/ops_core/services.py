@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from ops_core.agents import AgentService
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.schedules.service import ScheduleService
 from ops_core.service import TaskService
 from ops_core.streams.service import EventStreams
+from ops_core.threads import ThreadService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +22,5 @@ class Services:
     links: ApprovalLinks
     streams: EventStreams
     schedules: ScheduleService
+    agents: AgentService
+    threads: ThreadService

@@ -4,7 +4,7 @@ The same rules stand a second time as CHECK constraints in the migration, and a 
 `docs/lifecycle.md`; tests hold them together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -192,7 +192,16 @@ class NewTask:
     queue: str = "default"
     name: str | None = None
     agent: str = "default"
+    agent_version: int | None = None
+    """The version of the agent that it is tied to; None for an agent that has none."""
+
+    handoffs: Mapping[str, int] = field(default_factory=dict)
+    """The versions of the agents that work may be handed over to, by what definitions call them."""
+
     thread_id: str | None = None
+    on_busy: str | None = None
+    """What becomes of it while another task of its thread is under way; None: what the thread says."""
+
     priority: int = 0
     labels: dict[str, str] = field(default_factory=dict)
     scheduled_at: datetime | None = None
@@ -265,6 +274,12 @@ class Task:
 
     dead_letter_at: datetime | None = None
 
+    agent_version: int | None = None
+    """The version of its agent that it has been tied to since it was submitted."""
+
+    handoffs: Mapping[str, int] = field(default_factory=dict)
+    """Those of the agents that work may be handed over to."""
+
     @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
@@ -275,9 +290,12 @@ def submitted_data(new: NewTask) -> JsonObject:
     asked = {
         "task_type": new.task_type,
         "agent": new.agent,
+        "agent_version": new.agent_version,
+        "handoffs": dict(new.handoffs),
         "input_data": new.input_data,
         "name": new.name,
         "thread_id": new.thread_id,
+        "on_busy": new.on_busy,
         "priority": new.priority,
         "labels": new.labels,
         "scheduled_at": new.scheduled_at.isoformat() if new.scheduled_at else None,

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from store_world import GRACE_MAX_S, GRACE_S, TTL_S, World, postgres_clock
 
-from ops_core.store import Database, SqlAskStore, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
+from ops_core.store import (
+    Database,
+    SqlAgentStore,
+    SqlAskStore,
+    SqlTaskStore,
+    SqlThreadStore,
+    SqlUpkeepStore,
+    SqlWorkerStore,
+)
 from ops_core.testing import FrozenClock, MemoryStore
 
 
@@ -28,10 +36,12 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
             finally:
                 store.silence_is_death = False
 
-        yield World(store, store, store, clock.advance, bury_killed, store)
+        world = World(store, store, store, clock.advance, bury_killed, store)
+        world.agents, world.threads = store.agents, store.threads
+        yield world
         return
     database = Database(request.getfixturevalue("database_url"), pool_size=5)
-    yield World(
+    world = World(
         SqlTaskStore(database, ring_grace_s=GRACE_S),
         SqlWorkerStore(database),
         SqlUpkeepStore(database, **limits),
@@ -40,4 +50,6 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         lambda: SqlUpkeepStore(database, reconnect_grace_s=TTL_S, **limits).bury_workers(10),
         SqlAskStore(database),
     )
+    world.agents, world.threads = SqlAgentStore(database), SqlThreadStore(database)
+    yield world
     await database.close()

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import event
 
+from ops_core.agents import AgentStore
 from ops_core.asks.port import AskStore
 from ops_core.ports import Lease, TaskStore, UpkeepStore, WorkerStore
 from ops_core.store import Database
 from ops_core.task import NewTask, RetryPolicy, Task, new_task_id
 from ops_core.testing import MemoryStore
+from ops_core.threads import ThreadStore
 
 #: Short names for what the suites reckon with. Seconds.
 TTL_S = 10.0
@@ -30,6 +32,9 @@ class World:
 
     asks: AskStore = field(default_factory=MemoryStore)
     """What doors list of what tasks ask; a world that is about something else has an empty one."""
+    agents: AgentStore = field(init=False)
+    threads: ThreadStore = field(init=False)
+    """Both are there in the fixture `world`."""
 
     async def submit(self, task_type: str = "noop", **fields: object) -> Task:
         new = NewTask(

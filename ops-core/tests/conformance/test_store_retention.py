@@ -108,11 +108,11 @@ async def test_the_key_of_a_pruned_task_is_free_again(world: World) -> None:
 
 
 async def test_nothing_of_a_pruned_task_is_left_in_any_table(database_url: str) -> None:
-    """Events, large values and dependencies go in the statement that deletes their task."""
+    """Its events, large values, dependencies and places in threads go in the one statement."""
     database = Database(database_url)
     tasks, workers = SqlTaskStore(database), SqlWorkerStore(database)
     world = World(tasks, workers, SqlUpkeepStore(database), lambda _: None, lambda: None)  # type: ignore[arg-type, return-value]
-    needed = await _ended(world)
+    needed = await _ended(world, thread_id="t")
     key = new_task_id()
     await tasks.submit(
         NewTask(
@@ -135,6 +135,7 @@ async def test_nothing_of_a_pruned_task_is_left_in_any_table(database_url: str) 
         """
         SELECT (SELECT count(*) FROM task) AS tasks, (SELECT count(*) FROM event) AS events,
                (SELECT count(*) FROM blob) AS blobs,
+               (SELECT count(*) FROM thread_message) AS messages,
                (SELECT count(*) FROM dependency) AS dependencies,
                (SELECT count(*) FROM outbox) AS ends
         """
@@ -146,5 +147,5 @@ async def test_nothing_of_a_pruned_task_is_left_in_any_table(database_url: str) 
     async with database.begin() as connection:
         after = (await connection.execute(counts)).one()
     await database.close()
-    assert all(count > 0 for count in before[:3])
-    assert (0, 0, 0, 0, 0) == tuple(after)
+    assert all(count > 0 for count in before[:4])
+    assert (0, 0, 0, 0, 0, 0) == tuple(after)

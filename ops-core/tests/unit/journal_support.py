@@ -10,7 +10,7 @@ from ops_core.children import Children
 from ops_core.errors import TaskWaits
 from ops_core.journal import Journal
 from ops_core.log import Event, EventType, NewEvent
-from ops_core.ports import ChildEnd, Decide
+from ops_core.ports import ChildEnd, Decide, Exchange
 from ops_core.task import NOTHING_USED, JsonObject, NewTask, Status, Task, Usage, Wait
 from ops_core.testing import MemoryStore
 
@@ -76,6 +76,14 @@ class OneRun:
 
     async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
         return [self.kept.ends[child] for child in task_ids if child in self.kept.ends]
+
+    async def definitions(
+        self, versions: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], JsonObject]:
+        return {}
+
+    async def earlier(self, limit: int) -> list[Exchange]:
+        return []
 
     def now(self) -> datetime:
         return self.kept.clock

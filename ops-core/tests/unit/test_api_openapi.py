@@ -67,6 +67,14 @@ def test_paths_are_spelled_as_in_the_contract(document: dict[str, Any]) -> None:
         "/api/v1/schedules/{schedule_id}/trigger",
         "/api/v1/schedules/{schedule_id}/next",
         "/api/v1/schedules/{schedule_id}/firings",
+        "/api/v1/agents/",
+        "/api/v1/agents/{name}",
+        "/api/v1/agents/{name}/versions",
+        "/api/v1/agents/{name}/versions/{version}",
+        "/api/v1/threads/",
+        "/api/v1/threads/{thread_id}",
+        "/api/v1/threads/{thread_id}/messages",
+        "/api/v1/threads/{thread_id}/fork",
         "/health",
         "/ready",
     }
@@ -111,6 +119,15 @@ def test_every_error_is_described_as_a_problem(document: dict[str, Any]) -> None
 
 def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> None:
     """The statuses of the contract, by operation."""
+    found_or_not = (
+        "get_agent",
+        "archive_agent",
+        "list_agent_versions",
+        "get_agent_version",
+        "get_thread",
+        "archive_thread",
+        "list_messages",
+    )
     brought = {"202", "404", "408", "409", "413", "415", "422", "500", "503"}
     expected = {
         "create_task": {"200", "201", "408", "409", "413", "415", "422", "500", "503"},
@@ -145,6 +162,13 @@ def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> N
         "trigger_schedule": {"200", "201", "404", "422", "500", "503"},
         "list_upcoming": {"200", "404", "422", "500", "503"},
         "list_firings": {"200", "404", "422", "500", "503"},
+        "create_agent": {"200", "201", "408", "409", "413", "415", "422", "500", "503"},
+        "put_agent": {"200", "201", "408", "413", "415", "422", "500", "503"},
+        "list_agents": {"200", "422", "500", "503"},
+        **{name: {"200", "404", "422", "500", "503"} for name in found_or_not},
+        "create_thread": {"201", "408", "409", "413", "415", "422", "500", "503"},
+        "list_threads": {"200", "422", "500", "503"},
+        "fork_thread": {"201", "404", "408", "409", "413", "415", "422", "500", "503"},
         "health": {"200"},
         "ready": {"200", "500", "503"},
     }

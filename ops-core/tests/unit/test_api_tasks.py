@@ -65,6 +65,7 @@ async def test_a_submitted_task_is_answered_as_the_contract_has_it(
         "error_message": None,
         "error": None,
         "agent": "default",
+        "agent_version": None,
         "thread_id": None,
         "parent_task_id": None,
         "priority": 0,

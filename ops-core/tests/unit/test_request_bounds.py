@@ -160,3 +160,11 @@ def test_the_depth_that_fits(levels: int, fits: bool) -> None:
         nested = [nested]
     with nullcontext() if fits else pytest.raises(InvalidRequest, match="nested deeper"):
         check_json(nested)
+
+
+def test_a_request_has_the_digest_that_older_builds_give_it() -> None:
+    """Sent through an old door and again through a new one, it is one task."""
+    sent = {"task_type": "noop", "thread_id": "t"}
+    digest = "83ee30f857a9fa2f7196b37bcfb819be753844140cad62e23cc79f8f730efb69"
+    assert digest == parse_request(sent).digest()
+    assert digest != parse_request({**sent, "on_busy": "reject"}).digest()

@@ -1,28 +1,16 @@
 """Runs an `agent_run` task: builds the agent that the task asks for, and tells what became of it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from agentkit import (
-    Agent,
-    AgentProfile,
-    AllowList,
-    Limits,
-    LongTermMemory,
-    ModelSettings,
-    Namespace,
-    PlanExecutePlanner,
-    ReActPlanner,
-    SimplePlanner,
-)
+from agentkit import Agent, LongTermMemory, Namespace
 from agentkit.errors import AgentError, LimitExceeded, ProviderError
 from agentkit.events import Finished
 from agentkit.journal import Journal
-from agentkit.planning import Planner
 from agentkit.prompts import newest, versions
 from agentkit.tools import Tool
 from agentkit.tools.builtin import MEMORY_TOOLS, memory_tools
+from ops_core.agents import Pins
 from ops_core.children import StartChild
 from ops_core.errors import CallerError, TaskFailed
 from ops_core.ports import TaskKey, TaskLog
@@ -33,18 +21,18 @@ from ops_core.streams.pieces import Pieces
 from ops_core.streams.signals import NoSignals, Signals
 from ops_core.task import JsonObject, Task
 from opspawn.agents import toolbox
+from opspawn.agents.conversation import THREAD_TOKENS, InConversation, said_before
+from opspawn.agents.family import Family, Member
 from opspawn.agents.following import follow
 from opspawn.agents.journal import TaskJournal
-from opspawn.agents.providers import ModelClients, default_choice
+from opspawn.agents.making import AgentMaker, KnownTo
+from opspawn.agents.providers import ModelClients
 from opspawn.agents.seen_tools import ServerTools
 from opspawn.agents.windows import Windows
 from opspawn.settings import Settings
 
 #: Version of the default agent: another one when its instructions or its ways change.
 AGENT_VERSION: Final = 1
-
-#: The longest that one call to a provider may take. Seconds.
-REMOTE_CALL_S: Final = 120.0
 
 #: The prompts that have versions: a task is tied to one of each, whatever its planner.
 _PROMPTS: Final = ("react", "plan")
@@ -98,8 +86,7 @@ class AgentHandler:
         self._providers = providers
         self._tools = tools
         self._submit = submit
-        within_s = settings.answer_within_s
-        self._journal = journal or partial(TaskJournal, answer_within_s=within_s)
+        self._journal = journal
         self._mcp = mcp
         self._memory = memory
         self._windows = Windows(settings, providers)
@@ -123,8 +110,9 @@ class AgentHandler:
     async def run(self, task: Task, log: TaskLog) -> JsonObject:
         """The agent's answer: `{"output", "structured", "artifacts"}`. Raises `TaskFailed`."""
         try:
-            journal = self._journal(task, log, self._start_child(task))
-            agent = self._agent(task, journal, await self._known_to(task, journal))
+            family = await Family.of(task, log)
+            journal = self._journal_of(task, log, family)
+            agent = await self._agent(task, log, family, journal)
             pieces = Pieces(
                 self._signals,
                 TaskKey(task.tenant_id, task.task_id),
@@ -147,7 +135,10 @@ class AgentHandler:
             try:
                 child: TaskRequest = parse_request(request)
                 submitted = await self._submit(
-                    child, tenant_id=parent.tenant_id, idempotency_key=key
+                    child,
+                    tenant_id=parent.tenant_id,
+                    idempotency_key=key,
+                    pins=Pins.of(parent),
                 )
             except CallerError as error:
                 raise TaskFailed("child_refused", f"A child was refused: {error}") from error
@@ -155,82 +146,54 @@ class AgentHandler:
 
         return start
 
-    async def _known_to(self, task: Task, journal: Journal) -> Mapping[str, Tool]:
-        """What the task may choose from: the worker's tools; those of its memory and of MCP servers, of which
-        it names any.
+    def _journal_of(self, task: Task, log: TaskLog, family: Family) -> Journal:
+        start = self._start_child(task)
+        if self._journal is not None:
+            return self._journal(task, log, start)
+        given = (family.root.config.get("answer_within_s"), self._settings.answer_within_s)
+        within_s = min((seconds for seconds in given if seconds is not None), default=None)
+        return TaskJournal(task, log, start, answer_within_s=within_s)
+
+    async def _agent(self, task: Task, log: TaskLog, family: Family, journal: Journal) -> Agent:
+        """The agent as it was when the task was submitted, with what was said before in its thread."""
+        asked = family.root.definition.get("memory", {})
+        tokens = asked.get("thread_tokens", THREAD_TOKENS)
+        before = await said_before(task, log, journal, tokens)
+        memory = self._windows.of_run(asked.get("window_tokens"))
+        if before:
+            memory = InConversation(before, memory)
+        maker = AgentMaker(
+            self._settings,
+            self._providers,
+            self._windows,
+            await self._known_to(task, family, journal),
+            task.pins,
+        )
+        return maker.make(family, journal, memory)
+
+    async def _known_to(self, task: Task, family: Family, journal: Journal) -> KnownTo:
+        """What each agent of the task may choose from: the worker's tools; those of its own memory and of MCP
+        servers, of which it names any.
         """
-        named = task.input_data.get("agent_config", {}).get("tools", ())
         known = toolbox.of_task(self._tools, self._settings, task.task_id)
-        # The operator's own tools go first, should one have such a name.
-        ours = {**self._remembering(task, named), **known}
-        if self._mcp is None:
-            return ours
-        theirs = await self._mcp.of_run([name for name in named if name not in ours], journal)
-        return {**theirs, **ours}
+        named = [name for name in family.tools if name not in known and name not in MEMORY_TOOLS]
+        # Once for all of them: it is one step of the run.
+        theirs = {} if self._mcp is None else await self._mcp.of_run(named, journal)
 
-    def _remembering(self, task: Task, named: Sequence[str]) -> Mapping[str, Tool]:
-        """The tools of the memory that the task's tenant and agent have."""
+        def known_to(member: Member) -> Mapping[str, Tool]:
+            # The operator's own tools go first, should one have such a name.
+            return {**theirs, **self._remembering(task, member), **known}
+
+        return known_to
+
+    def _remembering(self, task: Task, member: Member) -> Mapping[str, Tool]:
+        """The tools of the memory that the task's tenant and the agent have."""
         # Not for every task: to make them takes some milliseconds.
-        if self._memory is None or not set(MEMORY_TOOLS) & set(named):
+        if self._memory is None or not set(MEMORY_TOOLS) & set(member.config.get("tools", ())):
             return {}
-        source = f"agent {task.agent}, task {task.task_id}"
-        namespace = Namespace(task.tenant_id, task.agent)
+        source = f"agent {member.name}, task {task.task_id}"
+        namespace = Namespace(task.tenant_id, member.name)
         return {tool.name: tool for tool in memory_tools(self._memory, namespace, source=source)}
-
-    def _agent(self, task: Task, journal: Journal, known: Mapping[str, Tool]) -> Agent:
-        settings = self._settings
-        config: dict[str, Any] = task.input_data.get("agent_config", {})
-        planner = config.get("planner_type", settings.planner_type)
-        unasked = () if planner == "simple" else toolbox.DEFAULT
-        tools = toolbox.chosen(known, config.get("tools", unasked))
-        provider = config.get("llm_provider") or default_choice(settings).provider
-        profile = AgentProfile(
-            name="default",
-            settings=ModelSettings(
-                temperature=config.get("temperature"), timeout_s=_timeout_s(provider, settings)
-            ),
-        )
-        if "instructions" in config:
-            profile = AgentProfile("default", config["instructions"], profile.settings)
-        return Agent(
-            self._providers.client(provider, config.get("llm_model")),
-            tools=tools,
-            profile=profile,
-            planner=_planner(planner, task.pins),
-            memory=self._windows.of_run(),
-            security=AllowList(
-                (tool.name for tool in tools),
-                approve=toolbox.approved(tools, config.get("approve", ())),
-            ),
-            limits=Limits(
-                steps=config.get("max_steps", settings.agent_max_steps),
-                seconds=settings.agent_timeout_s,
-                tokens=config.get("max_tokens", settings.agent_max_tokens),
-            ),
-            journal=journal,
-            output=config.get("output_schema"),
-        )
-
-
-def _timeout_s(provider: str, settings: Settings) -> float:
-    """How long one model call may take: a model in this process is only as fast as the machine."""
-    return settings.agent_timeout_s if provider == "local" else REMOTE_CALL_S
-
-
-def _planner(name: str, pins: Sequence[str]) -> Planner:
-    match name:
-        case "simple":
-            return SimplePlanner()
-        case "plan_execute":
-            return PlanExecutePlanner(prompt_version=_pinned("plan", pins))
-        case _:
-            return ReActPlanner(prompt_version=_pinned("react", pins))
-
-
-def _pinned(prompt: str, pins: Sequence[str]) -> int | None:
-    """The version of the prompt that a task began with; None before its first claim."""
-    prefix = f"prompt:{prompt}@"
-    return next((int(pin.removeprefix(prefix)) for pin in pins if pin.startswith(prefix)), None)
 
 
 def _no_answer(finished: Finished) -> tuple[str, str]:

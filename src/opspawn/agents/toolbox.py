@@ -27,10 +27,11 @@ from agentkit.tools.builtin import (
     workspace_tools,
 )
 from ops_core.errors import TaskFailed
+from opspawn.agents.contract import DEFAULT_TOOLS
 from opspawn.settings import Settings
 
 #: What an agent has when its task does not say.
-DEFAULT: Final = ("calculator", "current_time")
+DEFAULT: Final = DEFAULT_TOOLS
 
 #: Tools that are there when a setting says so, and that setting.
 OFFERED_BY: Final = {

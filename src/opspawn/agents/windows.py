@@ -14,14 +14,18 @@ class Windows:
         self._providers = providers
         self._memory: Memory | None = None
 
-    def of_run(self) -> Memory:
-        """Raises `TaskFailed` when the model for summaries cannot be asked."""
+    def of_run(self, tokens: int | None = None) -> Memory:
+        """The one of all runs, or one of `tokens` for a run that asks for them.
+
+        Raises `TaskFailed` when the model for summaries cannot be asked.
+        """
+        if tokens is not None:
+            return self._made(tokens)
         if self._memory is None:
-            self._memory = self._made()
+            self._memory = self._made(self._settings.agent_window_tokens)
         return self._memory
 
-    def _made(self) -> Memory:
-        tokens = self._settings.agent_window_tokens
+    def _made(self, tokens: int) -> Memory:
         summarizer = self._settings.summaries_by
         if summarizer is None:
             return ShortTermMemory(tokens)

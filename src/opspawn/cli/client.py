@@ -142,6 +142,17 @@ class ApiClient:
     async def delete_schedule(self, schedule_id: str) -> Json:
         return await self._ask("DELETE", f"/schedules/{_segment(schedule_id)}")
 
+    async def agents(self, *, limit: int) -> Json:
+        return await self._ask("GET", "/agents/", params={"limit": limit})
+
+    async def agent(self, name: str, version: int | None) -> Json:
+        path = f"/agents/{_segment(name)}"
+        return await self._ask("GET", path if version is None else f"{path}/versions/{version}")
+
+    async def put_agent(self, name: str, definition: Json) -> Json:
+        """The same definition once more is the same version: it may be called again."""
+        return await self._ask("PUT", f"/agents/{_segment(name)}", json={"definition": definition})
+
     async def events(self, task_id: str, *, after: int) -> AsyncGenerator[Event, None]:
         """The events after `after`, live, in order; ends with the task, or when the server stops."""
         path = f"/tasks/{_segment(task_id)}/events"

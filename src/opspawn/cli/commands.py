@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from opspawn.cli import approval_commands, schedule_commands, waiting_commands
+from opspawn.cli import agent_commands, approval_commands, schedule_commands, waiting_commands
 from opspawn.cli.configuration import server_url, settings
 from opspawn.cli.options import (
     OUTCOME_HELP,
+    Agent,
     AsJson,
     Deadline,
     GoalText,
@@ -32,6 +33,7 @@ app = typer.Typer(
 tasks_app = typer.Typer(help="Looks at the tasks of a running server.", rich_markup_mode=None)
 tasks_app.add_typer(waiting_commands.tasks_app)
 app.add_typer(tasks_app, name="tasks")
+app.add_typer(agent_commands.agents_app, name="agents")
 app.add_typer(waiting_commands.dead_letters_app, name="dead-letters")
 app.add_typer(approval_commands.approvals_app, name="approvals")
 app.add_typer(schedule_commands.schedules_app, name="schedules")
@@ -87,10 +89,14 @@ def demo(
 
 
 @app.command(epilog=OUTCOME_HELP)
-def run(
+def run(  # noqa: PLR0913, PLR0917  # each is an option of the command
     goal: GoalText,
     provider: Provider = None,
     model: Model = None,
+    agent: Agent = None,
+    thread: Annotated[
+        str | None, typer.Option(metavar="ID", help="The conversation that it goes on with.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="A name to find the task by.")] = None,
     deadline: Deadline = None,
     detach: Annotated[bool, typer.Option("--detach", help="Print the id, do not follow.")] = False,
@@ -103,7 +109,15 @@ def run(
     """
     from opspawn.cli import running
 
-    chosen = running.Goal(text=goal, provider=provider, model=model, name=name, deadline_s=deadline)
+    chosen = running.Goal(
+        text=goal,
+        provider=provider,
+        model=model,
+        agent=agent,
+        thread=thread,
+        name=name,
+        deadline_s=deadline,
+    )
     return running.run(server_url(url), chosen, as_json=as_json, detach=detach)
 
 

@@ -17,4 +17,5 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")
 Url = Annotated[str | None, typer.Option(help="The server, instead of OPSPAWN_URL.")]
 Provider = Annotated[str | None, typer.Option(help="openai, openrouter, local, …")]
 Model = Annotated[str | None, typer.Option(help="The model, as its provider names it.")]
+Agent = Annotated[str | None, typer.Option(metavar="NAME", help="A named agent, or NAME@3.")]
 Deadline = Annotated[float | None, typer.Option(metavar="SECONDS", help="Fail after this long.")]

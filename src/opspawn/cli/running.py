@@ -23,6 +23,8 @@ class Goal:
     text: str
     provider: str | None = None
     model: str | None = None
+    agent: str | None = None
+    thread: str | None = None
     name: str | None = None
     deadline_s: float | None = None
 
@@ -31,11 +33,13 @@ class Goal:
         config = {key: value for key, value in chosen.items() if value is not None}
         data: Json = {"goal": self.text, **({"agent_config": config} if config else {})}
         body: Json = {"task_type": "agent_run", "input_data": data}
-        if self.name is not None:
-            body["name"] = self.name
-        if self.deadline_s is not None:
-            body["deadline_s"] = self.deadline_s
-        return body
+        more = {
+            "agent": self.agent,
+            "thread_id": self.thread,
+            "name": self.name,
+            "deadline_s": self.deadline_s,
+        }
+        return body | {key: value for key, value in more.items() if value is not None}
 
 
 def run(url: str, goal: Goal, *, as_json: bool, detach: bool) -> int:

@@ -1,8 +1,9 @@
 """Reads a run from the database itself: what replay needs of a log never goes through a door."""
 
 from ops_core.errors import StoreUnavailable, TaskNotFound
-from ops_core.store import Database, SqlTaskStore
+from ops_core.store import Database, SqlTaskStore, SqlWorkerStore
 from opspawn import embedded
+from opspawn.agents.family import versions_of
 from opspawn.database_errors import DATABASE_ERRORS, explain
 from opspawn.replay.recording import Recording
 from opspawn.settings import Settings
@@ -24,6 +25,8 @@ async def recorded(settings: Settings, task_id: str) -> Recording:
         await store.check()
         task = await store.get(TENANT, task_id)
         log = await store.log(TENANT, task_id)
+        versions = [*versions_of(task).values()]
+        definitions = await SqlWorkerStore(database).definitions(TENANT, versions)
     except TaskNotFound:
         raise
     except StoreUnavailable as error:
@@ -33,7 +36,7 @@ async def recorded(settings: Settings, task_id: str) -> Recording:
         raise NoDatabase(f"DATABASE_URL: {explain(error, url)}") from None
     finally:
         await database.close()
-    return Recording.of(task, log, settings)
+    return Recording.of(task, log, settings, definitions)
 
 
 def _url(settings: Settings) -> str:

@@ -1,7 +1,8 @@
 """A recorded run: what its task was given, and its whole log.
 
 The file is JSON, `{"format": "opspawn-run", "version": 1, "task", "defaults", "log"}`. `task` has the task's
-id, type, agent, priority, pins and input; `defaults` what the worker does where a task does not say; `log`
+id, type, agent with its versions, thread, priority, pins and input; `definitions` those of its agents, each
+`[name, version, definition]`; `defaults` what the worker does where a task does not say; `log`
 the events in order, each with `seq, type, v, at, data` and the `journal` that replay reads.
 """
 
@@ -29,6 +30,9 @@ _DEFAULTS: Final = (
     "llm_model",
 )
 
+#: What files of older builds do not have.
+_SINCE: Final = ("agent_version", "handoffs", "thread_id")
+
 _TASK: Final = ("task_id", "task_type", "agent", "priority", "input_data")
 
 
@@ -48,11 +52,23 @@ class Recording:
     log: Sequence[Event]
     pins: tuple[str, ...] = ()
     defaults: JsonObject = field(default_factory=dict)
+    agent_version: int | None = None
+    handoffs: Mapping[str, int] = field(default_factory=dict)
+    thread_id: str | None = None
+    definitions: Mapping[tuple[str, int], JsonObject] = field(default_factory=dict)
+    """Those of the agents that the task is tied to, by name and version."""
 
     @classmethod
-    def of(cls, task: Task, log: Sequence[Event], settings: Settings) -> "Recording":
+    def of(
+        cls,
+        task: Task,
+        log: Sequence[Event],
+        settings: Settings,
+        definitions: Mapping[tuple[str, int], JsonObject] | None = None,
+    ) -> "Recording":
         """The run of a task, as a worker with these settings would go on with it."""
-        given = {name: getattr(task, name) for name in _TASK}
+        given = {name: getattr(task, name) for name in (*_TASK, *_SINCE)}
+        given["definitions"] = definitions or {}
         defaults = {name: getattr(settings, name) for name in _DEFAULTS}
         return cls(**given, pins=task.pins, log=log, defaults=defaults)
 
@@ -74,7 +90,7 @@ class Recording:
             queue="default",
             name=None,
             agent=self.agent,
-            thread_id=None,
+            thread_id=self.thread_id,
             parent_task_id=None,
             priority=self.priority,
             labels={},
@@ -98,6 +114,8 @@ class Recording:
             started_at=at,
             completed_at=None,
             pins=self.pins,
+            agent_version=self.agent_version,
+            handoffs=self.handoffs,
         )
 
 
@@ -106,7 +124,9 @@ def save(recording: Recording, path: Path) -> None:
     data = {
         "format": FORMAT,
         "version": VERSION,
-        "task": {name: getattr(recording, name) for name in _TASK} | {"pins": recording.pins},
+        "task": {name: getattr(recording, name) for name in (*_TASK, *_SINCE)}
+        | {"pins": recording.pins},
+        "definitions": [[*version, said] for version, said in recording.definitions.items()],
         "defaults": recording.defaults,
         "log": [_event_json(event) for event in recording.log],
     }
@@ -125,6 +145,9 @@ def load(path: Path) -> Recording:
             )
         task: Mapping[str, Any] = data["task"]
         given = {name: task[name] for name in _TASK}
+        given |= {name: task[name] for name in _SINCE if name in task}
+        said = data.get("definitions", [])
+        given["definitions"] = {(name, version): each for name, version, each in said}
         log = [_event(task["task_id"], event) for event in data["log"]]
         pins = tuple(task["pins"])
     except OSError as error:

@@ -48,7 +48,7 @@ async def replay(
     Servers of `mcp` are asked for the tools that the log does not have, and call none of them.
     """
     models = _Models(recording)
-    tape = Tape(models.log)
+    tape = Tape(models.log, recording.definitions)
     to_look_at = {**only_to_look_at(), **tools}
     handler = AgentHandler(
         recording.settings,
@@ -105,7 +105,12 @@ class _Models:
         self.log = recording.log
         self._default = "unknown"
         calls = [e for e in self.log if e.type == EventType.LLM_COMPLETED]
-        named = recording.input_data.get("agent_config", {}).get("llm_model")
+        root = (recording.agent, recording.agent_version or 0)
+        config = {
+            **recording.definitions.get(root, {}),
+            **recording.input_data.get("agent_config", {}),
+        }
+        named = config.get("llm_model")
         if not calls or named is not None:
             return
         replied = str(calls[0].data["model"])

@@ -1,15 +1,15 @@
 """The log of a recorded run as a handler sees it that runs again: nothing can be added to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NoReturn
 
 from agentkit.journal import Step
 from ops_core.errors import TaskFailed
 from ops_core.log import Event, EventType, NewEvent
-from ops_core.ports import ChildEnd
+from ops_core.ports import ChildEnd, Exchange
 from ops_core.replay import read
-from ops_core.task import NOTHING_USED, Usage, Wait
+from ops_core.task import NOTHING_USED, JsonObject, Usage, Wait
 from opspawn.replay.difference import Difference, LogEnds, asked, place, short, told
 
 #: What a run says of its own end. They are said again, and compared.
@@ -33,7 +33,12 @@ class Tape:
     Raises `Difference` when this build would say or do something that is not in the log.
     """
 
-    def __init__(self, log: Sequence[Event]) -> None:
+    def __init__(
+        self,
+        log: Sequence[Event],
+        definitions: Mapping[tuple[str, int], JsonObject] | None = None,
+    ) -> None:
+        self._definitions = definitions or {}
         self.history: Sequence[Event] = [event for event in log if event.type not in _ENDS]
         self._log = log
         self._finished = _finished(log)
@@ -96,6 +101,14 @@ class Tape:
             raise Difference(where, told(then[-1]) if then else "no such event", got)
 
     async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
+        raise LogEnds
+
+    async def definitions(
+        self, versions: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], JsonObject]:
+        return {each: self._definitions[each] for each in versions if each in self._definitions}
+
+    async def earlier(self, limit: int) -> list[Exchange]:
         raise LogEnds
 
     def now(self) -> datetime:

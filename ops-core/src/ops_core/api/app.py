@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.types import Lifespan
 
 from ops_core.api import (
+    agents,
     approvals,
     dead_letters,
     events,
@@ -18,6 +19,7 @@ from ops_core.api import (
     links,
     schedules,
     tasks,
+    threads,
     waiting,
 )
 from ops_core.api.body import BodyLimit
@@ -38,6 +40,8 @@ _ROUTERS: Final = (
     links.router,
     dead_letters.router,
     schedules.router,
+    agents.router,
+    threads.router,
     health.router,
 )
 

@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from ops_core.api.problems import problem
 from ops_core.errors import (
+    AgentExists,
+    AgentNotFound,
     AlreadyResolved,
     AskNotFound,
     IdempotencyConflict,
@@ -26,6 +28,10 @@ from ops_core.errors import (
     TaskFinished,
     TaskNotEnded,
     TaskNotFound,
+    ThreadArchived,
+    ThreadBusy,
+    ThreadExists,
+    ThreadNotFound,
     TooManyStreams,
     Unavailable,
 )
@@ -46,6 +52,12 @@ STATUSES: Final[dict[type[OpsError], tuple[int, str]]] = {
     ScheduleNotFound: (404, "Schedule not found"),
     ScheduleExists: (409, "Schedule already exists"),
     ScheduleChanged: (409, "Schedule changed meanwhile"),
+    AgentNotFound: (404, "Agent not found"),
+    AgentExists: (409, "Agent already defined"),
+    ThreadNotFound: (404, "Thread not found"),
+    ThreadExists: (409, "Thread already there"),
+    ThreadBusy: (409, "Thread busy"),
+    ThreadArchived: (409, "Thread archived"),
     Unavailable: (503, "Service unavailable"),
     TooManyStreams: (503, "Too many streams"),
     StreamTooSlow: (503, "Stream too slow"),

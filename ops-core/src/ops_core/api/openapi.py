@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from ops_core.agents.request import AgentRequest, VersionRequest
 from ops_core.api.problems import MEDIA_TYPE, PREFIX, Problem
 from ops_core.overrides import ForkRequest
 from ops_core.replies import (
@@ -21,6 +22,7 @@ from ops_core.replies import (
 )
 from ops_core.request import TaskRequest
 from ops_core.schedules.request import PauseRequest, ScheduleChange, ScheduleRequest
+from ops_core.threads.request import ThreadForkRequest, ThreadRequest
 
 _REF: Final = "#/components/schemas/{model}"
 
@@ -38,6 +40,10 @@ _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
             ScheduleRequest,
             ScheduleChange,
             PauseRequest,
+            AgentRequest,
+            VersionRequest,
+            ThreadRequest,
+            ThreadForkRequest,
         )
     ),
     (Problem, "serialization"),
@@ -45,7 +51,7 @@ _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
 
 #: What each status means here, and the type of an example.
 _MEANINGS: Final = {
-    404: ("There is no such thing, or it belongs to another tenant.", "task_not_found"),
+    404: ("There is no such thing here; the type says what is missing.", "task_not_found"),
     408: ("The body did not arrive in time.", "request_timeout"),
     409: ("The request does not fit what is stored.", "idempotency_conflict"),
     413: ("The body is too large.", "body_too_large"),

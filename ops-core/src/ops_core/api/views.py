@@ -84,6 +84,9 @@ class TaskView(BaseModel):
     error_message: str | None = Field(description="Repeats `error.message`.")
     error: ErrorView | None = Field(description="Null unless the task has failed.")
     agent: str
+    agent_version: int | None = Field(
+        description="The version that the task is tied to; null for the default agent."
+    )
     thread_id: str | None
     parent_task_id: str | None
     priority: int
@@ -118,6 +121,7 @@ class TaskView(BaseModel):
             error_message=task.error.message if task.error else None,
             error=ErrorView.of(task.error) if task.error else None,
             agent=task.agent,
+            agent_version=task.agent_version,
             thread_id=task.thread_id,
             parent_task_id=task.parent_task_id,
             priority=task.priority,

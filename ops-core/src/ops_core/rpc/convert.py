@@ -46,6 +46,7 @@ def task_message(task: Task) -> tasks_pb2.Task:
         completed_at=task.completed_at,
         waiting_for=[struct(wait) for wait in task.waiting_for or []],
         dead_letter_at=task.dead_letter_at,
+        agent_version=task.agent_version,
     )
     if task.result is not None:
         message.result.CopyFrom(struct(task.result))

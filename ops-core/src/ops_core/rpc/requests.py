@@ -21,6 +21,7 @@ _PLAIN: Final = frozenset(
         "priority",
         "deadline_s",
         "parent_task_id",
+        "on_busy",
     }
 )
 

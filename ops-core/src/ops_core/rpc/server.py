@@ -10,24 +10,30 @@ from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_NAME
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from ops_core.readiness import Probe
+from ops_core.rpc.agents import Agents
 from ops_core.rpc.approvals import Approvals
 from ops_core.rpc.calls import Calls
 from ops_core.rpc.health import Health
 from ops_core.rpc.schedules import Schedules
 from ops_core.rpc.tasks import Tasks
+from ops_core.rpc.threads import Threads
 from ops_core.rpc.v1 import (
+    agents_pb2,
+    agents_pb2_grpc,
     approvals_pb2,
     approvals_pb2_grpc,
     schedules_pb2,
     schedules_pb2_grpc,
     tasks_pb2,
     tasks_pb2_grpc,
+    threads_pb2,
+    threads_pb2_grpc,
 )
 from ops_core.services import Services
 
 SERVICE_NAMES: Final = frozenset(
     service.full_name
-    for file in (tasks_pb2, approvals_pb2, schedules_pb2)
+    for file in (tasks_pb2, approvals_pb2, agents_pb2, threads_pb2, schedules_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
 )
 HEALTH_NAME: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -59,6 +65,10 @@ def create_server(
     add_approvals(Approvals(services), server)
     add_schedules: Any = schedules_pb2_grpc.add_ScheduleServiceServicer_to_server
     add_schedules(Schedules(services.schedules), server)
+    add_agents: Any = agents_pb2_grpc.add_AgentServiceServicer_to_server
+    add_agents(Agents(services.agents), server)
+    add_threads: Any = threads_pb2_grpc.add_ThreadServiceServicer_to_server
+    add_threads(Threads(services.threads), server)
     health = Health(frozenset({"", *SERVICE_NAMES}), probes or {})
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if reflection:

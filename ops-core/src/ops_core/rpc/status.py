@@ -8,6 +8,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
 from ops_core.errors import (
+    AgentExists,
+    AgentNotFound,
     AlreadyResolved,
     AskNotFound,
     IdempotencyConflict,
@@ -23,6 +25,10 @@ from ops_core.errors import (
     TaskFinished,
     TaskNotEnded,
     TaskNotFound,
+    ThreadArchived,
+    ThreadBusy,
+    ThreadExists,
+    ThreadNotFound,
     TooManyStreams,
     Unavailable,
 )
@@ -42,6 +48,12 @@ CODES: Final[dict[type[OpsError], grpc.StatusCode]] = {
     ScheduleNotFound: grpc.StatusCode.NOT_FOUND,
     ScheduleExists: grpc.StatusCode.ALREADY_EXISTS,
     ScheduleChanged: grpc.StatusCode.ABORTED,
+    AgentNotFound: grpc.StatusCode.NOT_FOUND,
+    AgentExists: grpc.StatusCode.ALREADY_EXISTS,
+    ThreadNotFound: grpc.StatusCode.NOT_FOUND,
+    ThreadExists: grpc.StatusCode.ALREADY_EXISTS,
+    ThreadBusy: grpc.StatusCode.FAILED_PRECONDITION,
+    ThreadArchived: grpc.StatusCode.FAILED_PRECONDITION,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     TooManyStreams: grpc.StatusCode.RESOURCE_EXHAUSTED,
     StreamTooSlow: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -1,5 +1,6 @@
 """The PostgreSQL store: one class a role (doors, worker, upkeep), over one pool."""
 
+from ops_core.store.agents import SqlAgentStore
 from ops_core.store.asks import SqlAskStore
 from ops_core.store.client import SqlTaskStore
 from ops_core.store.database import Database
@@ -8,17 +9,20 @@ from ops_core.store.news import SqlNews
 from ops_core.store.presence import Presence
 from ops_core.store.schedules import SqlScheduleStore
 from ops_core.store.telling import TellingTaskStore, TellingWorkerStore
+from ops_core.store.threads import SqlThreadStore
 from ops_core.store.upkeep import SqlUpkeepStore
 from ops_core.store.worker import SqlWorkerStore
 
 __all__ = [
     "Database",
     "Presence",
+    "SqlAgentStore",
     "SqlAskStore",
     "SqlDueStore",
     "SqlNews",
     "SqlScheduleStore",
     "SqlTaskStore",
+    "SqlThreadStore",
     "SqlUpkeepStore",
     "SqlWorkerStore",
     "TellingTaskStore",

@@ -26,6 +26,7 @@ from ops_core.store.reopen import reopen
 from ops_core.store.rows import event_of, task_of
 from ops_core.store.submit import submit
 from ops_core.store.tables import TaskRow
+from ops_core.store.threads import lock_thread_of
 from ops_core.task import NewTask, Status, Task
 
 # One task. Index: primary key.
@@ -143,6 +144,7 @@ class SqlTaskStore:
     async def retry(self, tenant_id: str, task_id: str) -> Task:
         key = TaskKey(tenant_id, task_id)
         async with self._database.begin_for(tenant_id) as connection:
+            await lock_thread_of(connection, key)
             row = (await connection.execute(_LOCK, key._asdict())).one_or_none()
             if row is None:
                 raise TaskNotFound(task_id)

@@ -40,7 +40,7 @@ _CONCERNED: Final = text(
                    JOIN task t ON t.tenant_id = d.tenant_id AND t.task_id = d.task_id
                    JOIN task e ON e.tenant_id = d.tenant_id AND e.task_id = d.needs
                    WHERE d.tenant_id = :tenant_id AND d.needs = :task_id
-                     AND (t.completed_at IS NULL OR e.status = 'completed')
+                     AND (t.completed_at IS NULL OR e.status = 'completed' OR d.on_end)
                    LIMIT :limit)
         UNION ALL (SELECT task_id FROM task
                    WHERE tenant_id = :tenant_id AND parent_task_id = :task_id
@@ -77,14 +77,16 @@ _CHILD_ENDED: Final = text(
     """
 )
 
-# One dependency less; the last one makes the task runnable. One that has ended finds that when it is retried.
-# No row when it was told before. Index: primary keys.
+# One dependency less (what waits for a mere end, as in a thread, has it whatever that is); the last one makes
+# the task runnable. One that has ended finds that when it is retried. No row when it was told before.
+# Index: primary keys.
 _FREE: Final = text(
     """
     WITH told AS (
         DELETE FROM dependency
         WHERE tenant_id = :tenant_id AND needs = :needs AND task_id = :task_id
-        RETURNING task_id
+          AND (on_end OR :completed)
+        RETURNING task_id, on_end
     )
     UPDATE task t SET
         dependencies_left = dependencies_left - 1,
@@ -97,7 +99,7 @@ _FREE: Final = text(
                            ELSE 'queued' END
     FROM told
     WHERE t.tenant_id = :tenant_id AND t.task_id = told.task_id
-    RETURNING dependencies_left
+    RETURNING dependencies_left, on_end
     """
 )
 
@@ -153,9 +155,7 @@ async def _tell(connection: AsyncConnection, ended: Row, concerned: Row) -> None
     elif concerned.parent_task_id == ended.task_id:
         if not is_over:
             await _cancel_child(connection, concerned)
-    elif ended.status == Status.COMPLETED:
-        await _free(connection, ended, concerned)
-    elif not is_over:
+    elif not await _free(connection, ended, concerned) and not is_over:
         key = TaskKey(concerned.tenant_id, concerned.task_id)
         await apply(connection, key, dependency_failed(task_of(ended)))
 
@@ -177,9 +177,16 @@ async def _cancel_child(connection: AsyncConnection, child: Row) -> None:
         await add_events(connection, key, [asked])
 
 
-async def _free(connection: AsyncConnection, ended: Row, dependent: Row) -> None:
+async def _free(connection: AsyncConnection, ended: Row, dependent: Row) -> bool:
+    """Whether this end is one that the dependent waited for."""
     key = TaskKey(dependent.tenant_id, dependent.task_id)
-    left = await connection.scalar(_FREE, key._asdict() | {"needs": ended.task_id})
-    if left is not None and dependent.completed_at is None:  # an ended task's log has its last word
-        data = {"task_id": ended.task_id, "left": left}
+    completed = ended.status == Status.COMPLETED
+    freed = key._asdict() | {"needs": ended.task_id, "completed": completed}
+    told = (await connection.execute(_FREE, freed)).one_or_none()
+    if told is None:
+        return bool(completed)
+    # An ended task's log has its last word; and of a queue before it only the last end is news.
+    if dependent.completed_at is None and (told.dependencies_left == 0 or not told.on_end):
+        data = {"task_id": ended.task_id, "left": told.dependencies_left}
         await add_events(connection, key, [NewEvent(type=EventType.DEPENDENCY_FINISHED, data=data)])
+    return True

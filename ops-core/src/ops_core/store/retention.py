@@ -25,6 +25,9 @@ _PRUNE: Final = text(
     ), blobs AS (
         DELETE FROM blob b USING old
         WHERE b.tenant_id = old.tenant_id AND b.task_id = old.task_id
+    ), messages AS (
+        DELETE FROM thread_message m USING old
+        WHERE m.tenant_id = old.tenant_id AND m.task_id = old.task_id
     ), dependencies AS (
         DELETE FROM dependency d USING old
         WHERE d.tenant_id = old.tenant_id AND d.task_id = old.task_id

@@ -61,6 +61,8 @@ def task_of(row: Row) -> Task:
         dependencies_left=row.dependencies_left,
         pins=tuple(row.pins or ()),
         dead_letter_at=row.dead_letter_at,
+        agent_version=row.agent_version,
+        handoffs=row.handoffs,
     )
 
 

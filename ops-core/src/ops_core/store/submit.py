@@ -12,7 +12,9 @@ from ops_core.log import EventType
 from ops_core.ports import TaskKey
 from ops_core.store.moves import add_events, statement
 from ops_core.store.rows import Row, task_of
+from ops_core.store.threads import enter_thread, interrupt
 from ops_core.task import NewTask, Status, Task, submitted_data
+from ops_core.threads.entering import Entry
 
 # Stores a task with its first event, or nothing when the idempotency key is taken. A concurrent submit
 # with the same key waits here until the other one has committed. Index: task_idempotency_key.
@@ -22,11 +24,13 @@ _SUBMIT: Final = statement(
         SELECT ops_now() AS now, GREATEST(ops_now(), :scheduled_at) AS runnable_at
     ), submitted AS (
         INSERT INTO task (
-            tenant_id, task_id, task_type, queue, name, agent, thread_id, parent_task_id, priority,
-            labels, input_data, status, reason, retry_policy, idempotency_key, request_hash, last_seq,
-            created_at, updated_at, scheduled_at, runnable_at, deadline_at, ring_at
+            tenant_id, task_id, task_type, queue, name, agent, agent_version, handoffs, thread_id,
+            parent_task_id, priority, labels, input_data, status, reason, retry_policy,
+            idempotency_key, request_hash, last_seq, created_at, updated_at, scheduled_at,
+            runnable_at, deadline_at, ring_at
         )
-        SELECT :tenant_id, :task_id, :task_type, :queue, :name, :agent, :thread_id, :parent_task_id,
+        SELECT :tenant_id, :task_id, :task_type, :queue, :name, :agent, :agent_version, :handoffs,
+               :thread_id, :parent_task_id,
                :priority, :labels, :input_data, 'pending',
                CASE WHEN runnable_at > now THEN 'delayed' ELSE 'queued' END,
                :retry_policy, :idempotency_key, :request_hash, 1,
@@ -44,6 +48,7 @@ _SUBMIT: Final = statement(
     SELECT * FROM submitted
     """,
     "labels",
+    "handoffs",
     "input_data",
     "retry_policy",
     "data",
@@ -79,8 +84,8 @@ _WATCH: Final = text(
         WHERE tenant_id = :tenant_id AND task_id = ANY(:needs)
         RETURNING task_id
     )
-    INSERT INTO dependency (tenant_id, needs, task_id)
-    SELECT :tenant_id, task_id, :task_id FROM needed
+    INSERT INTO dependency (tenant_id, needs, task_id, on_end)
+    SELECT :tenant_id, task_id, :task_id, :on_end FROM needed
     """
 )
 
@@ -106,21 +111,27 @@ async def submit(
 ) -> tuple[Row, bool]:
     """The task's row, and whether it is new; else the one that its key had stored before.
 
-    Raises `InvalidRequest` when its parent or a task it depends on does not fit.
+    Raises `InvalidRequest` when its parent or a task it depends on does not fit, and `ThreadBusy` and
+    `ThreadArchived` when its thread takes it not.
     """
     parameters = _parameters(new) | {"ring_grace_s": ring_grace_s}
     row = (await connection.execute(_SUBMIT, parameters)).one_or_none()
     if row is None:
         return (await connection.execute(_BY_KEY, parameters)).one(), False
-    if new.parent_task_id is not None or new.depends_on:
-        row = await _join(connection, new, limits)
+    # After the key, for everybody: who waits for a key must not hold a thread.
+    entry = await enter_thread(connection, new)
+    if new.parent_task_id is not None or new.depends_on or entry.after:
+        row = await _join(connection, new, limits, entry)
     if new.steps:
         row = await add_events(connection, TaskKey(new.tenant_id, new.task_id), new.steps)
     return row, True
 
 
-async def _join(connection: AsyncConnection, new: NewTask, limits: FamilyLimits) -> Row:
-    ids = [*new.depends_on, *([new.parent_task_id] if new.parent_task_id else [])]
+async def _join(
+    connection: AsyncConnection, new: NewTask, limits: FamilyLimits, entry: Entry
+) -> Row:
+    parents = [new.parent_task_id] if new.parent_task_id else []
+    ids = [*new.depends_on, *parents, *entry.after]
     asked = {"tenant_id": new.tenant_id, "task_ids": sorted(set(ids))}
     rows = {row.task_id: row for row in (await connection.execute(_RELATIVES, asked)).all()}
     relatives: Mapping[str, Task] = {task_id: task_of(row) for task_id, row in rows.items()}
@@ -137,14 +148,27 @@ async def _join(connection: AsyncConnection, new: NewTask, limits: FamilyLimits)
     key = {"tenant_id": new.tenant_id, "task_id": new.task_id}
     if parent is not None:
         await connection.execute(_ADOPT, key | {"parent_task_id": new.parent_task_id})
-    if needs:
-        await connection.execute(_WATCH, key | {"needs": list(needs)})
+    before = [
+        task_id
+        for task_id in entry.after
+        if task_id not in needs and await _is_ahead(connection, rows[task_id], entry)
+    ]
+    for task_ids, on_end in ((list(needs), False), (before, True)):
+        if task_ids:
+            await connection.execute(_WATCH, key | {"needs": task_ids, "on_end": on_end})
     joined = {
         "depth": depth,
         "deadline_at": parent.deadline_at if parent else None,
-        "open": len(needs),
+        "open": len(needs) + len(before),
     }
     return (await connection.execute(_JOIN, key | joined)).one()
+
+
+async def _is_ahead(connection: AsyncConnection, task: Row, entry: Entry) -> bool:
+    """Whether a task of the same thread is still to be waited for, now that its row is locked."""
+    if task.completed_at is not None:
+        return False
+    return not (entry.cancels and await interrupt(connection, task))
 
 
 def _parameters(new: NewTask) -> dict[str, Any]:
@@ -155,6 +179,8 @@ def _parameters(new: NewTask) -> dict[str, Any]:
         "queue": new.queue,
         "name": new.name,
         "agent": new.agent,
+        "agent_version": new.agent_version,
+        "handoffs": dict(new.handoffs),
         "thread_id": new.thread_id,
         "parent_task_id": new.parent_task_id,
         "priority": new.priority,

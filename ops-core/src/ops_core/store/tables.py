@@ -111,6 +111,8 @@ class TaskRow(_Table, table=True):
     deaths: int = _count(Integer)
     dead_letter_at: datetime | None = _time()
     pins: list[str] | None = Field(sa_column=Column(ARRAY(Text)))
+    agent_version: int | None = Field(sa_column=Column(Integer))
+    handoffs: dict[str, int] = _json(default="{}")
     wake_at: datetime | None = Field(
         sa_column=Column(
             DateTime(timezone=True),
@@ -149,6 +151,12 @@ class TaskRow(_Table, table=True):
             text("created_at DESC"),
             text("task_id DESC"),
             postgresql_where=text("thread_id IS NOT NULL"),
+        ),
+        Index(
+            "task_for_thread",
+            "tenant_id",
+            "thread_id",
+            postgresql_where=text("thread_id IS NOT NULL AND completed_at IS NULL"),
         ),
         Index(
             "task_for_timer",
@@ -232,6 +240,7 @@ class DependencyRow(_Table, table=True):
     tenant_id: str = _text(default="default", primary_key=True)
     needs: str = _text(primary_key=True)
     task_id: str = _text(primary_key=True)
+    on_end: bool = _flag()
 
     __table_args__ = (Index("dependency_of_task", "tenant_id", "task_id"),)
 

@@ -10,7 +10,18 @@ from sqlalchemy import text
 from ops_core.errors import LostOwnership
 from ops_core.log import Event
 from ops_core.moves import Move, met
-from ops_core.ports import ORDINARY, Append, Appended, ChildEnd, Lease, Orders, Profile, TaskKey
+from ops_core.ports import (
+    ORDINARY,
+    Append,
+    Appended,
+    ChildEnd,
+    Exchange,
+    Lease,
+    Orders,
+    Profile,
+    TaskKey,
+)
+from ops_core.store.agents import definitions
 from ops_core.store.ask_projection import open_asks
 from ops_core.store.blobs import Journaled
 from ops_core.store.claim import claim
@@ -20,7 +31,8 @@ from ops_core.store.moves import apply, statement
 from ops_core.store.presence import Presence
 from ops_core.store.repeated import Connection, Key, key_of, keys_of, sort_repeated
 from ops_core.store.rows import child_end_of, task_of
-from ops_core.task import TERMINAL, Task
+from ops_core.store.threads import earlier
+from ops_core.task import TERMINAL, JsonObject, Task
 
 # Appends the events of many tasks in one commit. First the rows are locked, in order (two batches cannot
 # deadlock) and only where the lease still holds: that lock is what makes the epoch a fence. Then the
@@ -186,6 +198,16 @@ class SqlWorkerStore:
         async with self._database.begin() as connection:
             rows = (await connection.execute(_CHILDREN, asked)).all()
         return [child_end_of(row) for row in rows]
+
+    async def definitions(
+        self, tenant_id: str, versions: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], JsonObject]:
+        async with self._database.begin() as connection:
+            return await definitions(connection, tenant_id, versions)
+
+    async def earlier(self, lease: Lease, limit: int) -> list[Exchange]:
+        async with self._database.begin() as connection:
+            return await earlier(connection, TaskKey(lease.tenant_id, lease.task_id), limit)
 
     async def beat(
         self,

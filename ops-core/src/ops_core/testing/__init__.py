@@ -3,7 +3,17 @@
 from ops_core.testing.bell import RecordingBell
 from ops_core.testing.clock import FrozenClock
 from ops_core.testing.memory import MemoryStore
+from ops_core.testing.memory_agents import MemoryAgentStore
 from ops_core.testing.memory_schedules import MemorySchedules
+from ops_core.testing.memory_threads import MemoryThreadStore
 from ops_core.testing.services import services_of
 
-__all__ = ["FrozenClock", "MemorySchedules", "MemoryStore", "RecordingBell", "services_of"]
+__all__ = [
+    "FrozenClock",
+    "MemoryAgentStore",
+    "MemorySchedules",
+    "MemoryStore",
+    "MemoryThreadStore",
+    "RecordingBell",
+    "services_of",
+]

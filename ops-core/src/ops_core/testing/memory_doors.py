@@ -13,12 +13,14 @@ from ops_core.errors import (
     NotADeadLetter,
     TaskFinished,
     TaskNotEnded,
+    ThreadArchived,
+    ThreadBusy,
 )
 from ops_core.family import check_family, check_retry
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.moves import cancel, reopen, wake
 from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
-from ops_core.task import NewTask, Reason, Status, Task, Usage, submitted_data
+from ops_core.task import REOPENED, NewTask, Reason, Status, Task, Usage, submitted_data
 from ops_core.testing.memory_state import NEVER, MemoryState, StoredTask
 
 
@@ -37,7 +39,7 @@ class MemoryTaskStore(MemoryState):
                 return self._rows[earlier].task, False
         try:
             row = self._placed(new)
-        except InvalidRequest:
+        except (InvalidRequest, ThreadBusy, ThreadArchived):
             self._keys.pop((new.tenant_id, new.idempotency_key or ""), None)
             raise
         self._rows[key] = row
@@ -69,13 +71,36 @@ class MemoryTaskStore(MemoryState):
             row.depth = parent.depth + 1
             ends = [at for at in (row.task.deadline_at, parent.task.deadline_at) if at]
             row.task = replace(row.task, deadline_at=min(ends, default=None))
+        # Last, for what raises must change nothing.
+        row.ends = self._ahead(new)
         row.needs = {n for n in new.depends_on if rows[n].task.status is not Status.COMPLETED}
+        row.ends -= row.needs
+        row.needs |= row.ends
         for needed in row.needs:
-            rows[needed].watched = True
+            self._rows[TaskKey(new.tenant_id, needed)].watched = True
         if row.needs:
             row.runnable_at, row.ring_at = NEVER, None
             row.task = replace(row.task, reason=Reason.DELAYED, dependencies_left=len(row.needs))
         return row
+
+    def _ahead(self, new: NewTask) -> set[str]:
+        """What the new task waits for in its thread. Raises `ThreadBusy`, `ThreadArchived`."""
+        if new.thread_id is None:
+            return set()
+        entry = self.threads.enter(new)
+        if entry.cancels:
+            for task_id in entry.after:
+                self._interrupt(TaskKey(new.tenant_id, task_id))
+        return {t for t in entry.after if not self._row(new.tenant_id, t).task.is_terminal}
+
+    def _interrupt(self, key: TaskKey) -> None:
+        row = self._rows[key]
+        if row.task.status is not Status.RUNNING:
+            self._apply(key, cancel("interrupted"))
+        elif not row.task.cancel_requested:
+            row.task = replace(row.task, cancel_requested=True)
+            data = {"why": "interrupted"}
+            self._add(key, NewEvent(type=EventType.TASK_CANCEL_REQUESTED, data=data))
 
     async def get(self, tenant_id: str, task_id: str) -> Task:
         return self._row(tenant_id, task_id).task
@@ -100,9 +125,13 @@ class MemoryTaskStore(MemoryState):
 
     async def retry(self, tenant_id: str, task_id: str) -> Task:
         row = self._row(tenant_id, task_id)
-        needed = {n: self._rows.get(TaskKey(tenant_id, n)) for n in sorted(row.needs)}
+        needed = {n: self._rows.get(TaskKey(tenant_id, n)) for n in sorted(row.needs - row.ends)}
         if row.task.is_terminal:
             check_retry({n: found.task if found else None for n, found in needed.items()})
+        if row.task.status in REOPENED and row.task.thread_id is not None:
+            busy = self.threads.unfinished(tenant_id, row.task.thread_id, task_id)
+            if busy:
+                raise ThreadBusy(row.task.thread_id, len(busy))
         if not self._apply(TaskKey(tenant_id, task_id), reopen(row.task.generation + 1)):
             raise TaskNotEnded(task_id, row.task.status)
         return row.task
@@ -188,6 +217,8 @@ def _submitted(new: NewTask, now: datetime, delayed: bool) -> Task:
         deadline_at=now + timedelta(seconds=new.deadline_s) if new.deadline_s else None,
         started_at=None,
         completed_at=None,
+        agent_version=new.agent_version,
+        handoffs=new.handoffs,
     )
 
 

@@ -13,6 +13,8 @@ from ops_core.log import Event, NewEvent
 from ops_core.moves import Move
 from ops_core.ports import ORDINARY, Lease, Profile, TaskKey
 from ops_core.task import TERMINAL, Reason, Status, Task
+from ops_core.testing.memory_agents import MemoryAgentStore
+from ops_core.testing.memory_threads import MemoryThreadStore
 
 #: When a task runs whose dependencies are not done.
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -31,6 +33,9 @@ class StoredTask:
     children: int = 0
     depth: int = 0
     needs: set[str] = field(default_factory=set)
+    ends: set[str] = field(default_factory=set)
+    """Those of `needs` whose end, whatever it is, is all that is needed."""
+
     watched: bool = False
     pins: tuple[str, ...] | None = None
 
@@ -69,6 +74,8 @@ class MemoryState:
         self._outbox: list[TaskKey] = []
         self._asks: dict[TaskKey, AskLedger] = {}
         self._limits = limits
+        self.agents = MemoryAgentStore(clock)
+        self.threads = MemoryThreadStore(clock, lambda *key: self._row(*key).task)
 
     def _row(self, tenant_id: str, task_id: str) -> StoredTask:
         row = self._rows.get(TaskKey(tenant_id, task_id))

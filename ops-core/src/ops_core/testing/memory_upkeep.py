@@ -130,10 +130,12 @@ class MemoryUpkeepStore(MemoryState):
             self._add(key, NewEvent(type=EventType.TASK_CANCEL_REQUESTED, data=data))
 
     def _tell_dependent(self, key: TaskKey, row: StoredTask, ended: Task) -> None:
-        if ended.status is not Status.COMPLETED:
+        if ended.status is not Status.COMPLETED and ended.task_id not in row.ends:
             self._apply(key, dependency_failed(ended))
             return
+        was_end = ended.task_id in row.ends
         row.needs.discard(ended.task_id)
+        row.ends.discard(ended.task_id)
         left = len(row.needs)
         row.task = replace(row.task, dependencies_left=left)
         if row.task.is_terminal:  # its log has its last word; a retry finds the dependency done
@@ -143,6 +145,8 @@ class MemoryUpkeepStore(MemoryState):
             row.runnable_at = row.ring_at = max(now, row.task.scheduled_at or now)
             delayed = row.runnable_at > now
             row.task = replace(row.task, reason=Reason.DELAYED if delayed else Reason.QUEUED)
+        if left and was_end:  # of a queue before it only the last end is news
+            return
         data = {"task_id": ended.task_id, "left": left}
         self._add(key, NewEvent(type=EventType.DEPENDENCY_FINISHED, data=data))
 

@@ -4,11 +4,22 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
+from ops_core.agents.reference import AgentRef
 from ops_core.errors import LostOwnership
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.moves import SUSPECT_DEATHS, Move, met
-from ops_core.ports import ORDINARY, Append, Appended, ChildEnd, Lease, Orders, Profile, TaskKey
-from ops_core.task import Reason, Status, Task
+from ops_core.ports import (
+    ORDINARY,
+    Append,
+    Appended,
+    ChildEnd,
+    Exchange,
+    Lease,
+    Orders,
+    Profile,
+    TaskKey,
+)
+from ops_core.task import JsonObject, Reason, Status, Task
 from ops_core.testing.memory_state import MemoryState, StoredTask, StoredWorker
 
 #: A claim from these begins a new attempt; any other one goes on with the same.
@@ -61,6 +72,26 @@ class MemoryWorkerStore(MemoryState):
             ChildEnd(task_id=t.task_id, status=t.status, result=t.result, error=t.error)
             for t in found
             if t.parent_task_id == lease.task_id and t.is_terminal
+        ]
+
+    async def definitions(
+        self, tenant_id: str, versions: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], JsonObject]:
+        found = await self.agents.find(tenant_id, [AgentRef(*version) for version in versions])
+        return {(agent.name, agent.version): agent.definition for agent in found.values()}
+
+    async def earlier(self, lease: Lease, limit: int) -> list[Exchange]:
+        task = self._row(lease.tenant_id, lease.task_id).task
+        if task.thread_id is None:
+            return []
+        return [
+            Exchange(
+                task_id=one.task_id,
+                status=one.status,
+                input_data=one.input_data,
+                result=one.result,
+            )
+            for one in self.threads.earlier(task)[-limit:]
         ]
 
     async def beat(

@@ -1,11 +1,14 @@
 """The domain over fakes, for tests that are about one part of it."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from ops_core.agents import AgentService
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.asks.port import AskStore
+from ops_core.ports import AgentKind, TaskType
 from ops_core.schedules.port import ScheduleStore
 from ops_core.schedules.service import ScheduleService
 from ops_core.service import TaskService
@@ -16,22 +19,30 @@ from ops_core.streams.signals import Signals
 from ops_core.testing.memory import MemoryStore
 from ops_core.testing.memory_schedules import MemorySchedules
 from ops_core.testing.news import TaskByTask
+from ops_core.threads import ThreadService
+
+#: A definition may hold anything.
+ANY_AGENT = AgentKind(definition_schema={"type": "object"})
 
 
-def services_of(
+def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
     tasks: TaskService,
     asks: AskStore | None = None,
     *,
+    store: MemoryStore | None = None,
+    types: Mapping[str, TaskType] | None = None,
+    kind: AgentKind = ANY_AGENT,
     link_secret: str | None = None,
     signals: Signals | None = None,
     streams: StreamSettings = DEFAULT_STREAM_SETTINGS,
     schedules: ScheduleStore | None = None,
 ) -> Services:
-    """All services: the given one, and every other over a fake of its own.
+    """All services: the given one, and every other over a fake: that of `store`, or one of its own.
 
     `asks`: what the store of the tasks knows of what they ask people; `MemoryStore` knows it.
     """
-    asks = asks or MemoryStore()
+    store = store or MemoryStore()
+    asks = asks or store
     approvals = ApprovalService(asks, tasks)
     schedules = schedules or MemorySchedules(MemoryStore(), lambda: datetime.now(UTC))
     return Services(
@@ -41,4 +52,6 @@ def services_of(
         links=ApprovalLinks(approvals, link_secret),
         streams=EventStreams(tasks, TaskByTask(tasks), signals, settings=streams),
         schedules=ScheduleService(schedules, tasks),
+        agents=AgentService(store.agents, kind),
+        threads=ThreadService(store.threads, types or {}),
     )
