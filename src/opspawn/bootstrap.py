@@ -149,7 +149,8 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
 
 
 def check_agents(settings: Settings) -> None:
-    """Whether a worker can do with these settings at all. Raises `SettingsError`."""
+    """Whether agents can be defined and run with these settings at all. Raises `SettingsError`."""
+    written_agents(settings)
     # Imported here: no other process imports agents and SDKs.
     from opspawn.worker import check
 

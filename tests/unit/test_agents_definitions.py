@@ -140,8 +140,13 @@ def test_a_handoff_to_nobody_is_told_with_its_place(file: Path) -> None:
         defined(AgentService(MemoryAgentStore(), AGENT_KIND), file)
 
 
+@pytest.mark.parametrize("command", ["api", "up"])
 def test_a_wrong_file_stops_the_start(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str,
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """With exit code 64, before anything is opened."""
     file.write_text("agents:\n  a: {tool: x}\n")
@@ -149,7 +154,7 @@ def test_a_wrong_file_stops_the_start(
     monkeypatch.setenv("OPSPAWN_AGENTS", str(file))
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("RABBITMQ_URL", "amqp://127.0.0.1:1")
-    assert 64 == run(["api"])
+    assert 64 == run([command])
     expected = (
         f"opspawn: wrong setting: OPSPAWN_AGENTS: {file}:2: agents.a.tool: is not a known field\n"
     )
