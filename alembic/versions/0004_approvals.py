@@ -8,7 +8,7 @@ listed (its task shows it, and can be answered), and what it resolves is listed 
 from alembic import op
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -91,3 +91,4 @@ WHERE type IN ('approval.requested', 'input.requested') AND NOT data ? 'copied'
 def upgrade() -> None:
     for statement in (NAME, ASK, *INDEXES, FILL):
         op.execute(statement)
+    op.execute("SELECT ops_isolate('ask')")

@@ -131,3 +131,5 @@ def upgrade() -> None:
     rules = (NEVER_CHANGED, AGENT_VERSION_STAYS, MESSAGES_SO_FAR, THREADS_SO_FAR)
     for statement in (*tables, *rules, *INDEXES):
         op.execute(statement)
+    for table in ("agent", "agent_version", "thread", "thread_message"):
+        op.execute(f"SELECT ops_isolate('{table}')")

@@ -97,3 +97,5 @@ INDEXES = (
 def upgrade() -> None:
     for statement in (SCHEDULE, FIRING, *INDEXES):
         op.execute(statement)
+    for table in ("schedule", "firing"):
+        op.execute(f"SELECT ops_isolate('{table}')")

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -24,6 +25,11 @@ from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.errors import BrokerUnavailable, StoreUnavailable
 from ops_core.family import FamilyLimits
+from ops_core.identity.audit_service import AuditService
+from ops_core.identity.audit_upkeep import AuditUpkeep
+from ops_core.identity.gate import Gate
+from ops_core.identity.key_service import ApiKeyService
+from ops_core.identity.tenant_service import TenantService
 from ops_core.queue.bell import BackgroundBell, DramatiqBell
 from ops_core.queue.broker import in_process_broker, rabbitmq_broker
 from ops_core.queue.isolation import Isolate
@@ -37,17 +43,21 @@ from ops_core.store import (
     Presence,
     SqlAgentStore,
     SqlAskStore,
+    SqlAuditStore,
     SqlDueStore,
+    SqlKeyStore,
     SqlScheduleStore,
     SqlTaskStore,
+    SqlTenantStore,
     SqlThreadStore,
     SqlUpkeepStore,
     TellingTaskStore,
     TellingWorkerStore,
+    check_isolation,
 )
 from ops_core.threads import ThreadService
 from ops_core.upkeep.dispatcher import Dispatcher
-from opspawn import logs, migrate
+from opspawn import identity, logs, migrate
 from opspawn.agents.contract import AGENT_KIND, TASK_TYPES
 from opspawn.database_errors import DATABASE_ERRORS
 from opspawn.defining import define, written_agents
@@ -87,6 +97,12 @@ class Endpoints:
     model: str
     toy: bool
     """Whether that model is the built-in one, which is only for trying things out."""
+
+    new_key: str | None
+    """The key that was made because there was none: to be told this once."""
+
+    key_file: Path
+    """Where that is kept for commands on this machine."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +237,7 @@ async def serve_all(
         await _check_broker(parts)
         rpc, rpc_port = _open_grpc(parts, services)
         choice = default_choice(settings)
+        new_key = await identity.first_key(settings, parts.database)
         async with together() as processes:
             processes.create_task(serve_rest(_app(parts, services), rest, stop))
             processes.create_task(serve_rpc(rpc, stop))
@@ -234,6 +251,8 @@ async def serve_all(
                     provider=choice.provider,
                     model=choice.model,
                     toy=choice.is_toy,
+                    new_key=str(new_key) if new_key else None,
+                    key_file=settings.key_file,
                 )
             )
 
@@ -247,19 +266,20 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
     parts.signals.start()
     agents = SqlAgentStore(parts.database)
     tasks = TaskService(parts.tasks(), TASK_TYPES, background.ring_soon, agents)
-    services = _services(parts, tasks, agents)
-    closing = asyncio.create_task(close_at(stop, services.streams))
-    try:
-        yield services
-        if publishing.done():
-            raise ended_by_itself("the publisher of rings", publishing)
-    finally:
-        for task in (publishing, closing):
-            task.cancel()
-        await asyncio.gather(publishing, closing, return_exceptions=True)
+    async with identity.gate(parts.settings, parts.database) as gate:
+        services = _services(parts, tasks, agents, gate)
+        closing = asyncio.create_task(close_at(stop, services.streams))
+        try:
+            yield services
+            if publishing.done():
+                raise ended_by_itself("the publisher of rings", publishing)
+        finally:
+            for task in (publishing, closing):
+                task.cancel()
+            await asyncio.gather(publishing, closing, return_exceptions=True)
 
 
-def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore) -> Services:
+def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore, gate: Gate) -> Services:
     secret, asks = parts.settings.link_secret, SqlAskStore(parts.database)
     approvals = ApprovalService(asks, tasks)
     links = ApprovalLinks(
@@ -268,6 +288,7 @@ def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore) -> Servic
         public_url=parts.settings.public_url,
     )
     return Services(
+        gate=gate,
         tasks=tasks,
         approvals=approvals,
         inputs=InputService(asks, tasks),
@@ -276,6 +297,9 @@ def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore) -> Servic
         schedules=ScheduleService(parts.schedules(), tasks),
         agents=AgentService(agents, AGENT_KIND),
         threads=ThreadService(SqlThreadStore(parts.database), TASK_TYPES),
+        keys=ApiKeyService(SqlKeyStore(parts.database)),
+        tenants=TenantService(SqlTenantStore(parts.database)),
+        audit=AuditService(SqlAuditStore(parts.database)),
     )
 
 
@@ -362,6 +386,7 @@ def _dispatcher(parts: Parts) -> Dispatcher:
     # What it submits it rings for itself, at the end of the same pass.
     judge = TaskService(parts.tasks(), TASK_TYPES, lambda _queue, _task_id: None)
     due = DueSchedules(SqlDueStore(parts.database, limits=parts.limits), judge)
+    audit = AuditUpkeep(SqlAuditStore(parts.database), settings.audit_days * 86_400)
     return Dispatcher(
         store,
         parts.bell,
@@ -370,6 +395,7 @@ def _dispatcher(parts: Parts) -> Dispatcher:
         retention_s=None if days is None else days * 86_400,
         chores={
             "asks_expired": lambda: asks.expire_asks(ASKS_AT_ONCE),
+            "audit_pruned": audit.prune,
             "scheduled": due.run,
         },
     )
@@ -419,6 +445,10 @@ async def _check_database(database: Database, url: str) -> None:
             f"The database is at revision {revision} and this build needs {migrate.head()}: "
             "run `opspawn migrate`."
         )
+    try:
+        await check_isolation(database)
+    except (StoreUnavailable, *DATABASE_ERRORS) as error:
+        raise StartError(explained(error, url)) from None
 
 
 async def _check_broker(parts: Parts) -> None:

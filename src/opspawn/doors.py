@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import resource
 import socket
@@ -93,6 +94,23 @@ def listen(settings: Settings, field: str) -> socket.socket:
     # written after its headers, until the client's delayed acknowledgement: 40 ms each.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
+
+
+def refuse_strangers(settings: Settings) -> None:
+    """A door that asks nobody who he is may be opened to this machine alone. Raises `StartError`."""
+    if settings.auth == "none" and not is_loopback(settings.host):
+        raise StartError(
+            f"OPSPAWN_HOST: {settings.host} can be reached from elsewhere, and OPSPAWN_AUTH=none lets "
+            "everybody do everything; unset OPSPAWN_AUTH, or listen on 127.0.0.1."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _port_taken(settings: Settings, field: str, error: OSError) -> StartError:

@@ -1,6 +1,7 @@
 """Logs of a process: lines for people or JSON, always on standard error."""
 
 import logging
+import re
 import sys
 from typing import Final
 
@@ -10,6 +11,9 @@ from opspawn.settings import Settings
 
 #: Libraries that repeat as errors what we report ourselves when it matters.
 _TALKATIVE: Final = ("pika", "dramatiq", "alembic", "mcp")
+
+#: Credentials, wherever they stand in a line: keys of ours, and whatever follows the word of the header.
+_CREDENTIALS: Final = re.compile(r"osk_[0-9a-f]{16}_[A-Za-z0-9_-]{43}|(?i:(?<=bearer )\S+)")
 
 #: What every line carries, whoever wrote it.
 _STAMPS: Final[list[structlog.typing.Processor]] = [
@@ -43,6 +47,13 @@ def configure(settings: Settings) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL if level > logging.DEBUG else level)
 
 
+class _Redacting(structlog.stdlib.ProcessorFormatter):
+    """The last safeguard of several: no line of ours names a credential, but libraries write lines too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _CREDENTIALS.sub("[secret]", super().format(record))
+
+
 def _formatter(settings: Settings) -> logging.Formatter:
     last: list[structlog.typing.Processor]
     if settings.log_format == "json":
@@ -53,7 +64,7 @@ def _formatter(settings: Settings) -> logging.Formatter:
         last = [
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
         ]
-    return structlog.stdlib.ProcessorFormatter(
+    return _Redacting(
         foreign_pre_chain=_STAMPS,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,

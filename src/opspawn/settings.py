@@ -73,6 +73,20 @@ class Settings(BaseSettings):
     grpc_reflection: bool = False
     url: str | None = None
 
+    # Who may come in.
+    auth: Literal["keys", "none"] = "keys"
+    api_key: SecretStr | None = None
+    requests_per_minute: int | None = Field(None, ge=1, le=1_000_000)
+    audit_days: float = Field(400.0, gt=0)
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    jwt_keys: str | None = None
+    jwt_algorithms: str = "RS256,ES256"
+    jwt_tenant_claim: str = "tenant"
+    jwt_tenant: str | None = None
+    jwt_scope_claim: str = "scope"
+    jwt_leeway_s: float = Field(30.0, ge=0, le=300)
+
     # Agents.
     llm_provider: Provider | None = Field(None, validation_alias="AGENTKIT_LLM_PROVIDER")
     llm_model: str | None = Field(None, validation_alias="AGENTKIT_LLM_MODEL")
@@ -213,6 +227,21 @@ class Settings(BaseSettings):
             )
         return secret
 
+    @field_validator("jwt_algorithms")
+    @classmethod
+    def _signatures(cls, names: str) -> str:
+        wrong = [
+            name
+            for name in _names(names)
+            if not re.fullmatch(r"(RS|PS|ES)(256|384|512)|EdDSA", name)
+        ]
+        if wrong or not _names(names):
+            raise ValueError(
+                "must be some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA, "
+                "with commas in between: signatures that only the issuer can make"
+            )
+        return names
+
     @field_validator("ltm_chroma_collection")
     @classmethod
     def _collection(cls, name: str) -> str:
@@ -271,6 +300,10 @@ class Settings(BaseSettings):
             # A thousandth less is allowed: 1.5 * 0.4 is more than 0.6 in binary.
             if getattr(self, longer) < 0.999 * factor * getattr(self, shorter)
         ]
+        token = {"jwt_issuer", "jwt_audience", "jwt_keys"}
+        missing = sorted(name for name in token if getattr(self, name) is None)
+        if 0 < len(missing) < len(token):
+            problems += [f"{env_name(name)}: is needed as well to read tokens" for name in missing]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -287,6 +320,15 @@ class Settings(BaseSettings):
     def memory_in_folder(self) -> bool:
         """Whether long-term memory is kept in a folder, which one process alone may use."""
         return self.ltm_provider == "chroma" and self.ltm_chroma_url is None
+
+    @property
+    def key_file(self) -> Path:
+        """Where the first key of this machine is kept, for commands on it."""
+        return self.data_dir / "api-key"
+
+    @property
+    def signatures(self) -> list[str]:
+        return _names(self.jwt_algorithms)
 
     @property
     def server_url(self) -> str:

@@ -42,8 +42,9 @@ def test_the_example_of_a_replay_passes(tmp_path: Path) -> None:
     assert 0 == done.returncode, done.stdout
 
 
-def test_the_example_of_grpc_fits_the_stubs() -> None:
+def test_the_example_of_grpc_fits_the_stubs(monkeypatch: pytest.MonkeyPatch) -> None:
     """It stops where it needs a server: at the call, not at a name that the stubs do not have."""
+    monkeypatch.setenv("OPSPAWN_API_KEY", "osk_0123456789abcdef_")
     [example] = blocks(read("docs/reference/grpc.md"), "python")
     with pytest.raises(grpc.RpcError) as stopped:
         exec(example.replace("127.0.0.1:50051", "127.0.0.1:1"), {})  # noqa: S102  # our own page

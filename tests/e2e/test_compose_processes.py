@@ -40,6 +40,7 @@ class Machine:
         self.ports = {"OPSPAWN_API_PORT": str(free_port()), "OPSPAWN_GRPC_PORT": str(free_port())}
         self._servers = {"DATABASE_URL": database_url, "RABBITMQ_URL": rabbitmq_url}
         self._folder = folder
+        self._key = ""
 
     def environment(self, service: str) -> dict[str, str]:
         """As in the file, but for the addresses, which here are those of one machine."""
@@ -53,6 +54,13 @@ class Machine:
     def run(self, service: str) -> None:
         done = subprocess.run(**self._options(service), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+    def make_key(self) -> None:
+        """As docs/how-to/run-with-compose.md says."""
+        options = self._options("migrate")
+        options["args"][1:] = ["keys", "create", "first"]
+        done = subprocess.run(**options, capture_output=True, text=True, check=True)
+        self._key = done.stdout.strip()
 
     @contextmanager
     def running(self, service: str) -> Iterator["subprocess.Popen[bytes]"]:
@@ -83,7 +91,8 @@ class Machine:
     def call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self.ports['OPSPAWN_API_PORT']}{path}"
         data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
+        request = urllib.request.Request(url, data, headers)
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
             answer: dict[str, Any] = json.load(response)
             return answer
@@ -104,6 +113,7 @@ def machine(empty_database_url: str, rabbitmq_url: str, tmp_path: Path) -> Itera
     """All services up, in the order of the file."""
     machine = Machine(empty_database_url, rabbitmq_url, tmp_path)
     machine.run("migrate")
+    machine.make_key()
     with ExitStack() as stack:
         for service in ("api", "grpc", "dispatcher", *["worker"] * 2):
             stack.enter_context(machine.running(service))

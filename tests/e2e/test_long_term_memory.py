@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 
 def up(start: Start) -> Command:
     """A started server that answers."""
-    command = start("up")
+    command = start("up", "--no-auth")
     command.wait_for("Opspawn is up.")
     command.wait_for("Try it:")
     return command

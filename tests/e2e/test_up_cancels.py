@@ -24,7 +24,7 @@ def tools(tmp_path: Path) -> AgentTools:
 
 @pytest.fixture
 def rest(start: Start, environment: dict[str, str], tools: AgentTools) -> Iterator[Rest]:
-    up = start("up", **tools.environment)
+    up = start("up", "--no-auth", **tools.environment)
     rest = Rest(int(environment["OPSPAWN_API_PORT"]))
     rest.ready(up.process)
     yield rest

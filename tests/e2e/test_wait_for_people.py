@@ -10,7 +10,7 @@ from support.model_server import ModelServer
 
 def up(start: Start) -> Command:
     """A started server that answers."""
-    command = start("up")
+    command = start("up", "--no-auth")
     command.wait_for("Opspawn is up.")
     command.wait_for("Try it:")
     return command

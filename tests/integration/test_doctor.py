@@ -26,6 +26,7 @@ ALL = [
     "provider",
     "long-term memory",
     "memory",
+    "entrance",
     "REST port",
     "gRPC port",
 ]
@@ -109,8 +110,11 @@ def test_given_servers_are_connected_to(
     assert (True, True) == (findings["database"].ok, findings["broker"].ok)
     assert not findings["migrations"].ok
     assert "run `opspawn migrate`" in findings["migrations"].words
+    assert not findings["entrance"].ok
     migrate.upgrade(empty_database_url)
-    assert doctor(DATABASE_URL=empty_database_url)["migrations"].ok
+    after = doctor(DATABASE_URL=empty_database_url)
+    assert (True, True) == (after["migrations"].ok, after["entrance"].ok)
+    assert "opspawn keys create" in after["entrance"].words
 
 
 PLACES = {"openrouter": "/v1", "anthropic": "/anthropic", "google": "/google"}
@@ -188,6 +192,7 @@ def test_a_provider_without_its_sdk_is_told_what_to_install(
         ("tools", {"OPSPAWN_WORKSPACES": "/etc/passwd"}, "OPSPAWN_WORKSPACES: /etc/passwd is no"),
         ("settings", {"OPSPAWN_API_PROT": "1"}, ".env.example"),
         ("database", {"OPSPAWN_DATA_DIR": "/proc/opspawn"}, "OPSPAWN_DATA_DIR"),
+        ("entrance", {"OPSPAWN_HOST": "192.0.2.1", "OPSPAWN_AUTH": "none"}, "unset OPSPAWN_AUTH"),
         ("REST port", {"OPSPAWN_HOST": "192.0.2.1"}, "set OPSPAWN_HOST"),
     ],
 )

@@ -32,6 +32,8 @@ class Processes:
             # So long that a test which needs it fails: what dies is found by its presence.
             "OPSPAWN_HEARTBEAT_TTL_S": "120",
             "OPSPAWN_RING_GRACE_S": "0.5",
+            # Who comes in is not what these tests are about.
+            "OPSPAWN_AUTH": "none",
             **environment,
         }
         self._running: list[subprocess.Popen[bytes]] = []

@@ -117,3 +117,21 @@ def test_libraries_only_warn(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["a warning"] == [
         json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()
     ]
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_a_credential_in_a_line_is_not_written(
+    log_format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever wrote it, and wherever it stands: in the message, in a value, in an error."""
+    _configure(log_format=log_format)
+    key = f"osk_0123456789abcdef_{'a' * 43}"
+    structlog.get_logger("opspawn.test").warning("refused", headers={"authorization": key})
+    logging.getLogger("somebody.else").warning("sent Authorization: Bearer %s", "eyJ.token.x")
+    try:
+        raise RuntimeError(f"no answer for {key}")  # noqa: TRY301  # as a library's error says it
+    except RuntimeError:
+        structlog.get_logger("opspawn.test").exception("failed")
+    written = capsys.readouterr().err
+    assert 3 == written.count("[secret]")
+    assert (0, 0) == (written.count(key), written.count("eyJ.token.x"))

@@ -306,3 +306,22 @@ def test_what_links_and_answers_need_is_checked_at_the_start(
         said in str(caught.value),
         "hunter2" in str(caught.value),
     )
+
+
+def test_tokens_need_all_that_makes_them_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An issuer without its keys, or without an audience, would let in nobody or anybody."""
+    monkeypatch.setenv("OPSPAWN_JWT_ISSUER", "https://id.example")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert ["OPSPAWN_JWT_AUDIENCE", "OPSPAWN_JWT_KEYS"] == [
+        line.partition(":")[0] for line in str(caught.value).splitlines()
+    ]
+
+
+@pytest.mark.parametrize("names", ["HS256", "none", "RS256,HS512", ","])
+def test_a_signature_that_others_can_make_is_refused(
+    monkeypatch: pytest.MonkeyPatch, names: str
+) -> None:
+    monkeypatch.setenv("OPSPAWN_JWT_ALGORITHMS", names)
+    with pytest.raises(SettingsError, match="OPSPAWN_JWT_ALGORITHMS: must be some of RS256"):
+        load()

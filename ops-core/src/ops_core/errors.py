@@ -12,6 +12,13 @@ OpsError
 │   ├── AlreadyResolved           the approval or input was decided, or is over
 │   ├── LinksNotConfigured        the operator has given no secret to sign links with
 │   ├── NotADeadLetter            the task is not on the list of dead letters
+│   ├── NotAuthenticated          nobody knows who asks: no key or token, or one that is not good
+│   ├── MissingScope              who asks is known, and may not do this
+│   ├── RateLimited               this caller asks too often
+│   ├── ApiKeyNotFound            no such key for this tenant
+│   ├── ApiKeyRevoked             a revoked key cannot be used again
+│   ├── TenantNotFound            no such tenant
+│   └── TenantExists              the id of a new tenant is taken
 │   ├── AgentNotFound             no such agent, or no such version of it
 │   ├── AgentExists               an agent of that name says something else
 │   ├── ThreadNotFound            no such thread for this tenant
@@ -282,6 +289,76 @@ class ThreadArchived(CallerError):
 
     def __init__(self, thread_id: str) -> None:
         super().__init__(f"The thread {thread_id!r} is archived; fork it, or use another thread.")
+
+
+class NotAuthenticated(CallerError):
+    """Nobody knows who asks. What is wrong with a key is told only to whoever has its secret."""
+
+    type = "unauthenticated"
+
+    def __init__(self, why: str = "") -> None:
+        self.has_credentials = bool(why)
+        super().__init__(
+            why
+            or "Who are you? Send an API key or a token: Authorization: Bearer osk_… "
+            "(`opspawn keys create` makes a key)."
+        )
+
+
+class MissingScope(CallerError):
+    """Who asks is known, and its key or token lacks the scope that this needs."""
+
+    type = "missing_scope"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This needs the scope {scope}, which your key or token does not have.")
+        self.scope = scope
+
+
+class RateLimited(CallerError):
+    """The caller has used up how often it may ask."""
+
+    type = "too_many_requests"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"Your key or token asks too often; come back in {retry_after_s} s.")
+        self.retry_after_s = retry_after_s
+
+
+class ApiKeyNotFound(CallerError):
+    """There is no such key, or it belongs to another tenant (the answer is the same)."""
+
+    type = "api_key_not_found"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no API key {key_id[:100]!r}.")
+
+
+class ApiKeyRevoked(CallerError):
+    """A revoked key was to be rotated."""
+
+    type = "api_key_revoked"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"The API key {key_id} is revoked for ever; create another one.")
+
+
+class TenantNotFound(CallerError):
+    """There is no such tenant."""
+
+    type = "tenant_not_found"
+
+    def __init__(self, tenant_id: str) -> None:
+        super().__init__(f"There is no tenant {tenant_id[:100]!r}.")
+
+
+class TenantExists(CallerError):
+    """The id of a new tenant is taken."""
+
+    type = "tenant_exists"
+
+    def __init__(self, tenant_id: str) -> None:
+        super().__init__(f"There is a tenant {tenant_id!r} already; choose another id.")
 
 
 class Unavailable(OpsError):

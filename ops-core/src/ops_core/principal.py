@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ops_core.scopes import Scope, allows
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
@@ -14,6 +16,13 @@ class Principal:
     subject: str
     """Who it is, for logs and audit: never a secret."""
 
+    scopes: frozenset[Scope] = frozenset()
 
-#: One tenant for all, until there are identities to tell them apart by.
-EVERYBODY: Final = Principal(tenant_id="default", subject="anonymous")
+    def may(self, scope: Scope) -> bool:
+        return allows(self.scopes, scope)
+
+
+#: One tenant for all, where nobody is asked who he is.
+EVERYBODY: Final = Principal(
+    tenant_id="default", subject="anonymous", scopes=frozenset({Scope.ADMIN})
+)

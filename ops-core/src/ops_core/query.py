@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
+from ops_core.identity.ports import AuditFilter
 from ops_core.ports import TaskFilter
 from ops_core.service import MAX_PAGE
 from ops_core.task import Status
@@ -15,7 +16,7 @@ _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 class PageQuery(BaseModel):
-    """A page of tasks, newest first."""
+    """A page of a list, newest first."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -43,6 +44,22 @@ class AfterQuery(BaseModel):
 
     after: int = Field(0, ge=0, lt=2**63, description="Only those with a larger `seq`.")
     limit: int = Field(100, ge=1, le=MAX_PAGE)
+
+
+class AuditQuery(PageQuery):
+    """A page of the audit log, newest first. A filter that is left out does not filter."""
+
+    subject: str | None = Field(None, max_length=300, description="`key_…` or `user:…`.")
+    action: str | None = Field(None, max_length=100, examples=["cancel_task"])
+    object: str | None = Field(None, max_length=300, examples=["task_…"])
+
+    @field_validator("subject", "action", "object")
+    @classmethod
+    def _text(cls, value: str | None) -> str | None:
+        return storable_text(value)
+
+    def where(self) -> AuditFilter:
+        return AuditFilter(subject=self.subject, action=self.action, object=self.object)
 
 
 class TaskQuery(PageQuery):

@@ -6,6 +6,10 @@ from ops_core.agents import AgentService
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
+from ops_core.identity.audit_service import AuditService
+from ops_core.identity.gate import Gate
+from ops_core.identity.key_service import ApiKeyService
+from ops_core.identity.tenant_service import TenantService
 from ops_core.schedules.service import ScheduleService
 from ops_core.service import TaskService
 from ops_core.streams.service import EventStreams
@@ -16,6 +20,9 @@ from ops_core.threads import ThreadService
 class Services:
     """The whole domain, as a door sees it."""
 
+    gate: Gate
+    """Every request goes through it before anything of it is read."""
+
     tasks: TaskService
     approvals: ApprovalService
     inputs: InputService
@@ -24,3 +31,6 @@ class Services:
     schedules: ScheduleService
     agents: AgentService
     threads: ThreadService
+    keys: ApiKeyService
+    tenants: TenantService
+    audit: AuditService

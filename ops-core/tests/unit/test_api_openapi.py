@@ -75,6 +75,14 @@ def test_paths_are_spelled_as_in_the_contract(document: dict[str, Any]) -> None:
         "/api/v1/threads/{thread_id}",
         "/api/v1/threads/{thread_id}/messages",
         "/api/v1/threads/{thread_id}/fork",
+        "/api/v1/api-keys",
+        "/api/v1/api-keys/{key_id}",
+        "/api/v1/api-keys/{key_id}/rotate",
+        "/api/v1/api-keys/{key_id}/revoke",
+        "/api/v1/tenants",
+        "/api/v1/tenants/{tenant_id}/disable",
+        "/api/v1/tenants/{tenant_id}/enable",
+        "/api/v1/audit",
         "/health",
         "/ready",
     }
@@ -152,6 +160,16 @@ def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> N
         "retry_dead_letter": {"202", "404", "409", "422", "500", "503"},
         "discard_dead_letter": {"200", "404", "409", "422", "500", "503"},
         "fork_task": {"200", "201", "404", "408", "409", "413", "415", "422", "500", "503"},
+        "create_api_key": {"201", "408", "413", "415", "422", "500", "503"},
+        "list_api_keys": {"200", "422", "500", "503"},
+        "get_api_key": {"200", "404", "422", "500", "503"},
+        "rotate_api_key": {"200", "404", "408", "409", "413", "415", "422", "500", "503"},
+        "revoke_api_key": {"200", "404", "422", "500", "503"},
+        "create_tenant": {"201", "408", "409", "413", "415", "422", "500", "503"},
+        "list_tenants": {"200", "422", "500", "503"},
+        "disable_tenant": {"200", "404", "422", "500", "503"},
+        "enable_tenant": {"200", "404", "422", "500", "503"},
+        "list_audit": {"200", "422", "500", "503"},
         "create_schedule": {"201", "408", "409", "413", "415", "422", "500", "503"},
         "list_schedules": {"200", "422", "500", "503"},
         "get_schedule": {"200", "404", "422", "500", "503"},
@@ -169,8 +187,8 @@ def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> N
         "create_thread": {"201", "408", "409", "413", "415", "422", "500", "503"},
         "list_threads": {"200", "422", "500", "503"},
         "fork_thread": {"201", "404", "408", "409", "413", "415", "422", "500", "503"},
-        "health": {"200"},
-        "ready": {"200", "500", "503"},
     }
+    anybody = {"health": {"200"}, "ready": {"200", "500", "503"}}
+    expected = {name: each | {"401", "403", "429"} for name, each in expected.items()} | anybody
     found = {name: set(each["responses"]) for name, each in operations(document).items()}
     assert expected == found

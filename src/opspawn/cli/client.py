@@ -42,10 +42,15 @@ class Event:
 class ApiClient:
     """One server's `/api/v1`. Close it (or use `async with`)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
+        """`key`: an API key or a token."""
         self.url = url.rstrip("/")
-        # A proxy from the environment cannot reach a server on this machine.
-        self._http = httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=not _is_local(self.url))
+        self._http = httpx2.AsyncClient(
+            timeout=TIMEOUT_S,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            # A proxy from the environment cannot reach a server on this machine.
+            trust_env=not is_local(self.url),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -201,6 +206,8 @@ class ApiClient:
             return Refused(
                 f"{self.url} answered HTTP {answer.status_code}, not as Opspawn; set OPSPAWN_URL."
             )
+        if answer.status_code == 401:
+            return Refused(f"{one_line(body.get('detail'), 300)} Set OPSPAWN_API_KEY.")
         errors = body.get("errors") or []
         fields = [f"{e.get('path')}: {e.get('message')}" for e in errors if isinstance(e, dict)]
         return Refused(one_line("; ".join(fields) or body.get("detail") or body["title"], 1000))
@@ -237,7 +244,8 @@ def _segment(name: str) -> str:
     return quote(name, safe="")
 
 
-def _is_local(url: str) -> bool:
+def is_local(url: str) -> bool:
+    """Whether the server is on this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

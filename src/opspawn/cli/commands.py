@@ -9,7 +9,13 @@ from typing import Annotated
 
 import typer
 
-from opspawn.cli import agent_commands, approval_commands, schedule_commands, waiting_commands
+from opspawn.cli import (
+    agent_commands,
+    approval_commands,
+    key_commands,
+    schedule_commands,
+    waiting_commands,
+)
 from opspawn.cli.configuration import server_url, settings
 from opspawn.cli.options import (
     OUTCOME_HELP,
@@ -18,6 +24,7 @@ from opspawn.cli.options import (
     Deadline,
     GoalText,
     Model,
+    NoAuth,
     Provider,
     Status,
     TaskId,
@@ -34,6 +41,7 @@ tasks_app = typer.Typer(help="Looks at the tasks of a running server.", rich_mar
 tasks_app.add_typer(waiting_commands.tasks_app)
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(agent_commands.agents_app, name="agents")
+app.add_typer(key_commands.app, name="keys")
 app.add_typer(waiting_commands.dead_letters_app, name="dead-letters")
 app.add_typer(approval_commands.approvals_app, name="approvals")
 app.add_typer(schedule_commands.schedules_app, name="schedules")
@@ -59,15 +67,19 @@ def _help_alone(context: typer.Context) -> None:
         typer.echo(context.get_help())
 
 
+def _auth(no_auth: bool) -> dict[str, object]:
+    return {"auth": "none"} if no_auth else {}
+
+
 @app.command()
-def up() -> None:
+def up(no_auth: NoAuth = False) -> None:
     """Serve everything until Ctrl-C.
 
     One process with its own PostgreSQL and broker, unless DATABASE_URL or RABBITMQ_URL is set.
     """
     from opspawn.cli import serving
 
-    serving.up(settings())
+    serving.up(settings(**_auth(no_auth)))
 
 
 @app.command(epilog=OUTCOME_HELP)
@@ -76,6 +88,7 @@ def demo(
     provider: Provider = None,
     model: Model = None,
     deadline: Deadline = 300.0,
+    no_auth: NoAuth = False,
 ) -> int:
     """Start everything and run one goal.
 
@@ -85,7 +98,7 @@ def demo(
     from opspawn.cli.running import Goal
 
     chosen = Goal(text=goal, provider=provider, model=model, name="demo", deadline_s=deadline)
-    return demonstration.demo(settings(), chosen)
+    return demonstration.demo(settings(**_auth(no_auth)), chosen)
 
 
 @app.command(epilog=OUTCOME_HELP)

@@ -8,10 +8,11 @@ from typing import Any
 
 from opspawn import bootstrap
 from opspawn.cli.client import ApiClient, Json
+from opspawn.cli.configuration import api_key
 from opspawn.cli.exits import INTERRUPTED, CommandError
 from opspawn.cli.process import say
 from opspawn.cli.running import Goal, check_text, outcome, submit, watch
-from opspawn.cli.serving import checked, database, describe, run
+from opspawn.cli.serving import checked, database, describe, refuse_strangers, run
 from opspawn.cli.text import print_json
 from opspawn.settings import Settings
 
@@ -24,6 +25,7 @@ def demo(settings: Settings, goal: Goal) -> int:
         changed["log_level"] = "warning"  # the run itself is shown
     settings = settings.model_copy(update=changed)
     checked(settings)
+    refuse_strangers(settings)
     with database(settings) as url:
         task = run(lambda stop: _serve_and_run(settings, goal, url, stop))
     print_json(task)
@@ -93,6 +95,6 @@ async def _run(endpoints: bootstrap.Endpoints, goal: Goal) -> Json:
     for line in describe(endpoints):
         say(line)
     say(f"Goal: {goal.text}")
-    async with ApiClient(endpoints.api_url) as api:
+    async with ApiClient(endpoints.api_url, api_key(endpoints.api_url)) as api:
         task = await submit(api, goal)
         return await watch(api, str(task["task_id"]))

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from opspawn.cli.client import ApiClient, Json
+from opspawn.cli.configuration import api_key
 from opspawn.cli.exits import USAGE, CommandError
 from opspawn.cli.text import one_line, print_json, print_line
 
@@ -35,7 +36,7 @@ def fork(url: str, task_id: str, asked: Fork, *, as_json: bool) -> None:
     body = asked.body()
 
     async def main() -> Json:
-        async with ApiClient(url) as api:
+        async with ApiClient(url, api_key(url)) as api:
             return await api.fork(task_id, body, idempotency_key=str(uuid4()))
 
     task = asyncio.run(main())

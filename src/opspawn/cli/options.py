@@ -18,4 +18,7 @@ Url = Annotated[str | None, typer.Option(help="The server, instead of OPSPAWN_UR
 Provider = Annotated[str | None, typer.Option(help="openai, openrouter, local, …")]
 Model = Annotated[str | None, typer.Option(help="The model, as its provider names it.")]
 Agent = Annotated[str | None, typer.Option(metavar="NAME", help="A named agent, or NAME@3.")]
+NoAuth = Annotated[
+    bool, typer.Option("--no-auth", help="Let everybody on this machine do everything.")
+]
 Deadline = Annotated[float | None, typer.Option(metavar="SECONDS", help="Fail after this long.")]

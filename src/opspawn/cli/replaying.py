@@ -11,9 +11,10 @@ from opspawn.agents.mcp_tools import McpTools
 from opspawn.cli.exits import COMPLETED, FAILED, REFUSED, UNAVAILABLE, USAGE, CommandError
 from opspawn.cli.process import say
 from opspawn.cli.text import plain, print_line
+from opspawn.own_database import NoDatabase
 from opspawn.replay import Difference, Recording, RecordingError, Replayed, load, replay
 from opspawn.replay import save as write
-from opspawn.replay.database import NoDatabase, recorded
+from opspawn.replay.database import recorded
 from opspawn.settings import Settings
 
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 from rich.console import Console
 
 from opspawn.cli.client import ApiClient, Event, Json
+from opspawn.cli.configuration import api_key
 from opspawn.cli.exits import INTERNAL, INTERRUPTED, OUTCOMES, USAGE, CommandError, Unreachable
 from opspawn.cli.follow import Follower
 from opspawn.cli.text import print_json, print_line
@@ -47,7 +48,7 @@ def run(url: str, goal: Goal, *, as_json: bool, detach: bool) -> int:
     check_text(goal.text)
 
     async def main() -> int:
-        async with ApiClient(url) as api:
+        async with ApiClient(url, api_key(url)) as api:
             task = await submit(api, goal)
             if not detach:
                 task = await watch(api, str(task["task_id"]))
@@ -64,7 +65,7 @@ def follow(url: str, task_id: str, *, as_json: bool) -> int:
     """Shows a task from its first event to its end; returns the exit code: the task's outcome."""
 
     async def main() -> int:
-        async with ApiClient(url) as api:
+        async with ApiClient(url, api_key(url)) as api:
             if as_json:
                 return await _print_events(api, task_id)
             task = await watch(api, task_id, through_waiting=True)

@@ -29,6 +29,7 @@ def up(settings: Settings) -> None:
         say(f'Try it:  opspawn run {where}"What is 17 * 23?"   (Ctrl-C stops)')
 
     checked(settings)
+    refuse_strangers(settings)
     with database(settings) as url:
         run(lambda stop: bootstrap.serve_all(settings, stop, announce, database_url=url))
 
@@ -45,6 +46,8 @@ def one(role: Role, settings: Settings) -> None:
             "set that, or run everything in one process with `opspawn up`.",
             USAGE,
         )
+    if role in {"api", "grpc"}:
+        refuse_strangers(settings)
     roles: dict[str, Callable[[Settings, asyncio.Event], Awaitable[None]]] = {
         "api": bootstrap.serve_api,
         "grpc": bootstrap.serve_grpc,
@@ -72,6 +75,14 @@ def checked(settings: Settings) -> None:
         bootstrap.check_agents(settings)
     except SettingsError as error:
         raise CommandError(f"wrong setting: {error}", USAGE) from error
+
+
+def refuse_strangers(settings: Settings) -> None:
+    """Ends the command when the settings open a door without a lock to other machines."""
+    try:
+        doors.refuse_strangers(settings)
+    except doors.StartError as error:
+        raise CommandError(str(error), USAGE) from None
 
 
 @contextmanager
@@ -117,6 +128,9 @@ def describe(endpoints: bootstrap.Endpoints) -> Iterator[str]:
     yield "Opspawn is up."
     yield f"  REST   {endpoints.api_url}   (its pages: {endpoints.api_url}/docs)"
     yield f"  gRPC   {endpoints.grpc_target}"
+    if endpoints.new_key is not None:
+        yield f"  key    {endpoints.new_key}"
+        yield f"         Told this once; commands on this machine find it in {endpoints.key_file}."
     yield f"  model  {endpoints.provider}: {endpoints.model}"
     if endpoints.toy:
         yield (

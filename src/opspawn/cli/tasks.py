@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opspawn.cli.client import ApiClient, Json
+from opspawn.cli.configuration import api_key
 from opspawn.cli.narrate import cost, tokens
 from opspawn.cli.text import bounded, one_line, print_json, print_line
 from opspawn.cli.waits import told, waits_of
@@ -72,7 +73,7 @@ def retry(url: str, task_id: str, *, as_json: bool) -> None:
 
 def ask(url: str, question: Callable[[ApiClient], Awaitable[Json]]) -> Json:
     async def main() -> Json:
-        async with ApiClient(url) as api:
+        async with ApiClient(url, api_key(url)) as api:
             return await question(api)
 
     return asyncio.run(main())

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from opspawn.doctor import machine, mcp, providers, recall, servers, tools
 from opspawn.doctor.check_error import CheckError
+from opspawn.doctor.entrance import entrance
 from opspawn.settings import Settings, SettingsError, load, unknown_keys
 
 #: Seconds after which a check counts as failed.
@@ -52,6 +53,7 @@ def examine() -> list[Finding]:
             "provider": lambda: providers.provider(settings),
             "long-term memory": lambda: recall.long_term_memory(settings),
             "memory": machine.memory,
+            "entrance": lambda: entrance(settings),
             "REST port": lambda: servers.rest_port(settings),
             "gRPC port": lambda: servers.grpc_port(settings),
         }

@@ -2,9 +2,9 @@
 
 from ops_core.errors import StoreUnavailable, TaskNotFound
 from ops_core.store import Database, SqlTaskStore, SqlWorkerStore
-from opspawn import embedded
 from opspawn.agents.family import versions_of
 from opspawn.database_errors import DATABASE_ERRORS, explain
+from opspawn.own_database import NoDatabase, database_url
 from opspawn.replay.recording import Recording
 from opspawn.settings import Settings
 
@@ -12,13 +12,12 @@ from opspawn.settings import Settings
 TENANT = "default"
 
 
-class NoDatabase(Exception):
-    """There is no database to read from; the message says what to do."""
-
-
 async def recorded(settings: Settings, task_id: str) -> Recording:
     """The run of a task. Raises `TaskNotFound`, `NoDatabase`."""
-    url = _url(settings)
+    try:
+        url = database_url(settings)
+    except NoDatabase as error:
+        raise NoDatabase(f"{error} Or name a file that --save has written.") from None
     database = Database(url, pool_size=2)
     store = SqlTaskStore(database)
     try:
@@ -37,18 +36,3 @@ async def recorded(settings: Settings, task_id: str) -> Recording:
     finally:
         await database.close()
     return Recording.of(task, log, settings, definitions)
-
-
-def _url(settings: Settings) -> str:
-    if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
-    try:
-        state = embedded.look(settings.data_dir)
-    except (embedded.EmbeddedError, OSError) as error:
-        raise NoDatabase(f"There is no database to read the task from: {error}") from None
-    if state.url is None:
-        raise NoDatabase(
-            f"The database of {settings.data_dir} does not run: start `opspawn up`, set DATABASE_URL, "
-            "or name a file that --save has written."
-        )
-    return state.url

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import Lifespan
 
 from ops_core.api import (
     agents,
+    api_keys,
     approvals,
+    audit,
     dead_letters,
     events,
     fork,
@@ -19,9 +21,11 @@ from ops_core.api import (
     links,
     schedules,
     tasks,
+    tenants,
     threads,
     waiting,
 )
+from ops_core.api.admission import admitted
 from ops_core.api.body import BodyLimit
 from ops_core.api.edge import Edge
 from ops_core.api.errors import HANDLERS
@@ -42,6 +46,9 @@ _ROUTERS: Final = (
     schedules.router,
     agents.router,
     threads.router,
+    api_keys.router,
+    tenants.router,
+    audit.router,
     health.router,
 )
 
@@ -70,6 +77,7 @@ def create_app(
             Middleware(Edge),
             Middleware(BodyLimit, max_bytes=max_body_bytes, timeout_s=body_timeout_s),
         ],
+        dependencies=[Depends(admitted)],
         exception_handlers=HANDLERS,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,

@@ -10,8 +10,9 @@ from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from ops_core.api.admission import admitted
 from ops_core.errors import FieldError, InvalidRequest
-from ops_core.principal import EVERYBODY, Principal
+from ops_core.principal import Principal
 from ops_core.replies import ApprovalReply, EffectReply, InputReply, parse_reply_json
 from ops_core.request import TaskRequest, parse_request_json
 from ops_core.service import TaskService
@@ -33,11 +34,7 @@ async def _streams(request: Request) -> EventStreams:
     return services_of(request).streams
 
 
-async def _principal() -> Principal:
-    return EVERYBODY
-
-
-async def _tenant_id(who: Annotated[Principal, Depends(_principal)]) -> str:
+async def _tenant_id(who: Annotated[Principal, Depends(admitted)]) -> str:
     return who.tenant_id
 
 
@@ -107,7 +104,7 @@ async def no_query(_query: Annotated[NoQuery, Query()]) -> None:
 
 Service = Annotated[TaskService, Depends(_tasks)]
 Streams = Annotated[EventStreams, Depends(_streams)]
-Who = Annotated[Principal, Depends(_principal)]
+Who = Annotated[Principal, Depends(admitted)]
 TenantId = Annotated[str, Depends(_tenant_id)]
 SentTask = Annotated[TaskRequest, Depends(_task_request)]
 SentInput = Annotated[InputReply, Depends(_input)]

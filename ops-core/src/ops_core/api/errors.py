@@ -14,13 +14,18 @@ from ops_core.errors import (
     AgentExists,
     AgentNotFound,
     AlreadyResolved,
+    ApiKeyNotFound,
+    ApiKeyRevoked,
     AskNotFound,
     IdempotencyConflict,
     InvalidRequest,
     LinksNotConfigured,
+    MissingScope,
     NotADeadLetter,
+    NotAuthenticated,
     NothingAsked,
     OpsError,
+    RateLimited,
     ScheduleChanged,
     ScheduleExists,
     ScheduleNotFound,
@@ -28,6 +33,8 @@ from ops_core.errors import (
     TaskFinished,
     TaskNotEnded,
     TaskNotFound,
+    TenantExists,
+    TenantNotFound,
     ThreadArchived,
     ThreadBusy,
     ThreadExists,
@@ -39,6 +46,9 @@ from ops_core.request import field_errors
 
 #: Our errors that a client may see, each with its status and title. Any other one is our bug: 500.
 STATUSES: Final[dict[type[OpsError], tuple[int, str]]] = {
+    NotAuthenticated: (401, "Not authenticated"),
+    MissingScope: (403, "Scope missing"),
+    RateLimited: (429, "Too many requests"),
     InvalidRequest: (422, "Invalid request"),
     TaskNotFound: (404, "Task not found"),
     IdempotencyConflict: (409, "Idempotency key already used"),
@@ -58,6 +68,10 @@ STATUSES: Final[dict[type[OpsError], tuple[int, str]]] = {
     ThreadExists: (409, "Thread already there"),
     ThreadBusy: (409, "Thread busy"),
     ThreadArchived: (409, "Thread archived"),
+    ApiKeyNotFound: (404, "API key not found"),
+    ApiKeyRevoked: (409, "API key revoked"),
+    TenantNotFound: (404, "Tenant not found"),
+    TenantExists: (409, "Tenant exists already"),
     Unavailable: (503, "Service unavailable"),
     TooManyStreams: (503, "Too many streams"),
     StreamTooSlow: (503, "Stream too slow"),
@@ -81,14 +95,29 @@ _AWAY: Final = (
 
 async def on_ops_error(request: Request, error: OpsError) -> Response:
     status, title = next(STATUSES[cls] for cls in type(error).__mro__ if cls in STATUSES)
+    headers = _headers(error)
     if isinstance(error, Unavailable):
-        retry = {"Retry-After": str(error.retry_after_s)}
         detail = str(error) if error.is_public else _AWAY
-        return problem(request.scope, status, error.type, title, detail, headers=retry)
+        return problem(request.scope, status, error.type, title, detail, headers=headers)
     more = None
     if isinstance(error, InvalidRequest):
         more = {"errors": [asdict(field) for field in error.errors]}
-    return problem(request.scope, status, error.type, title, str(error), more=more)
+    return problem(request.scope, status, error.type, title, str(error), headers=headers, more=more)
+
+
+def _headers(error: OpsError) -> dict[str, str] | None:
+    """What a client's library looks for: when to come back, and what credentials would help (RFC 6750)."""
+    if isinstance(error, Unavailable | RateLimited):
+        return {"Retry-After": str(error.retry_after_s)}
+    challenge = 'Bearer realm="opspawn"'
+    if isinstance(error, NotAuthenticated):
+        wrong = ', error="invalid_token"' if error.has_credentials else ""
+        return {"WWW-Authenticate": challenge + wrong}
+    if isinstance(error, MissingScope):
+        return {
+            "WWW-Authenticate": f'{challenge}, error="insufficient_scope", scope="{error.scope}"'
+        }
+    return None
 
 
 async def on_validation(request: Request, error: RequestValidationError) -> Response:

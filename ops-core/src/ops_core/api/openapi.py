@@ -12,6 +12,8 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from ops_core.agents.request import AgentRequest, VersionRequest
 from ops_core.api.problems import MEDIA_TYPE, PREFIX, Problem
+from ops_core.identity.needs import NEEDS
+from ops_core.identity.requests import ApiKeyRequest, RotationRequest, TenantRequest
 from ops_core.overrides import ForkRequest
 from ops_core.replies import (
     AnswerReply,
@@ -44,6 +46,9 @@ _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
             VersionRequest,
             ThreadRequest,
             ThreadForkRequest,
+            ApiKeyRequest,
+            RotationRequest,
+            TenantRequest,
         )
     ),
     (Problem, "serialization"),
@@ -51,12 +56,15 @@ _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
 
 #: What each status means here, and the type of an example.
 _MEANINGS: Final = {
+    401: ("Nobody knows who asks: a key or a token is missing, or is not good.", "unauthenticated"),
+    403: ("The key or token lacks a scope, which `detail` names.", "missing_scope"),
     404: ("There is no such thing here; the type says what is missing.", "task_not_found"),
     408: ("The body did not arrive in time.", "request_timeout"),
     409: ("The request does not fit what is stored.", "idempotency_conflict"),
     413: ("The body is too large.", "body_too_large"),
     415: ("The body is not JSON.", "unsupported_media_type"),
     422: ("The JSON is malformed, or a field or parameter is wrong.", "invalid_request"),
+    429: ("Too many requests; Retry-After says when to come back.", "too_many_requests"),
     500: ("A fault of the server; its log has the reason.", "internal"),
     503: ("Something needed is away; Retry-After says when to come back.", "store_unavailable"),
 }
@@ -68,8 +76,31 @@ class DocumentedApp(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             _, extra = models_json_schema(_MODELS, ref_template=_REF)
-            super().openapi()["components"]["schemas"].update(extra["$defs"])
+            document = super().openapi()
+            document["components"]["schemas"].update(extra["$defs"])
+            _say_who_may(document)
         return super().openapi()
+
+
+def _say_who_may(document: dict[str, Any]) -> None:
+    """The scope that each operation needs, and how it is refused without."""
+    document["components"]["securitySchemes"] = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key (`osk_…`), or a token of the provider that the server trusts.",
+        }
+    }
+    operations = (entry for path in document["paths"].values() for entry in path.values())
+    for operation in operations:
+        need = NEEDS.get(operation["operationId"])
+        if need is not None:
+            operation["security"] = [{"bearer": []}]
+            operation["x-scope"] = need.scope.value
+            refusals = {
+                str(status): _problem(status, *_MEANINGS[status]) for status in (401, 403, 429)
+            }
+            operation["responses"] = dict(sorted({**operation["responses"], **refusals}.items()))
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -93,7 +124,7 @@ def _problem(status: int, meaning: str, type_: str) -> dict[str, Any]:
         "description": meaning,
         "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
     }
-    if status == 503:
+    if status in {429, 503}:
         seconds = {"type": "integer", "description": "Seconds."}
         response["headers"] = {"Retry-After": {"schema": seconds}}
     return response

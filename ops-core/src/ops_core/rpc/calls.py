@@ -15,9 +15,12 @@ from google.protobuf.message import DecodeError, Message
 from structlog.contextvars import bound_contextvars
 
 from ops_core.errors import CallerError, FieldError, InvalidRequest, Unavailable
-from ops_core.principal import EVERYBODY, Principal
+from ops_core.identity.gate import Gate
+from ops_core.rpc.admission import admit, principal, record, request_id_of
 from ops_core.rpc.convert import refuse_unknown_fields
 from ops_core.rpc.status import Refusal, internal, refusal
+
+__all__ = ["Calls", "principal", "request_id_of"]
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +31,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Calls(grpc.aio.ServerInterceptor):
     """Wraps the methods of our services; others (health, reflection) pass as they are."""
 
-    def __init__(self, service_names: Set[str]) -> None:
+    def __init__(self, service_names: Set[str], gate: Gate) -> None:
+        self._gate = gate
         self._prefixes = tuple(f"/{name}/" for name in service_names)
 
     async def intercept_service(
@@ -43,10 +47,10 @@ class Calls(grpc.aio.ServerInterceptor):
             return handler  # type: ignore[no-any-return]
 
         async def call(body: bytes, context: Context) -> bytes:
-            return await _answer(method, handler, body, context)
+            return await _answer(self._gate, method, handler, body, context)
 
         async def stream(body: bytes, context: Context) -> AsyncIterator[bytes]:
-            async with aclosing(_answers(method, handler, body, context)) as answers:
+            async with aclosing(_answers(self._gate, method, handler, body, context)) as answers:
                 async for answer in answers:
                     yield answer
 
@@ -55,40 +59,39 @@ class Calls(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(call)
 
 
-def principal(_context: Context) -> Principal:
-    """Who is asking."""
-    return EVERYBODY
-
-
-async def _answer(method: str, handler: Any, body: bytes, context: Context) -> bytes:
-    async with _refusing(method, context):
+async def _answer(gate: Gate, method: str, handler: Any, body: bytes, context: Context) -> bytes:
+    async with _refusing(method, context) as request_id:
+        await admit(gate, method, context, request_id)
         request = _parsed(handler, body)
+        await record(gate, request)
         answer: bytes = handler.response_serializer(await handler.unary_unary(request, context))
         return answer
     raise AssertionError("a refused call is aborted, which raises")
 
 
 async def _answers(
-    method: str, handler: Any, body: bytes, context: Context
+    gate: Gate, method: str, handler: Any, body: bytes, context: Context
 ) -> AsyncGenerator[bytes, None]:
     """The messages of a stream; what goes wrong in the middle of it is told as if it were the beginning.
 
     A client that cancels, or whose deadline passes, cancels this where it waits.
     """
-    async with _refusing(method, context):
+    async with _refusing(method, context) as request_id:
+        await admit(gate, method, context, request_id)
         request = _parsed(handler, body)
+        await record(gate, request)
         async with aclosing(handler.unary_stream(request, context)) as messages:
             async for message in messages:
                 yield handler.response_serializer(message)
 
 
 @asynccontextmanager
-async def _refusing(method: str, context: Context) -> AsyncIterator[None]:
-    """Aborts the call with what the block raises; raises itself then."""
+async def _refusing(method: str, context: Context) -> AsyncIterator[str]:
+    """The id of the call. Aborts the call with what the block raises; raises itself then."""
     request_id = uuid4().hex
     with bound_contextvars(request_id=request_id):
         try:
-            yield
+            yield request_id
         except (CallerError, Unavailable) as error:
             refused: Refusal = refusal(error, request_id)
         except Exception:

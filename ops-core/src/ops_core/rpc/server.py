@@ -11,17 +11,22 @@ from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from ops_core.readiness import Probe
 from ops_core.rpc.agents import Agents
+from ops_core.rpc.api_keys import ApiKeys
 from ops_core.rpc.approvals import Approvals
+from ops_core.rpc.audit import Audit
 from ops_core.rpc.calls import Calls
 from ops_core.rpc.health import Health
 from ops_core.rpc.schedules import Schedules
 from ops_core.rpc.tasks import Tasks
+from ops_core.rpc.tenants import Tenants
 from ops_core.rpc.threads import Threads
 from ops_core.rpc.v1 import (
     agents_pb2,
     agents_pb2_grpc,
     approvals_pb2,
     approvals_pb2_grpc,
+    identity_pb2,
+    identity_pb2_grpc,
     schedules_pb2,
     schedules_pb2_grpc,
     tasks_pb2,
@@ -33,7 +38,7 @@ from ops_core.services import Services
 
 SERVICE_NAMES: Final = frozenset(
     service.full_name
-    for file in (tasks_pb2, approvals_pb2, agents_pb2, threads_pb2, schedules_pb2)
+    for file in (tasks_pb2, approvals_pb2, agents_pb2, threads_pb2, schedules_pb2, identity_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
 )
 HEALTH_NAME: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -52,25 +57,33 @@ def create_server(
     `max_message_bytes` is RESOURCE_EXHAUSTED.
     """
     server = grpc.aio.server(
-        interceptors=[Calls(SERVICE_NAMES)],
+        interceptors=[Calls(SERVICE_NAMES, services.gate)],
         options=[
             ("grpc.max_receive_message_length", max_message_bytes),
             # Otherwise a second server on a port that is taken starts, and gets half of the calls.
             ("grpc.so_reuseport", 0),
         ],
     )
-    add_tasks: Any = tasks_pb2_grpc.add_TaskServiceServicer_to_server  # generated without types
-    add_tasks(Tasks(services), server)
-    add_approvals: Any = approvals_pb2_grpc.add_ApprovalServiceServicer_to_server
-    add_approvals(Approvals(services), server)
-    add_schedules: Any = schedules_pb2_grpc.add_ScheduleServiceServicer_to_server
-    add_schedules(Schedules(services.schedules), server)
-    add_agents: Any = agents_pb2_grpc.add_AgentServiceServicer_to_server
-    add_agents(Agents(services.agents), server)
-    add_threads: Any = threads_pb2_grpc.add_ThreadServiceServicer_to_server
-    add_threads(Threads(services.threads), server)
+    _add(services, server)
     health = Health(frozenset({"", *SERVICE_NAMES}), probes or {})
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if reflection:
         enable_server_reflection((*SERVICE_NAMES, HEALTH_NAME, REFLECTION_NAME), server)
     return server
+
+
+def _add(services: Services, server: grpc.aio.Server) -> None:
+    tasks: Any = tasks_pb2_grpc  # generated without types
+    approvals: Any = approvals_pb2_grpc
+    identity: Any = identity_pb2_grpc
+    tasks.add_TaskServiceServicer_to_server(Tasks(services), server)
+    approvals.add_ApprovalServiceServicer_to_server(Approvals(services), server)
+    identity.add_ApiKeyServiceServicer_to_server(ApiKeys(services.keys), server)
+    identity.add_TenantServiceServicer_to_server(Tenants(services.tenants), server)
+    identity.add_AuditServiceServicer_to_server(Audit(services.audit), server)
+    schedules: Any = schedules_pb2_grpc
+    agents: Any = agents_pb2_grpc
+    threads: Any = threads_pb2_grpc
+    schedules.add_ScheduleServiceServicer_to_server(Schedules(services.schedules), server)
+    agents.add_AgentServiceServicer_to_server(Agents(services.agents), server)
+    threads.add_ThreadServiceServicer_to_server(Threads(services.threads), server)

@@ -11,13 +11,18 @@ from ops_core.errors import (
     AgentExists,
     AgentNotFound,
     AlreadyResolved,
+    ApiKeyNotFound,
+    ApiKeyRevoked,
     AskNotFound,
     IdempotencyConflict,
     InvalidRequest,
     LinksNotConfigured,
+    MissingScope,
     NotADeadLetter,
+    NotAuthenticated,
     NothingAsked,
     OpsError,
+    RateLimited,
     ScheduleChanged,
     ScheduleExists,
     ScheduleNotFound,
@@ -25,6 +30,8 @@ from ops_core.errors import (
     TaskFinished,
     TaskNotEnded,
     TaskNotFound,
+    TenantExists,
+    TenantNotFound,
     ThreadArchived,
     ThreadBusy,
     ThreadExists,
@@ -35,6 +42,9 @@ from ops_core.errors import (
 
 #: Our errors that a client may see. Any other one is our bug: INTERNAL.
 CODES: Final[dict[type[OpsError], grpc.StatusCode]] = {
+    NotAuthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    MissingScope: grpc.StatusCode.PERMISSION_DENIED,
+    RateLimited: grpc.StatusCode.RESOURCE_EXHAUSTED,
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     TaskNotFound: grpc.StatusCode.NOT_FOUND,
     IdempotencyConflict: grpc.StatusCode.ALREADY_EXISTS,
@@ -54,6 +64,10 @@ CODES: Final[dict[type[OpsError], grpc.StatusCode]] = {
     ThreadExists: grpc.StatusCode.ALREADY_EXISTS,
     ThreadBusy: grpc.StatusCode.FAILED_PRECONDITION,
     ThreadArchived: grpc.StatusCode.FAILED_PRECONDITION,
+    ApiKeyNotFound: grpc.StatusCode.NOT_FOUND,
+    ApiKeyRevoked: grpc.StatusCode.FAILED_PRECONDITION,
+    TenantNotFound: grpc.StatusCode.NOT_FOUND,
+    TenantExists: grpc.StatusCode.ALREADY_EXISTS,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     TooManyStreams: grpc.StatusCode.RESOURCE_EXHAUSTED,
     StreamTooSlow: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -90,8 +104,8 @@ class Refusal:
 def refusal(error: OpsError, request_id: str) -> Refusal:
     """For an error whose class, or a base of it, is in `CODES`."""
     code = next(CODES[cls] for cls in type(error).__mro__ if cls in CODES)
-    if isinstance(error, Unavailable):
-        message = str(error) if error.is_public else _AWAY
+    if isinstance(error, Unavailable | RateLimited):
+        message = _AWAY if isinstance(error, Unavailable) and not error.is_public else str(error)
         refused = _refusal(code, error.type, message, request_id)
         wait = Duration(seconds=error.retry_after_s)
         refused.details.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=wait))

@@ -2,13 +2,18 @@
 
 from ops_core.store.agents import SqlAgentStore
 from ops_core.store.asks import SqlAskStore
+from ops_core.store.audit import SqlAuditStore
 from ops_core.store.client import SqlTaskStore
+from ops_core.store.credentials import SqlCredentialStore
 from ops_core.store.database import Database
 from ops_core.store.due_schedules import SqlDueStore
+from ops_core.store.isolation import check_isolation
+from ops_core.store.keys import SqlKeyStore
 from ops_core.store.news import SqlNews
 from ops_core.store.presence import Presence
 from ops_core.store.schedules import SqlScheduleStore
 from ops_core.store.telling import TellingTaskStore, TellingWorkerStore
+from ops_core.store.tenants import SqlTenantStore
 from ops_core.store.threads import SqlThreadStore
 from ops_core.store.upkeep import SqlUpkeepStore
 from ops_core.store.worker import SqlWorkerStore
@@ -18,13 +23,18 @@ __all__ = [
     "Presence",
     "SqlAgentStore",
     "SqlAskStore",
+    "SqlAuditStore",
+    "SqlCredentialStore",
     "SqlDueStore",
+    "SqlKeyStore",
     "SqlNews",
     "SqlScheduleStore",
     "SqlTaskStore",
+    "SqlTenantStore",
     "SqlThreadStore",
     "SqlUpkeepStore",
     "SqlWorkerStore",
     "TellingTaskStore",
     "TellingWorkerStore",
+    "check_isolation",
 ]

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_core.agents.port import AgentPage, AgentVersion, NewVersion
 from ops_core.agents.reference import AgentRef
 from ops_core.errors import AgentExists, AgentNotFound
+from ops_core.store.cursor import cursor_of, place_of
 from ops_core.store.database import Database
 from ops_core.store.moves import statement
-from ops_core.store.places import cursor_of, place_of
 from ops_core.store.rows import Row
 from ops_core.task import JsonObject
 

@@ -26,13 +26,18 @@ def after(cursor: str | None, at: Any, name: Any) -> list[ColumnElement[bool]]:
     """
     if cursor is None:
         return []
+    last_at, last_name = read_cursor(cursor)
+    same = and_(col(at) == last_at, col(name) < last_name)
+    return [or_(col(at) < last_at, same)]
+
+
+def read_cursor(cursor: str) -> tuple[datetime, str]:
+    """Raises `InvalidRequest` for one that was not given out."""
     try:
-        last_at, last_name = _sort_key(cursor)
+        return _sort_key(cursor)
     except (ValueError, TypeError, binascii.Error):
         message = "was not given out by this server; start again without it"
         raise InvalidRequest([FieldError("cursor", message)]) from None
-    same = and_(col(at) == last_at, col(name) < last_name)
-    return [or_(col(at) < last_at, same)]
 
 
 def _sort_key(cursor: str) -> tuple[datetime, str]:
@@ -41,3 +46,14 @@ def _sort_key(cursor: str) -> tuple[datetime, str]:
     if not isinstance(name, str) or "\0" in name or not is_storable_time(at):
         raise ValueError("not a sort key")
     return at, name
+
+
+def place_of(cursor: str | None) -> dict[str, datetime | str | None]:
+    """The parameters `created_at` and `last_id` of a query; both None for the first page.
+
+    Raises `InvalidRequest` for a cursor that was not given out.
+    """
+    if cursor is None:
+        return {"created_at": None, "last_id": None}
+    created_at, last_id = read_cursor(cursor)
+    return {"created_at": created_at, "last_id": last_id}

@@ -26,7 +26,7 @@ from ops_core.schedules.model import (
 )
 from ops_core.schedules.plan import triggered_task
 from ops_core.schedules.timing import timing_of
-from ops_core.store.cursors import read_cursor, write_cursor
+from ops_core.store.cursor import cursor_of, read_cursor
 from ops_core.store.database import Database
 from ops_core.store.rows import task_of
 from ops_core.store.schedule_rows import (
@@ -155,7 +155,7 @@ class SqlScheduleStore:
             rows = (await connection.execute(query, asked)).all()
         found = [schedule_of(row) for row in rows[:limit]]
         more = len(rows) > limit
-        following = write_cursor(found[-1].created_at, found[-1].schedule_id) if more else None
+        following = cursor_of(found[-1].created_at, found[-1].schedule_id) if more else None
         return SchedulePage(found, total, following)
 
     async def change(self, seen: Schedule, spec: ScheduleSpec) -> Schedule:

@@ -10,9 +10,9 @@ from ops_core.errors import ThreadBusy, ThreadExists, ThreadNotFound
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import cancel
 from ops_core.ports import Exchange, TaskKey
+from ops_core.store.cursor import cursor_of, place_of
 from ops_core.store.database import Database
 from ops_core.store.moves import add_events, apply, statement
-from ops_core.store.places import cursor_of, place_of
 from ops_core.store.rows import Row
 from ops_core.task import NewTask, Status
 from ops_core.threads.entering import Entry, check_part, enter

@@ -4,6 +4,13 @@ from ops_core.testing.bell import RecordingBell
 from ops_core.testing.clock import FrozenClock
 from ops_core.testing.memory import MemoryStore
 from ops_core.testing.memory_agents import MemoryAgentStore
+from ops_core.testing.memory_identity import (
+    MemoryAuditStore,
+    MemoryCredentialStore,
+    MemoryIdentity,
+    MemoryKeyStore,
+    MemoryTenantStore,
+)
 from ops_core.testing.memory_schedules import MemorySchedules
 from ops_core.testing.memory_threads import MemoryThreadStore
 from ops_core.testing.services import services_of
@@ -11,8 +18,13 @@ from ops_core.testing.services import services_of
 __all__ = [
     "FrozenClock",
     "MemoryAgentStore",
+    "MemoryAuditStore",
+    "MemoryCredentialStore",
+    "MemoryIdentity",
+    "MemoryKeyStore",
     "MemorySchedules",
     "MemoryStore",
+    "MemoryTenantStore",
     "MemoryThreadStore",
     "RecordingBell",
     "services_of",

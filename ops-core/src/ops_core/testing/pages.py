@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from ops_core.store.cursors import read_cursor, write_cursor
+from ops_core.store.cursor import cursor_of, read_cursor
 
 T = TypeVar("T")
 
@@ -20,4 +20,4 @@ def page_of(
     newest = sorted(found, key=key, reverse=True)
     left = [item for item in newest if before is None or key(item) < before]
     page = left[:limit]
-    return page, write_cursor(*key(page[-1])) if len(left) > limit else None
+    return page, cursor_of(*key(page[-1])) if len(left) > limit else None

@@ -8,6 +8,10 @@ from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.asks.port import AskStore
+from ops_core.identity.audit_service import AuditService
+from ops_core.identity.gate import Gate, OpenGate
+from ops_core.identity.key_service import ApiKeyService
+from ops_core.identity.tenant_service import TenantService
 from ops_core.ports import AgentKind, TaskType
 from ops_core.schedules.port import ScheduleStore
 from ops_core.schedules.service import ScheduleService
@@ -17,6 +21,12 @@ from ops_core.streams.hub import DEFAULT_STREAM_SETTINGS, StreamSettings
 from ops_core.streams.service import EventStreams
 from ops_core.streams.signals import Signals
 from ops_core.testing.memory import MemoryStore
+from ops_core.testing.memory_identity import (
+    MemoryAuditStore,
+    MemoryIdentity,
+    MemoryKeyStore,
+    MemoryTenantStore,
+)
 from ops_core.testing.memory_schedules import MemorySchedules
 from ops_core.testing.news import TaskByTask
 from ops_core.threads import ThreadService
@@ -36,8 +46,12 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
     signals: Signals | None = None,
     streams: StreamSettings = DEFAULT_STREAM_SETTINGS,
     schedules: ScheduleStore | None = None,
+    gate: Gate | None = None,
+    identity: MemoryIdentity | None = None,
 ) -> Services:
     """All services: the given one, and every other over a fake: that of `store`, or one of its own.
+
+    Everybody is let in.
 
     `asks`: what the store of the tasks knows of what they ask people; `MemoryStore` knows it.
     """
@@ -45,7 +59,9 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
     asks = asks or store
     approvals = ApprovalService(asks, tasks)
     schedules = schedules or MemorySchedules(MemoryStore(), lambda: datetime.now(UTC))
+    known = identity or MemoryIdentity()
     return Services(
+        gate=gate or OpenGate(),
         tasks=tasks,
         approvals=approvals,
         inputs=InputService(asks, tasks),
@@ -54,4 +70,7 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
         schedules=ScheduleService(schedules, tasks),
         agents=AgentService(store.agents, kind),
         threads=ThreadService(store.threads, types or {}),
+        keys=ApiKeyService(MemoryKeyStore(known)),
+        tenants=TenantService(MemoryTenantStore(known)),
+        audit=AuditService(MemoryAuditStore(known)),
     )

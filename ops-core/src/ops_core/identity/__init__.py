@@ -1,0 +1,1 @@
+"""Who may come in, for what, and how often: keys, tokens, scopes, tenants and the audit log."""

@@ -1,0 +1,80 @@
+"""All tenants as a door sees them: for the operator."""
+
+from dataclasses import dataclass, field
+
+from ops_core.errors import FieldError, InvalidRequest, MissingScope, TenantNotFound
+from ops_core.identity.audit import change_of
+from ops_core.identity.keys import KeyText, NewApiKey, digest, new_key_text
+from ops_core.identity.ports import TenantPage, TenantStore
+from ops_core.identity.requests import TenantRequest
+from ops_core.identity.tenants import OPERATOR, Tenant, is_tenant_id
+from ops_core.principal import Principal
+from ops_core.scopes import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class FoundedTenant:
+    """A new tenant, and the key with which its own administrator begins."""
+
+    tenant: Tenant
+    key_id: str
+    text: KeyText = field(repr=False)
+
+
+class TenantService:
+    """All tenants: for callers of the operator's own."""
+
+    def __init__(self, store: TenantStore) -> None:
+        self._store = store
+
+    async def create(
+        self, asked: TenantRequest, *, by: Principal, request_id: str
+    ) -> FoundedTenant:
+        """Raises `TenantExists`."""
+        _refuse_guests(by)
+        text = new_key_text()
+        first = NewApiKey(
+            tenant_id=asked.tenant_id,
+            key_id=text.key_id,
+            name="first key",
+            scopes=frozenset({Scope.ADMIN}),
+            secret_hash=digest(text.secret),
+            created_by=by.subject,
+        )
+        entry = change_of(by, "create_tenant", asked.tenant_id, request_id)
+        tenant = await self._store.create(asked.tenant_id, asked.name, first, entry)
+        return FoundedTenant(tenant, text.key_id, text)
+
+    async def page(self, *, by: Principal, limit: int, cursor: str | None) -> TenantPage:
+        """Newest first. Raises `InvalidRequest`."""
+        _refuse_guests(by)
+        return await self._store.page(limit=limit, cursor=cursor)
+
+    async def disable(self, tenant_id: str, *, by: Principal, request_id: str) -> Tenant:
+        """Raises `TenantNotFound`, or `InvalidRequest` for the operator's own."""
+        _refuse_guests(by)
+        _check_tenant(tenant_id)
+        if tenant_id == OPERATOR:
+            message = f"is the operator's own ({OPERATOR}): nobody could enable it again"
+            raise InvalidRequest([FieldError("tenant_id", message)])
+        entry = change_of(by, "disable_tenant", tenant_id, request_id)
+        return await self._store.disable(tenant_id, entry)
+
+    async def enable(self, tenant_id: str, *, by: Principal, request_id: str) -> Tenant:
+        """Raises `TenantNotFound`."""
+        _refuse_guests(by)
+        _check_tenant(tenant_id)
+        entry = change_of(by, "enable_tenant", tenant_id, request_id)
+        return await self._store.enable(tenant_id, entry)
+
+
+def _check_tenant(tenant_id: str) -> None:
+    """Raises `TenantNotFound` for what no store could hold."""
+    if not is_tenant_id(tenant_id):
+        raise TenantNotFound(tenant_id)
+
+
+def _refuse_guests(by: Principal) -> None:
+    """`admin` of another tenant is everything within that one."""
+    if by.tenant_id != OPERATOR:
+        raise MissingScope(f"{Scope.TENANTS_ADMIN} of the tenant {OPERATOR}")

@@ -1,0 +1,27 @@
+"""Tenants: who may have keys and tasks."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+#: Whose callers operate the server.
+OPERATOR: Final = "default"
+
+#: As the table has it.
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """A tenant. One that is disabled is let in nowhere; its tasks go on."""
+
+    tenant_id: str
+    name: str
+    created_at: datetime
+    disabled_at: datetime | None
+
+
+def is_tenant_id(text: str) -> bool:
+    """Whether a tenant could have this id."""
+    return _ID.fullmatch(text) is not None

@@ -1,0 +1,280 @@
+"""The gate of a server that asks who comes, over the fakes of its ports."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ops_core.errors import MissingScope, NotAuthenticated, RateLimited, StoreUnavailable
+from ops_core.identity.authenticator import BELIEVED_S, Authenticator, Identity
+from ops_core.identity.gate import Attempt, OpenGate
+from ops_core.identity.guard import DENIED, Guard
+from ops_core.identity.key_service import ApiKeyService
+from ops_core.identity.keys import KeyText, Rate, new_key_text, read_key_text
+from ops_core.identity.ports import KeyPlace
+from ops_core.identity.rates import RateLimits
+from ops_core.identity.requests import ApiKeyRequest, RotationRequest
+from ops_core.principal import EVERYBODY, Principal
+from ops_core.scopes import Scope
+from ops_core.testing import (
+    MemoryAuditStore,
+    MemoryCredentialStore,
+    MemoryIdentity,
+    MemoryKeyStore,
+)
+
+pytestmark = pytest.mark.unit
+
+ROOT = Principal(tenant_id="default", subject="root", scopes=frozenset({Scope.ADMIN}))
+
+
+class Tokens:
+    """A provider whose only token is `good`."""
+
+    async def read(self, token: str) -> Identity:
+        if token != "good":
+            raise NotAuthenticated("This token is not good.")
+        scopes = frozenset({Scope.TASKS_READ})
+        return Identity(
+            Principal(tenant_id="default", subject="user:ada", scopes=scopes),
+            None,
+        )
+
+
+class CountingCredentials(MemoryCredentialStore):
+    """Counts what it is asked; away while `is_away`."""
+
+    asked = 0
+    is_away = False
+
+    async def credential(self, key_id: str) -> Any:
+        self.asked += 1
+        return await super().credential(key_id)
+
+    async def note_uses(self, uses: Mapping[KeyPlace, float]) -> None:
+        if self.is_away:
+            raise StoreUnavailable("gone")
+        await super().note_uses(uses)
+
+
+class House:
+    """A guard, with what it stands on."""
+
+    def __init__(self, rate: Rate | None = None) -> None:
+        self.now = 1000.0
+        self.state = MemoryIdentity()
+        self.credentials = CountingCredentials(self.state)
+        self.keys = ApiKeyService(MemoryKeyStore(self.state))
+        self.authenticator = Authenticator(self.credentials, Tokens(), clock=lambda: self.now)
+        self.guard = Guard(
+            self.authenticator,
+            MemoryAuditStore(self.state),
+            rate=rate,
+            limits=RateLimits(lambda: self.now),
+        )
+
+    async def key(self, *scopes: Scope, **fields: Any) -> KeyText:
+        asked = ApiKeyRequest(name="k", scopes=list(scopes or [Scope.ADMIN]), **fields)
+        return (await self.keys.create(asked, by=ROOT, request_id="r")).text
+
+    async def admit(self, sent: object, operation: str = "get_task") -> Principal:
+        authorization = None if sent is None else f"Bearer {sent}"
+        return await self.guard.admit(
+            Attempt(operation=operation, authorization=authorization, request_id="r")
+        )
+
+    def denied(self) -> list[tuple[str, str | None]]:
+        entries = [record.entry for record in self.state.records]
+        return [(e.subject, e.reason) for e in entries if e.outcome == "denied"]
+
+
+async def test_a_key_lets_its_tenant_in_with_its_scopes() -> None:
+    """The subject is the key's id, never its secret."""
+    house = House()
+    text = await house.key(Scope.TASKS_READ)
+    expected = Principal(
+        tenant_id="default", subject=text.key_id, scopes=frozenset({Scope.TASKS_READ})
+    )
+    assert expected == await house.admit(text)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "osk_0123456789abcdef_x"],
+)
+async def test_who_sends_no_credentials_is_asked_for_them(authorization: str | None) -> None:
+    """The answer says what to send."""
+    attempt = Attempt(operation="get_task", authorization=authorization, request_id="r")
+    with pytest.raises(NotAuthenticated, match="Send an API key or a token"):
+        await House().guard.admit(attempt)
+
+
+async def test_a_wrong_secret_an_unknown_key_and_half_a_key_are_refused_alike() -> None:
+    """A stranger does not learn which keys there are."""
+    house = House()
+    text = await house.key()
+    said = set()
+    for sent in (KeyText(text.key_id, new_key_text().secret), new_key_text()):
+        with pytest.raises(NotAuthenticated) as refused:
+            await house.admit(sent)
+        said.add(str(refused.value))
+    assert {"This API key is not known here."} == said
+    with pytest.raises(NotAuthenticated, match="not an API key"):
+        await house.admit(str(text)[:-1])
+
+
+async def test_a_key_that_was_revoked_is_refused_within_seconds() -> None:
+    """What was heard of it before is believed no longer than that."""
+    house = House()
+    text = await house.key()
+    await house.admit(text)
+    await house.keys.revoke(text.key_id, by=ROOT, request_id="r")
+    house.now += BELIEVED_S + 0.1
+    with pytest.raises(NotAuthenticated, match="was revoked"):
+        await house.admit(text)
+
+
+async def test_a_key_is_asked_for_once_in_a_while() -> None:
+    """Not with every request; a wrong secret is not believed because the right one was."""
+    house = House()
+    text = await house.key()
+    for _ in range(3):
+        await house.admit(text)
+    assert 1 == house.credentials.asked
+    with pytest.raises(NotAuthenticated):
+        await house.admit(KeyText(text.key_id, new_key_text().secret))
+
+
+async def test_a_rotated_key_is_good_with_its_new_secret() -> None:
+    """And with the old one for the grace."""
+    house = House()
+    old = await house.key()
+    told = await house.keys.rotate(old.key_id, RotationRequest(grace_s=60), by=ROOT, request_id="r")
+    assert old.key_id == told.text.key_id
+    for text in (old, told.text):
+        assert old.key_id == (await house.admit(text)).subject
+
+
+async def test_a_scope_that_is_missing_is_named() -> None:
+    """`admin` is all of them."""
+    house = House()
+    reader, admin = await house.key(Scope.TASKS_READ), await house.key(Scope.ADMIN)
+    with pytest.raises(MissingScope, match="tasks:write") as refused:
+        await house.admit(reader, "cancel_task")
+    assert "tasks:write" == refused.value.scope
+    await house.admit(admin, "cancel_task")
+
+
+async def test_an_operation_that_nobody_wrote_down_is_let_in_for_nobody() -> None:
+    house = House()
+    with pytest.raises(KeyError):
+        await house.admit(await house.key(Scope.ADMIN), "steal_everything")
+
+
+async def test_a_token_lets_its_subject_in() -> None:
+    house = House()
+    assert "user:ada" == (await house.admit("good")).subject
+    with pytest.raises(NotAuthenticated):
+        await house.admit("bad")
+
+
+async def test_a_token_of_a_tenant_that_is_disabled_is_refused() -> None:
+    """Within seconds, as keys are."""
+    house = House()
+    await house.admit("good")
+    stored = house.state.tenants["default"]
+    closed = stored.__class__(
+        tenant_id="default", name="x", created_at=stored.created_at, disabled_at=stored.created_at
+    )
+    house.state.tenants["default"] = closed
+    house.now += BELIEVED_S + 0.1
+    with pytest.raises(NotAuthenticated, match="tenant"):
+        await house.admit("good")
+
+
+async def test_a_key_asks_no_more_often_than_its_rate() -> None:
+    """The burst at once, then one each time the rate brings one; the answer says when."""
+    house = House()
+    text = await house.key(requests_per_minute=6, burst=2)
+    for _ in range(2):
+        await house.admit(text)
+    with pytest.raises(RateLimited) as refused:
+        await house.admit(text)
+    assert 10 == refused.value.retry_after_s
+    house.now += 10
+    await house.admit(text)
+
+
+async def test_a_limit_for_all_binds_keys_without_a_rate_and_each_for_itself() -> None:
+    house = House(rate=Rate(60, 1))
+    one, other, own = await house.key(), await house.key(), await house.key(requests_per_minute=600)
+    await house.admit(one)
+    with pytest.raises(RateLimited):
+        await house.admit(one)
+    await house.admit(other)
+    for _ in range(5):
+        await house.admit(own)
+
+
+async def test_denied_attempts_are_written_down() -> None:
+    """Those of strangers as well, for the operator; who sent no credentials at all did not try."""
+    house = House()
+    reader = await house.key(Scope.TASKS_READ)
+    for sent in (reader, new_key_text(), None):
+        with pytest.raises((MissingScope, NotAuthenticated)):
+            await house.admit(sent, "cancel_task")
+    assert [(reader.key_id, "missing_scope"), ("unknown", "unauthenticated")] == house.denied()
+
+
+async def test_denied_attempts_do_not_fill_the_log() -> None:
+    """More than so many a minute say nothing new."""
+    house = House()
+    for _ in range(DENIED.burst + 10):
+        with pytest.raises(NotAuthenticated):
+            await house.admit(new_key_text())
+    assert DENIED.burst == len(house.denied())
+
+
+async def test_an_audited_operation_is_written_down_before_it_is_done() -> None:
+    """One that only reads is not."""
+    house = House()
+    who = await house.admit(await house.key())
+    for operation in ("cancel_task", "get_task"):
+        attempt = Attempt(operation=operation, authorization=None, request_id="r7")
+        await house.guard.record(attempt, who, "task_1\x1b[31m")
+    [entry] = [r.entry for r in house.state.records if r.entry.action != "create_api_key"]
+    assert ("cancel_task", "task_1[31m", who.subject, "r7") == (
+        entry.action,
+        entry.object,
+        entry.subject,
+        entry.request_id,
+    )
+
+
+async def test_the_last_use_of_a_key_is_written_down_with_others() -> None:
+    """Not with the request; a store that was away is told the next time."""
+    house = House()
+    text = await house.key()
+    await house.admit(text)
+    assert house.state.keys[text.key_id].key.last_used_at is None
+    house.credentials.is_away = True
+    with pytest.raises(StoreUnavailable):
+        await house.authenticator.flush()
+    house.credentials.is_away = False
+    await house.authenticator.flush()
+    assert house.state.keys[text.key_id].key.last_used_at is not None
+
+
+async def test_an_open_gate_lets_everybody_do_everything() -> None:
+    attempt = Attempt(operation="create_tenant", authorization=None, request_id="r")
+    assert EVERYBODY == await OpenGate().admit(attempt)
+    assert EVERYBODY.may(Scope.TENANTS_ADMIN)
+
+
+def test_a_key_is_known_by_its_looks_and_hides_its_secret() -> None:
+    """256 random bits, an id apart from them, and nothing of it where values are shown."""
+    text = new_key_text()
+    assert re.fullmatch(r"osk_[0-9a-f]{16}_[\w-]{43}", str(text))
+    assert text == read_key_text(str(text))
+    assert text.secret not in repr(text)
