@@ -15,6 +15,7 @@ from ops_core.store import (  # noqa: F401  # they bring their tables
     ask_tables,
     identity_tables,
     schedule_tables,
+    webhook_tables,
 )
 from ops_core.store.tables import METADATA
 

@@ -27,7 +27,10 @@ OpsError
 │   ├── ThreadArchived            the thread takes no more tasks
 │   ├── ScheduleNotFound          no such schedule for this tenant
 │   ├── ScheduleExists            another schedule has that name
-│   └── ScheduleChanged           somebody else changed the schedule meanwhile
+│   ├── ScheduleChanged           somebody else changed the schedule meanwhile
+│   ├── WebhookNotFound           no such webhook for this tenant
+│   ├── DeliveryNotFound          no such delivery for this tenant
+│   └── TooManyWebhooks           the tenant has as many webhooks as it may
 ├── Unavailable                 the operator: asking again later may help
 │   ├── StoreUnavailable          PostgreSQL is away
 │   ├── BrokerUnavailable         RabbitMQ is away (no client ever sees this one)
@@ -359,6 +362,36 @@ class TenantExists(CallerError):
 
     def __init__(self, tenant_id: str) -> None:
         super().__init__(f"There is a tenant {tenant_id!r} already; choose another id.")
+
+
+class WebhookNotFound(CallerError):
+    """There is no such webhook, or it belongs to another tenant (the answer is the same)."""
+
+    type = "webhook_not_found"
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"There is no webhook {webhook_id[:100]!r}.")
+
+
+class DeliveryNotFound(CallerError):
+    """There is no such delivery, or it belongs to another tenant (the answer is the same)."""
+
+    type = "delivery_not_found"
+
+    def __init__(self, delivery_id: str) -> None:
+        super().__init__(f"There is no delivery {delivery_id[:100]!r}; old ones are deleted.")
+
+
+class TooManyWebhooks(CallerError):
+    """Each event is compared with every webhook of its tenant, so there is an end to them."""
+
+    type = "too_many_webhooks"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"There are {limit} webhooks, which is as many as there may be; delete one, "
+            "or ask an existing one for more events."
+        )
 
 
 class Unavailable(OpsError):

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from ops_core.errors import FieldError, InvalidRequest
+from ops_core.hook import TaskHookRequest
 from ops_core.task import JsonObject, RetryPolicy
 
 #: Deeper JSON than this is refused: no honest input needs it, and parsers recurse.
@@ -116,16 +117,18 @@ class TaskRequest(BaseModel):
 
     output_schema: dict[str, Any] | None = None
 
+    webhook: TaskHookRequest | None = Field(
+        None, description='Where its events are sent; a URL alone stands for `{"url": …}`.'
+    )
+
     # Named by the contract, and refused until what stands behind them is there: a promise that is
     # accepted and not kept would be worse.
     concurrency_key: str | None = None
     budget: dict[str, Any] | None = None
-    webhook: dict[str, Any] | str | None = None
 
     @field_validator(
         "concurrency_key",
         "budget",
-        "webhook",
         mode="before",  # or a list of 250,000 numbers would first become as many type errors
     )
     @classmethod
@@ -133,6 +136,11 @@ class TaskRequest(BaseModel):
         if value:
             raise ValueError(_NOT_YET)
         return value
+
+    @field_validator("webhook", mode="before")
+    @classmethod
+    def _url_alone(cls, value: object) -> object:
+        return {"url": value} if isinstance(value, str) else value
 
     @field_validator("depends_on", mode="before")
     @classmethod

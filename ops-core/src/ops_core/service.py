@@ -255,6 +255,7 @@ class TaskService:
             retry_policy=request.retry_policy.policy(),
             parent_task_id=request.parent_task_id,
             depends_on=tuple(dict.fromkeys(request.depends_on)),
+            webhook=request.webhook.hook() if request.webhook else None,
         )
 
     def _asked_again(self, source: Task, submitted: JsonObject, fork: ForkRequest) -> TaskRequest:

@@ -14,6 +14,7 @@ from ops_core.schedules.service import ScheduleService
 from ops_core.service import TaskService
 from ops_core.streams.service import EventStreams
 from ops_core.threads import ThreadService
+from ops_core.webhooks.service import WebhookService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +35,4 @@ class Services:
     keys: ApiKeyService
     tenants: TenantService
     audit: AuditService
+    webhooks: WebhookService

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import uuid4
 
+from ops_core.hook import TaskHook
 from ops_core.log import NewEvent, rfc3339
 
 JsonObject = dict[str, Any]
@@ -217,6 +218,9 @@ class NewTask:
 
     forked_from: JsonObject | None = None
     """The task and the `seq` that this one shares its log with."""
+
+    webhook: TaskHook | None = None
+    """Where its events are sent; never part of its log, for it has a secret."""
 
     steps: Sequence[NewEvent] = ()
     """For a fork: the events that its log begins with, after its first."""

@@ -6,6 +6,7 @@ from ops_core.store.audit import SqlAuditStore
 from ops_core.store.client import SqlTaskStore
 from ops_core.store.credentials import SqlCredentialStore
 from ops_core.store.database import Database
+from ops_core.store.deliveries import SqlDeliveries
 from ops_core.store.due_schedules import SqlDueStore
 from ops_core.store.isolation import check_isolation
 from ops_core.store.keys import SqlKeyStore
@@ -16,6 +17,7 @@ from ops_core.store.telling import TellingTaskStore, TellingWorkerStore
 from ops_core.store.tenants import SqlTenantStore
 from ops_core.store.threads import SqlThreadStore
 from ops_core.store.upkeep import SqlUpkeepStore
+from ops_core.store.webhooks import SqlWebhooks
 from ops_core.store.worker import SqlWorkerStore
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "SqlAskStore",
     "SqlAuditStore",
     "SqlCredentialStore",
+    "SqlDeliveries",
     "SqlDueStore",
     "SqlKeyStore",
     "SqlNews",
@@ -33,6 +36,7 @@ __all__ = [
     "SqlTenantStore",
     "SqlThreadStore",
     "SqlUpkeepStore",
+    "SqlWebhooks",
     "SqlWorkerStore",
     "TellingTaskStore",
     "TellingWorkerStore",

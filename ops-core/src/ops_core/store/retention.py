@@ -28,6 +28,12 @@ _PRUNE: Final = text(
     ), messages AS (
         DELETE FROM thread_message m USING old
         WHERE m.tenant_id = old.tenant_id AND m.task_id = old.task_id
+    ), hooks AS (
+        DELETE FROM webhook w USING old
+        WHERE w.tenant_id = old.tenant_id AND w.task_id = old.task_id
+    ), deliveries AS (
+        DELETE FROM webhook_delivery d USING old
+        WHERE d.tenant_id = old.tenant_id AND d.task_id = old.task_id
     ), dependencies AS (
         DELETE FROM dependency d USING old
         WHERE d.tenant_id = old.tenant_id AND d.task_id = old.task_id

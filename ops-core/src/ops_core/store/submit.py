@@ -13,6 +13,7 @@ from ops_core.ports import TaskKey
 from ops_core.store.moves import add_events, statement
 from ops_core.store.rows import Row, task_of
 from ops_core.store.threads import enter_thread, interrupt
+from ops_core.store.webhooks import hook_task
 from ops_core.task import NewTask, Status, Task, submitted_data
 from ops_core.threads.entering import Entry
 
@@ -124,6 +125,8 @@ async def submit(
         row = await _join(connection, new, limits, entry)
     if new.steps:
         row = await add_events(connection, TaskKey(new.tenant_id, new.task_id), new.steps)
+    if new.webhook is not None:
+        await hook_task(connection, new.tenant_id, new.task_id, new.webhook)
     return row, True
 
 

@@ -13,6 +13,7 @@ from ops_core.testing.memory_identity import (
 )
 from ops_core.testing.memory_schedules import MemorySchedules
 from ops_core.testing.memory_threads import MemoryThreadStore
+from ops_core.testing.memory_webhooks import MemoryWebhooks
 from ops_core.testing.services import services_of
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "MemoryStore",
     "MemoryTenantStore",
     "MemoryThreadStore",
+    "MemoryWebhooks",
     "RecordingBell",
     "services_of",
 ]

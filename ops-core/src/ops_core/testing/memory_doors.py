@@ -46,6 +46,8 @@ class MemoryTaskStore(MemoryState):
         self._add(key, NewEvent(type=EventType.TASK_SUBMITTED, data=submitted_data(new)))
         for event in new.steps:
             self._add(key, event)
+        if new.webhook is not None:
+            self.hooks[key] = new.webhook
         return self._rows[key].task, True
 
     def _placed(self, new: NewTask) -> StoredTask:

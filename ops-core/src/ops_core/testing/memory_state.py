@@ -9,6 +9,7 @@ from ops_core.ask import AskLedger
 from ops_core.effects import unknown_effects
 from ops_core.errors import TaskNotFound
 from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
+from ops_core.hook import TaskHook
 from ops_core.log import Event, NewEvent
 from ops_core.moves import Move
 from ops_core.ports import ORDINARY, Lease, Profile, TaskKey
@@ -76,6 +77,18 @@ class MemoryState:
         self._limits = limits
         self.agents = MemoryAgentStore(clock)
         self.threads = MemoryThreadStore(clock, lambda *key: self._row(*key).task)
+        self.hooks: dict[TaskKey, TaskHook] = {}
+        #: What is told of each event, with the task as it then is: a fake beside this one.
+        self.heard_by: list[Callable[[Task, Event], None]] = []
+
+    def now(self) -> datetime:
+        """The clock that decides."""
+        return self._clock()
+
+    def event_of(self, key: TaskKey, seq: int) -> tuple[Event, Task] | tuple[None, None]:
+        """An event with its task, if both are kept."""
+        row, log = self._rows.get(key), self._log.get(key, [])
+        return (log[seq - 1], row.task) if row and 0 < seq <= len(log) else (None, None)
 
     def _row(self, tenant_id: str, task_id: str) -> StoredTask:
         row = self._rows.get(TaskKey(tenant_id, task_id))
@@ -150,6 +163,8 @@ class MemoryState:
         )
         self._log[key].append(event)
         self._asks.setdefault(key, AskLedger(key.tenant_id)).take(event)
+        for hear in self.heard_by:
+            hear(row.task, event)
 
     def _forget(self, worker_id: str) -> None:
         if not any(row.task.owner == worker_id for row in self._rows.values()):

@@ -99,6 +99,7 @@ class MemoryUpkeepStore(MemoryState):
         old.sort(key=lambda key: str(self._rows[key].task.completed_at))
         for key in old[:limit]:
             del self._rows[key], self._log[key], self._asks[key]
+            self.hooks.pop(key, None)
             self._keys = {k: v for k, v in self._keys.items() if v[0] != key}
         return len(old[:limit])
 

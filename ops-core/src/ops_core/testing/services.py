@@ -28,8 +28,11 @@ from ops_core.testing.memory_identity import (
     MemoryTenantStore,
 )
 from ops_core.testing.memory_schedules import MemorySchedules
+from ops_core.testing.memory_webhooks import MemoryWebhooks
 from ops_core.testing.news import TaskByTask
 from ops_core.threads import ThreadService
+from ops_core.webhooks.port import WebhookStore
+from ops_core.webhooks.service import WebhookService
 
 #: A definition may hold anything.
 ANY_AGENT = AgentKind(definition_schema={"type": "object"})
@@ -48,6 +51,7 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
     schedules: ScheduleStore | None = None,
     gate: Gate | None = None,
     identity: MemoryIdentity | None = None,
+    webhooks: WebhookStore | None = None,
 ) -> Services:
     """All services: the given one, and every other over a fake: that of `store`, or one of its own.
 
@@ -73,4 +77,5 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
         keys=ApiKeyService(MemoryKeyStore(known)),
         tenants=TenantService(MemoryTenantStore(known)),
         audit=AuditService(MemoryAuditStore(known)),
+        webhooks=WebhookService(webhooks or MemoryWebhooks(MemoryStore()), tasks),
     )

@@ -1,0 +1,317 @@
+"""Webhooks in memory, beside the in-memory store of tasks: the fake of both ports, for tests."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from pydantic import SecretStr
+
+from ops_core.errors import DeliveryNotFound, TooManyWebhooks, WebhookNotFound
+from ops_core.hook import matches
+from ops_core.log import Event
+from ops_core.ports import TaskKey
+from ops_core.task import Task
+from ops_core.testing.memory_state import MemoryState
+from ops_core.testing.pages import page_of
+from ops_core.webhooks.model import (
+    KEPT_ATTEMPTS,
+    Attempt,
+    Claimed,
+    Delivery,
+    DeliveryPage,
+    DeliveryStatus,
+    HookSpec,
+    Webhook,
+    WebhookPage,
+    new_delivery_id,
+    new_webhook_id,
+)
+from ops_core.webhooks.payload import TEST
+from ops_core.webhooks.port import Outcome
+
+#: As the store on PostgreSQL takes of one webhook at once.
+EACH = 4
+
+
+@dataclass
+class _Hook:
+    webhook: Webhook
+    task_id: str | None
+    secret: SecretStr | None
+    previous: tuple[SecretStr, datetime] | None = None
+
+
+@dataclass
+class _Sent:
+    delivery: Delivery
+    asked_at: datetime
+    claim: int = 0
+
+
+class MemoryWebhooks:
+    """`WebhookStore` and `DeliveryStore` over dictionaries, hearing of the events of `tasks`."""
+
+    def __init__(self, tasks: MemoryState) -> None:
+        self._tasks = tasks
+        self._clock = tasks.now
+        self._hooks: dict[tuple[str, str], _Hook] = {}
+        self._sent: dict[tuple[str, str], _Sent] = {}
+        tasks.heard_by.append(self._hear)
+
+    async def create(
+        self, tenant_id: str, spec: HookSpec, secret: SecretStr, *, by: str, limit: int
+    ) -> Webhook:
+        if len(self._subscriptions(tenant_id)) >= limit:
+            raise TooManyWebhooks(limit)
+        return self._new(tenant_id, spec, secret, by=by).webhook
+
+    async def get(self, tenant_id: str, webhook_id: str) -> Webhook:
+        return self._hook(tenant_id, webhook_id).webhook
+
+    async def page(self, tenant_id: str, *, limit: int, cursor: str | None) -> WebhookPage:
+        found = self._subscriptions(tenant_id)
+        page, following = page_of(found, lambda w: (w.created_at, w.webhook_id), limit, cursor)
+        return WebhookPage(page, len(found), following)
+
+    async def change(self, tenant_id: str, webhook_id: str, spec: HookSpec) -> Webhook:
+        hook = self._hook(tenant_id, webhook_id)
+        again = spec.enabled and not hook.webhook.spec.enabled
+        hook.webhook = replace(
+            hook.webhook,
+            spec=spec,
+            disabled_reason=None if spec.enabled else hook.webhook.disabled_reason,
+            failing_since=None if again else hook.webhook.failing_since,
+            updated_at=self._clock(),
+        )
+        return hook.webhook
+
+    async def delete(self, tenant_id: str, webhook_id: str) -> None:
+        self._hook(tenant_id, webhook_id)
+        del self._hooks[tenant_id, webhook_id]
+        self._sent = {k: s for k, s in self._sent.items() if s.delivery.webhook_id != webhook_id}
+
+    async def rotate(
+        self, tenant_id: str, webhook_id: str, secret: SecretStr, *, overlap_s: float
+    ) -> Webhook:
+        hook = self._hook(tenant_id, webhook_id)
+        now = self._clock()
+        if hook.secret is not None and overlap_s > 0:
+            hook.previous = (hook.secret, now + timedelta(seconds=overlap_s))
+        else:
+            hook.previous = None
+        hook.secret = secret
+        hook.webhook = replace(hook.webhook, updated_at=now)
+        return hook.webhook
+
+    async def ping(self, tenant_id: str, webhook_id: str) -> Delivery:
+        hook = self._hook(tenant_id, webhook_id)
+        return self._make(hook.webhook, TEST, None, None)
+
+    async def deliveries(
+        self,
+        tenant_id: str,
+        *,
+        webhook_id: str | None = None,
+        task_id: str | None = None,
+        limit: int,
+        cursor: str | None,
+    ) -> DeliveryPage:
+        found = [
+            sent.delivery
+            for (tenant, _), sent in self._sent.items()
+            if tenant == tenant_id
+            and webhook_id in (None, sent.delivery.webhook_id)
+            and task_id in (None, sent.delivery.task_id)
+        ]
+        return DeliveryPage(*page_of(found, lambda d: (d.created_at, d.delivery_id), limit, cursor))
+
+    async def delivery(self, tenant_id: str, delivery_id: str) -> Delivery:
+        return self._one(tenant_id, delivery_id).delivery
+
+    async def redeliver(self, tenant_id: str, delivery_id: str) -> Delivery:
+        sent = self._one(tenant_id, delivery_id)
+        now = self._clock()
+        sent.claim, sent.asked_at = sent.claim + 1, now
+        sent.delivery = replace(
+            sent.delivery, status=DeliveryStatus.PENDING, tries=0, next_at=now, ended_at=None
+        )
+        return sent.delivery
+
+    async def claim(
+        self, limit: int, *, busy: Collection[str], lease_s: float
+    ) -> Sequence[Claimed]:
+        now = self._clock()
+        due = [
+            (key, sent)
+            for key, sent in self._sent.items()
+            if sent.delivery.next_at is not None
+            and sent.delivery.next_at <= now
+            and sent.delivery.webhook_id not in busy
+        ]
+        due.sort(key=lambda found: (found[1].delivery.next_at or now, found[1].delivery.seq or 0))
+        taken: Counter[str] = Counter()
+        claimed = []
+        for key, sent in due:
+            if sum(taken.values()) < limit and taken[sent.delivery.webhook_id] < EACH:
+                taken[sent.delivery.webhook_id] += 1
+                found = self._claimed(key[0], sent, now, lease_s)
+                claimed += [] if found is None else [found]
+        return claimed
+
+    async def record(self, claimed: Claimed, attempt: Attempt, outcome: Outcome) -> bool:
+        delivery = claimed.delivery
+        sent = self._sent.get((delivery.tenant_id, delivery.delivery_id))
+        if sent is None or sent.claim != claimed.claim:
+            return False
+        now = self._clock()
+        pending = outcome.status is DeliveryStatus.PENDING
+        sent.delivery = replace(
+            sent.delivery,
+            status=outcome.status,
+            next_at=now + timedelta(seconds=outcome.retry_in_s or 0.0) if pending else None,
+            ended_at=None if pending else now,
+            attempts=(*sent.delivery.attempts, attempt)[-KEPT_ATTEMPTS:],
+        )
+        self._mark(delivery, outcome, now)
+        return True
+
+    async def prune(self, older_than_s: float, limit: int) -> int:
+        before = self._clock() - timedelta(seconds=older_than_s)
+        old = [
+            k for k, s in self._sent.items() if s.delivery.ended_at and s.delivery.ended_at < before
+        ]
+        for key in old[:limit]:
+            del self._sent[key]
+        return len(old[:limit])
+
+    def _hear(self, task: Task, event: Event) -> None:
+        for (tenant_id, _), hook in list(self._hooks.items()):
+            spec = hook.webhook.spec
+            ours = tenant_id == task.tenant_id and hook.task_id in (None, task.task_id)
+            if ours and spec.enabled and matches(spec.events, event.type) and _asks_for(spec, task):
+                self._make(hook.webhook, event.type, task.task_id, event.seq)
+        own = self._tasks.hooks.pop(TaskKey(task.tenant_id, task.task_id), None)
+        if own is not None:
+            spec = HookSpec(url=own.url, events=own.events)
+            hook = self._new(task.tenant_id, spec, own.secret, by="task", task_id=task.task_id)
+            if matches(own.events, event.type):
+                self._make(hook.webhook, event.type, task.task_id, event.seq)
+
+    def _new(
+        self,
+        tenant_id: str,
+        spec: HookSpec,
+        secret: SecretStr | None,
+        *,
+        by: str,
+        task_id: str | None = None,
+    ) -> _Hook:
+        now = self._clock()
+        webhook = Webhook(
+            webhook_id=new_webhook_id(),
+            tenant_id=tenant_id,
+            spec=spec,
+            disabled_reason=None,
+            failing_since=None,
+            created_by=by,
+            created_at=now,
+            updated_at=now,
+        )
+        hook = self._hooks[tenant_id, webhook.webhook_id] = _Hook(webhook, task_id, secret)
+        return hook
+
+    def _make(self, webhook: Webhook, type_: str, task_id: str | None, seq: int | None) -> Delivery:
+        now = self._clock()
+        delivery = Delivery(
+            delivery_id=new_delivery_id(),
+            tenant_id=webhook.tenant_id,
+            webhook_id=webhook.webhook_id,
+            task_id=task_id,
+            seq=seq,
+            type=str(type_),
+            status=DeliveryStatus.PENDING,
+            tries=0,
+            next_at=now,
+            created_at=now,
+            ended_at=None,
+        )
+        self._sent[webhook.tenant_id, delivery.delivery_id] = _Sent(delivery, now)
+        return delivery
+
+    def _claimed(
+        self, tenant_id: str, sent: _Sent, now: datetime, lease_s: float
+    ) -> Claimed | None:
+        hook = self._hooks.get((tenant_id, sent.delivery.webhook_id))
+        sent.claim += 1
+        sent.delivery = replace(sent.delivery, tries=sent.delivery.tries + 1)
+        if hook is None or not hook.webhook.spec.enabled:
+            said = Attempt(
+                at=now,
+                status_code=None,
+                duration_s=0.0,
+                error="the webhook is disabled",
+                response=None,
+            )
+            attempts = (*sent.delivery.attempts, said)
+            sent.delivery = replace(
+                sent.delivery,
+                status=DeliveryStatus.FAILED,
+                next_at=None,
+                ended_at=now,
+                attempts=attempts,
+            )
+            return None
+        sent.delivery = replace(sent.delivery, next_at=now + timedelta(seconds=lease_s))
+        previous = [hook.previous[0]] if hook.previous and hook.previous[1] > now else []
+        key = TaskKey(tenant_id, sent.delivery.task_id or "")
+        event, task = self._tasks.event_of(key, sent.delivery.seq or 0)
+        return Claimed(
+            delivery=sent.delivery,
+            claim=sent.claim,
+            url=hook.webhook.spec.url,
+            secrets=(*([hook.secret] if hook.secret else []), *previous),
+            asked_at=sent.asked_at,
+            now=now,
+            failing_since=hook.webhook.failing_since,
+            event=event,
+            task=task,
+        )
+
+    def _mark(self, delivery: Delivery, outcome: Outcome, now: datetime) -> None:
+        hook = self._hooks.get((delivery.tenant_id, delivery.webhook_id))
+        if hook is None:
+            return
+        succeeded = outcome.status is DeliveryStatus.DELIVERED
+        since = None if succeeded else hook.webhook.failing_since or now
+        hook.webhook = replace(hook.webhook, failing_since=since)
+        if outcome.disables is not None:
+            spec = replace(hook.webhook.spec, enabled=False)
+            hook.webhook = replace(hook.webhook, spec=spec, disabled_reason=outcome.disables)
+
+    def _subscriptions(self, tenant_id: str) -> list[Webhook]:
+        return [
+            hook.webhook
+            for (tenant, _), hook in self._hooks.items()
+            if tenant == tenant_id and hook.task_id is None
+        ]
+
+    def _hook(self, tenant_id: str, webhook_id: str) -> _Hook:
+        found = self._hooks.get((tenant_id, webhook_id))
+        if found is None or found.task_id is not None:
+            raise WebhookNotFound(webhook_id)
+        return found
+
+    def _one(self, tenant_id: str, delivery_id: str) -> _Sent:
+        found = self._sent.get((tenant_id, delivery_id))
+        if found is None:
+            raise DeliveryNotFound(delivery_id)
+        return found
+
+
+def _asks_for(spec: HookSpec, task: Task) -> bool:
+    return (
+        spec.task_type in (None, task.task_type)
+        and spec.agent in (None, task.agent)
+        and spec.labels.items() <= task.labels.items()
+    )

@@ -1,0 +1,1 @@
+"""Webhooks: events sent to clients, signed, at least once."""

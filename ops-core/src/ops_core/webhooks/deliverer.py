@@ -1,0 +1,162 @@
+"""Sends what is due: a loop of its own beside the dispatcher's, which must never wait for a network.
+
+At least once: a claim is a lease, and what a killed dispatcher had sent but not recorded is sent again under
+the same `webhook-id`. Deliveries of one task are begun in the order of its events, but several are under way
+at once and one that fails does not hold up those behind it: `seq` tells a receiver the order.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from typing import Final
+
+import structlog
+
+from ops_core.errors import StoreUnavailable
+from ops_core.log import storable
+from ops_core.webhooks.model import MAX_RESPONSE, Attempt, Claimed
+from ops_core.webhooks.payload import payload
+from ops_core.webhooks.port import Answer, DeliveryStore, NoAnswer, Refused, Sender
+from ops_core.webhooks.signing import headers
+from ops_core.webhooks.verdict import Patience, verdict
+
+log = structlog.get_logger(__name__)
+
+#: How often the store is asked when nothing was due. Seconds.
+IDLE_S: Final = 0.5
+
+#: Requests under way to one webhook: a slow receiver must not take all the places. Others' share is the rest.
+PER_WEBHOOK: Final = 4
+
+#: What a claim outlives its request by: to write down what came of it. Seconds.
+SLACK_S: Final = 30.0
+
+#: How long requests under way may take to end at a stop. Seconds.
+DRAIN_S: Final = 5.0
+
+
+class Deliverer:
+    """Works with at most `concurrency` requests at once. `timeout_s`: the sender's own."""
+
+    def __init__(
+        self,
+        store: DeliveryStore,
+        sender: Sender,
+        *,
+        patience: Patience | None = None,
+        concurrency: int = 16,
+        timeout_s: float = 15.0,
+        idle_s: float = IDLE_S,
+    ) -> None:
+        self._store = store
+        self._sender = sender
+        self._patience = patience or Patience()
+        self._concurrency = concurrency
+        self._lease_s = timeout_s + SLACK_S
+        self._idle_s = idle_s
+        self._sending: dict[asyncio.Task[None], str] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set. A store that is away is waited for."""
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                try:
+                    claimed = await self.begin()
+                except StoreUnavailable as error:
+                    log.warning("webhooks wait", error=str(error))
+                    claimed = 0
+                # A place that comes free is news only where one was missing, or something was due.
+                ends = self._sending if claimed or len(self._sending) >= self._concurrency else ()
+                await asyncio.wait(
+                    {stopping, *ends}, timeout=self._idle_s, return_when=asyncio.FIRST_COMPLETED
+                )
+        finally:
+            stopping.cancel()
+            await self._drain()
+
+    async def begin(self) -> int:
+        """Begins to send what is due, as far as there are places; returns how much that was."""
+        free = self._concurrency - len(self._sending)
+        if free <= 0:
+            return 0
+        counts = Counter(self._sending.values())
+        busy = {webhook for webhook, count in counts.items() if count >= PER_WEBHOOK}
+        found = await self._store.claim(free, busy=busy, lease_s=self._lease_s)
+        for claimed in found:
+            sending = asyncio.create_task(self._deliver(claimed))
+            self._sending[sending] = claimed.delivery.webhook_id
+            sending.add_done_callback(self._sending.pop)
+        return len(found)
+
+    async def settled(self) -> None:
+        """Returns when no request is under way."""
+        while self._sending:
+            await asyncio.wait(self._sending)
+
+    async def _drain(self) -> None:
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=DRAIN_S)
+        for sending in list(self._sending):
+            sending.cancel()  # its lease will run out
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def _deliver(self, claimed: Claimed) -> None:
+        try:
+            await self._attempt(claimed)
+        except StoreUnavailable as error:
+            log.warning("a delivery was not recorded and will be made again", error=str(error))
+        except Exception:
+            # One delivery that meets a bug must not end the loop; its lease runs out, and it is tried again.
+            log.exception("a delivery failed here", delivery=claimed.delivery.delivery_id)
+
+    async def _attempt(self, claimed: Claimed) -> None:
+        started = time.monotonic()
+        answer: Answer | None = None
+        error: str | None = None
+        final = False
+        try:
+            if claimed.event is None and claimed.delivery.task_id is not None:
+                raise Refused("its task was deleted meanwhile")  # noqa: TRY301  # one place says what came of it
+            answer = await self._send(claimed)
+        except Refused as refused:
+            error, final = str(refused), True
+        except NoAnswer as failed:
+            error = str(failed)
+        attempt = _attempt_of(claimed, answer, error, time.monotonic() - started)
+        since = claimed.failing_since
+        outcome = verdict(
+            claimed,
+            attempt,
+            self._patience,
+            final=final,
+            retry_after_s=answer.retry_after_s if answer else None,
+            failing_s=(claimed.now - since).total_seconds() if since else 0.0,
+        )
+        if await self._store.record(claimed, attempt, outcome) and outcome.disables:
+            log.warning(
+                "a webhook was disabled",
+                webhook=claimed.delivery.webhook_id,
+                tenant=claimed.delivery.tenant_id,
+                reason=outcome.disables,
+            )
+
+    async def _send(self, claimed: Claimed) -> Answer:
+        body = payload(claimed)
+        signed = headers(claimed.delivery.delivery_id, claimed.now, body, claimed.secrets)
+        return await self._sender.post(claimed.url, body, signed)
+
+
+def _attempt_of(
+    claimed: Claimed, answer: Answer | None, error: str | None, duration_s: float
+) -> Attempt:
+    if answer is not None and not 200 <= answer.status_code < 300:
+        error = f"the receiver answered {answer.status_code}"
+    response = storable(answer.body.decode(errors="replace")) if answer else None
+    return Attempt(
+        at=claimed.now,
+        status_code=answer.status_code if answer else None,
+        duration_s=round(duration_s, 3),
+        error=error[:500] if error else None,
+        response=response[:MAX_RESPONSE] if response else None,
+    )

@@ -1,0 +1,138 @@
+"""What webhooks ask of a store, and of the network. The fake store is `ops_core.testing.MemoryWebhooks`."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from ops_core.webhooks.model import (
+    Attempt,
+    Claimed,
+    Delivery,
+    DeliveryPage,
+    DeliveryStatus,
+    HookSpec,
+    Webhook,
+    WebhookPage,
+)
+
+
+class WebhookStore(Protocol):
+    """Subscriptions and deliveries as the doors see them: every call acts for one tenant.
+
+    Raises `StoreUnavailable` when PostgreSQL is away.
+    """
+
+    async def create(
+        self, tenant_id: str, spec: HookSpec, secret: SecretStr, *, by: str, limit: int
+    ) -> Webhook:
+        """Raises `TooManyWebhooks` when the tenant has `limit` of them."""
+        ...
+
+    async def get(self, tenant_id: str, webhook_id: str) -> Webhook:
+        """Raises `WebhookNotFound`."""
+        ...
+
+    async def page(self, tenant_id: str, *, limit: int, cursor: str | None) -> WebhookPage:
+        """Newest first, stable under inserts. Raises `InvalidRequest` for a cursor it did not give out."""
+        ...
+
+    async def change(self, tenant_id: str, webhook_id: str, spec: HookSpec) -> Webhook:
+        """Replaces the spec. One that is enabled again starts without failures. Raises `WebhookNotFound`."""
+        ...
+
+    async def delete(self, tenant_id: str, webhook_id: str) -> None:
+        """With its deliveries. Raises `WebhookNotFound`."""
+        ...
+
+    async def rotate(
+        self, tenant_id: str, webhook_id: str, secret: SecretStr, *, overlap_s: float
+    ) -> Webhook:
+        """The secret of before signs as well for `overlap_s`. Raises `WebhookNotFound`."""
+        ...
+
+    async def ping(self, tenant_id: str, webhook_id: str) -> Delivery:
+        """Makes a delivery that is about no task. Raises `WebhookNotFound`."""
+        ...
+
+    async def deliveries(
+        self,
+        tenant_id: str,
+        *,
+        webhook_id: str | None = None,
+        task_id: str | None = None,
+        limit: int,
+        cursor: str | None,
+    ) -> DeliveryPage:
+        """Of a subscription or of a task, newest first. Raises `InvalidRequest` for a wrong cursor."""
+        ...
+
+    async def delivery(self, tenant_id: str, delivery_id: str) -> Delivery:
+        """Raises `DeliveryNotFound`."""
+        ...
+
+    async def redeliver(self, tenant_id: str, delivery_id: str) -> Delivery:
+        """Makes it due now, with all its tries before it. Raises `DeliveryNotFound`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What is to be recorded of an attempt."""
+
+    status: DeliveryStatus
+    retry_in_s: float | None = None
+    """Only of one that stays pending."""
+
+    disables: str | None = None
+    """Why the webhook is disabled with it."""
+
+
+class DeliveryStore(Protocol):
+    """Deliveries as the dispatcher sees them: of all tenants."""
+
+    async def claim(
+        self, limit: int, *, busy: Collection[str], lease_s: float
+    ) -> Sequence[Claimed]:
+        """Takes what is due, the longest overdue first, but for webhooks that are `busy`.
+
+        A claim is a try. What is not recorded within `lease_s` is due again: its dispatcher has died.
+        What is due for a webhook that is disabled fails here.
+        """
+        ...
+
+    async def record(self, claimed: Claimed, attempt: Attempt, outcome: Outcome) -> bool:
+        """False when the claim is not ours any more: the lease ran out, or a client asked for it again."""
+        ...
+
+    async def prune(self, older_than_s: float, limit: int) -> int:
+        """Deletes deliveries that ended so long ago; returns how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a receiver answered."""
+
+    status_code: int
+    body: bytes = b""
+    """How it began."""
+
+    retry_after_s: float | None = None
+
+
+class Refused(Exception):
+    """The destination is not allowed; trying again will not help."""
+
+
+class NoAnswer(Exception):
+    """The request went out, or tried to, and no answer came."""
+
+
+class Sender(Protocol):
+    """The way to receivers: it decides where requests may go, how long they may take, what is read."""
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Raises `Refused`, `NoAnswer`. Follows no redirect."""
+        ...

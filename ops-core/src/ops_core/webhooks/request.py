@@ -1,0 +1,109 @@
+"""What a client may ask of a webhook: parsed and bounded here, whatever the door."""
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ops_core.hook import (
+    DEFAULT_EVENTS,
+    MAX_PATTERNS,
+    MAX_URL_LENGTH,
+    Pattern,
+    checked_patterns,
+    checked_url,
+)
+from ops_core.request import MAX_LABELS, Label, LabelKey, check_json, invalid
+from ops_core.task import JsonObject
+from ops_core.webhooks.model import HookSpec
+
+#: The longest that two secrets sign. Seconds.
+MAX_OVERLAP_S: Final = 30 * 86_400.0
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class WebhookRequest(BaseModel):
+    """A subscription: a URL, and which events of which of the tenant's tasks are sent there."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    url: str = Field(max_length=MAX_URL_LENGTH, examples=["https://example.org/hooks/opspawn"])
+    events: list[Pattern] = Field(
+        default_factory=lambda: list(DEFAULT_EVENTS),
+        min_length=1,
+        max_length=MAX_PATTERNS,
+        description="Types of events, `task.*` for all of a kind, or `*`.",
+    )
+    task_type: str | None = Field(None, min_length=1, max_length=100, description="Only of these.")
+    agent: str | None = Field(None, min_length=1, max_length=100, description="Only of this one.")
+    labels: dict[LabelKey, Label] = Field(
+        default_factory=dict, max_length=MAX_LABELS, description="Only of tasks that have them all."
+    )
+    enabled: bool = True
+    description: str | None = Field(None, max_length=500)
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        return checked_url(value)
+
+    @field_validator("events")
+    @classmethod
+    def _events(cls, value: list[str]) -> list[str]:
+        return checked_patterns(value)
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _few(cls, value: object) -> object:
+        if isinstance(value, dict) and len(value) > MAX_LABELS:
+            raise ValueError(f"has more than {MAX_LABELS} labels")
+        return value
+
+    def spec(self) -> HookSpec:
+        return HookSpec(**{**self.model_dump(), "events": tuple(self.events)})
+
+
+class WebhookChange(BaseModel):
+    """What is to be different; whatever is left out stays. `null` takes a filter away."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    url: str | None = Field(None, max_length=MAX_URL_LENGTH)
+    events: list[Pattern] | None = Field(None, max_length=MAX_PATTERNS)
+    task_type: str | None = Field(None, max_length=100)
+    agent: str | None = Field(None, max_length=100)
+    labels: dict[LabelKey, Label] | None = Field(None, max_length=MAX_LABELS)
+    enabled: bool | None = None
+    description: str | None = Field(None, max_length=500)
+
+    def sent(self) -> JsonObject:
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class RotateRequest(BaseModel):
+    """A new secret. The one of before signs as well for a while, so that receivers can change over."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    overlap_s: float = Field(86_400.0, ge=0, le=MAX_OVERLAP_S)
+
+
+def parsed(model: type[Model], data: JsonObject) -> Model:
+    """What is already Python data. Raises `InvalidRequest` naming each wrong field."""
+    check_json(data)
+    return _parsed(lambda: model.model_validate(data))
+
+
+def parsed_json(model: type[Model], body: bytes) -> Model:
+    """As `parsed`, from JSON text. No body at all is an empty object."""
+    request = _parsed(lambda: model.model_validate_json(body or b"{}"))
+    check_json(request.model_dump())
+    return request
+
+
+def _parsed(parse: Callable[[], Model]) -> Model:
+    try:
+        return parse()
+    except ValidationError as error:
+        raise invalid(error) from None

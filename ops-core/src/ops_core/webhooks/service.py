@@ -1,0 +1,101 @@
+"""What can be done with webhooks: every door is a translation of these methods."""
+
+from dataclasses import asdict
+from typing import Final
+
+from ops_core.errors import FieldError, InvalidRequest
+from ops_core.request import check_json
+from ops_core.service import MAX_PAGE, TaskService
+from ops_core.webhooks.model import Delivery, DeliveryPage, Issued, Webhook, WebhookPage
+from ops_core.webhooks.port import WebhookStore
+from ops_core.webhooks.request import RotateRequest, WebhookChange, WebhookRequest, parsed
+from ops_core.webhooks.signing import new_secret
+
+#: Subscriptions of one tenant: each event is compared with all of them in the transaction that writes it.
+MAX_WEBHOOKS: Final = 50
+
+
+class WebhookService:
+    """`tasks` says whether a task is there whose deliveries are asked for."""
+
+    def __init__(self, store: WebhookStore, tasks: TaskService) -> None:
+        self._store = store
+        self._tasks = tasks
+
+    async def create(self, request: WebhookRequest, *, tenant_id: str, by: str) -> Issued:
+        """Events from now on are sent. Raises `TooManyWebhooks`."""
+        secret = new_secret()
+        webhook = await self._store.create(
+            tenant_id, request.spec(), secret, by=by, limit=MAX_WEBHOOKS
+        )
+        return Issued(webhook, secret)
+
+    async def get(self, webhook_id: str, *, tenant_id: str) -> Webhook:
+        """Raises `WebhookNotFound`."""
+        return await self._store.get(tenant_id, _checked_id(webhook_id))
+
+    async def list(
+        self, *, tenant_id: str, limit: int = 50, cursor: str | None = None
+    ) -> WebhookPage:
+        """One page, newest first. Raises `InvalidRequest`."""
+        _check_limit(limit)
+        return await self._store.page(tenant_id, limit=limit, cursor=cursor)
+
+    async def change(self, webhook_id: str, change: WebhookChange, *, tenant_id: str) -> Webhook:
+        """What is due goes where the webhook then leads. Raises `WebhookNotFound`, `InvalidRequest`."""
+        seen = await self.get(webhook_id, tenant_id=tenant_id)
+        now = {**asdict(seen.spec), "events": list(seen.spec.events)}
+        request = parsed(WebhookRequest, {**now, **change.sent()})
+        return await self._store.change(tenant_id, webhook_id, request.spec())
+
+    async def delete(self, webhook_id: str, *, tenant_id: str) -> None:
+        """Forgets it, and its deliveries with it. Raises `WebhookNotFound`."""
+        await self._store.delete(tenant_id, _checked_id(webhook_id))
+
+    async def rotate(self, webhook_id: str, request: RotateRequest, *, tenant_id: str) -> Issued:
+        """Raises `WebhookNotFound`."""
+        secret = new_secret()
+        webhook = await self._store.rotate(
+            tenant_id, _checked_id(webhook_id), secret, overlap_s=request.overlap_s
+        )
+        return Issued(webhook, secret)
+
+    async def test(self, webhook_id: str, *, tenant_id: str) -> Delivery:
+        """Sends a `webhook.test`, which is about no task. Raises `WebhookNotFound`."""
+        return await self._store.ping(tenant_id, _checked_id(webhook_id))
+
+    async def deliveries(
+        self, webhook_id: str, *, tenant_id: str, limit: int = 50, cursor: str | None = None
+    ) -> DeliveryPage:
+        """What was sent to it, newest first. Raises `WebhookNotFound`, `InvalidRequest`."""
+        _check_limit(limit)
+        await self.get(webhook_id, tenant_id=tenant_id)
+        return await self._store.deliveries(
+            tenant_id, webhook_id=webhook_id, limit=limit, cursor=cursor
+        )
+
+    async def task_deliveries(
+        self, task_id: str, *, tenant_id: str, limit: int = 50, cursor: str | None = None
+    ) -> DeliveryPage:
+        """What was sent of a task, newest first. Raises `TaskNotFound`, `InvalidRequest`."""
+        _check_limit(limit)
+        await self._tasks.get(task_id, tenant_id=tenant_id)
+        return await self._store.deliveries(tenant_id, task_id=task_id, limit=limit, cursor=cursor)
+
+    async def delivery(self, delivery_id: str, *, tenant_id: str) -> Delivery:
+        """Raises `DeliveryNotFound`."""
+        return await self._store.delivery(tenant_id, _checked_id(delivery_id))
+
+    async def redeliver(self, delivery_id: str, *, tenant_id: str) -> Delivery:
+        """Sends it again under the same id, however it ended. Raises `DeliveryNotFound`."""
+        return await self._store.redeliver(tenant_id, _checked_id(delivery_id))
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidRequest([FieldError("limit", f"must be between 1 and {MAX_PAGE}")])
+
+
+def _checked_id(id_: str) -> str:
+    check_json({"id": id_})
+    return id_
