@@ -6,6 +6,7 @@ names the key (`SettingsError`). `.env.example` documents every key, and a test 
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 
@@ -157,6 +158,16 @@ class Settings(BaseSettings):
     stream_idle_s: float = Field(1.0, ge=0.001, le=60)
     max_wait_s: float = Field(60.0, ge=0, le=3600)
 
+    # Webhooks.
+    webhook_networks: str = ""
+    webhook_http: bool = False
+    webhook_timeout_s: float = Field(15.0, gt=0, le=120)
+    webhook_concurrency: int = Field(16, ge=1, le=1000)
+    webhook_max_attempts: int = Field(20, ge=1, le=1000)
+    webhook_give_up_s: float = Field(86_400.0, gt=0)
+    webhook_disable_after_days: float = Field(5.0, gt=0)
+    webhook_retention_days: float = Field(30.0, gt=0)
+
     # Limits and logs.
     max_children: int = Field(1000, ge=1, le=100_000)
     max_depth: int = Field(8, ge=1, le=100)
@@ -291,6 +302,19 @@ class Settings(BaseSettings):
             )
         return names
 
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks(cls, names: str) -> str:
+        for name in _names(names):
+            try:
+                ip_network(name)
+            except ValueError:
+                raise ValueError(
+                    "must be networks such as 10.1.0.0/16, with commas in between; "
+                    f"not {name[:100]}"
+                ) from None
+        return names
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         problems = [
@@ -345,6 +369,10 @@ class Settings(BaseSettings):
     @property
     def tool_names(self) -> list[str]:
         return _names(self.tools)
+
+    @property
+    def webhook_allowed_networks(self) -> list[str]:
+        return _names(self.webhook_networks)
 
     @property
     def fetched_hosts(self) -> list[str]:

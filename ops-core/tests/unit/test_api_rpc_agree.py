@@ -31,7 +31,7 @@ TASKS = "/api/v1/tasks/"
 URN = "urn:opspawn:problem:"
 
 #: What a request may name, and is refused for: docs/adr/0010.
-NOT_YET = {"concurrency_key", "budget", "webhook"}
+NOT_YET = {"concurrency_key", "budget"}
 
 
 @dataclass

@@ -30,6 +30,8 @@ class Fetched:
     charset: str | None
     body: bytes
     cut: bool
+    retry_after: str | None = None
+    """When to come again, in the words of the one who said it."""
 
 
 class EgressClient:
@@ -184,7 +186,8 @@ class EgressClient:
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         charset = response.charset_encoding
         cut = len(body) > self.policy.max_bytes
-        return Fetched(str(url), response.status_code, media_type, charset, kept, cut)
+        rest = response.headers.get("retry-after")
+        return Fetched(str(url), response.status_code, media_type, charset, kept, cut, rest)
 
 
 def _host(url: URL) -> str:

@@ -14,6 +14,7 @@ from ops_core.api import (
     approvals,
     audit,
     dead_letters,
+    deliveries,
     events,
     fork,
     health,
@@ -24,6 +25,7 @@ from ops_core.api import (
     tenants,
     threads,
     waiting,
+    webhooks,
 )
 from ops_core.api.admission import admitted
 from ops_core.api.body import BodyLimit
@@ -49,6 +51,8 @@ _ROUTERS: Final = (
     api_keys.router,
     tenants.router,
     audit.router,
+    webhooks.router,
+    deliveries.router,
     health.router,
 )
 

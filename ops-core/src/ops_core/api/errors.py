@@ -17,6 +17,7 @@ from ops_core.errors import (
     ApiKeyNotFound,
     ApiKeyRevoked,
     AskNotFound,
+    DeliveryNotFound,
     IdempotencyConflict,
     InvalidRequest,
     LinksNotConfigured,
@@ -40,7 +41,9 @@ from ops_core.errors import (
     ThreadExists,
     ThreadNotFound,
     TooManyStreams,
+    TooManyWebhooks,
     Unavailable,
+    WebhookNotFound,
 )
 from ops_core.request import field_errors
 
@@ -72,6 +75,9 @@ STATUSES: Final[dict[type[OpsError], tuple[int, str]]] = {
     ApiKeyRevoked: (409, "API key revoked"),
     TenantNotFound: (404, "Tenant not found"),
     TenantExists: (409, "Tenant exists already"),
+    WebhookNotFound: (404, "Webhook not found"),
+    DeliveryNotFound: (404, "Delivery not found"),
+    TooManyWebhooks: (409, "Too many webhooks"),
     Unavailable: (503, "Service unavailable"),
     TooManyStreams: (503, "Too many streams"),
     StreamTooSlow: (503, "Stream too slow"),

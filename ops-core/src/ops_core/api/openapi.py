@@ -25,6 +25,7 @@ from ops_core.replies import (
 from ops_core.request import TaskRequest
 from ops_core.schedules.request import PauseRequest, ScheduleChange, ScheduleRequest
 from ops_core.threads.request import ThreadForkRequest, ThreadRequest
+from ops_core.webhooks.request import RotateRequest, WebhookChange, WebhookRequest
 
 _REF: Final = "#/components/schemas/{model}"
 
@@ -49,6 +50,9 @@ _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
             ApiKeyRequest,
             RotationRequest,
             TenantRequest,
+            WebhookRequest,
+            WebhookChange,
+            RotateRequest,
         )
     ),
     (Problem, "serialization"),

@@ -49,9 +49,16 @@ def task_request(message: tasks_pb2.CreateTaskRequest) -> TaskRequest:
         data["retry_policy"] = {field.name: value for field, value in policy}
     if message.depends_on:
         data["depends_on"] = list(message.depends_on)
+    if message.HasField("webhook"):
+        data["webhook"] = _hook(message.webhook)
     if message.labels:
         data["labels"] = dict(message.labels)
     return parse_request(data)
+
+
+def _hook(message: tasks_pb2.TaskWebhook) -> dict[str, Any]:
+    data: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
+    return data | {"events": list(message.events)} if message.events else data
 
 
 def task_query(message: tasks_pb2.ListTasksRequest) -> TaskQuery:

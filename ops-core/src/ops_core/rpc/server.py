@@ -33,7 +33,10 @@ from ops_core.rpc.v1 import (
     tasks_pb2_grpc,
     threads_pb2,
     threads_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
 )
+from ops_core.rpc.webhooks import Webhooks
 from ops_core.services import Services
 
 SERVICE_NAMES: Final = frozenset(
@@ -65,6 +68,18 @@ def create_server(
         ],
     )
     _add(services, server)
+    add_tasks: Any = tasks_pb2_grpc.add_TaskServiceServicer_to_server  # generated without types
+    add_tasks(Tasks(services), server)
+    add_approvals: Any = approvals_pb2_grpc.add_ApprovalServiceServicer_to_server
+    add_approvals(Approvals(services), server)
+    add_schedules: Any = schedules_pb2_grpc.add_ScheduleServiceServicer_to_server
+    add_schedules(Schedules(services.schedules), server)
+    add_agents: Any = agents_pb2_grpc.add_AgentServiceServicer_to_server
+    add_agents(Agents(services.agents), server)
+    add_threads: Any = threads_pb2_grpc.add_ThreadServiceServicer_to_server
+    add_threads(Threads(services.threads), server)
+    add_webhooks: Any = webhooks_pb2_grpc.add_WebhookServiceServicer_to_server
+    add_webhooks(Webhooks(services.webhooks), server)
     health = Health(frozenset({"", *SERVICE_NAMES}), probes or {})
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if reflection:

@@ -14,6 +14,7 @@ from ops_core.errors import (
     ApiKeyNotFound,
     ApiKeyRevoked,
     AskNotFound,
+    DeliveryNotFound,
     IdempotencyConflict,
     InvalidRequest,
     LinksNotConfigured,
@@ -37,7 +38,9 @@ from ops_core.errors import (
     ThreadExists,
     ThreadNotFound,
     TooManyStreams,
+    TooManyWebhooks,
     Unavailable,
+    WebhookNotFound,
 )
 
 #: Our errors that a client may see. Any other one is our bug: INTERNAL.
@@ -68,6 +71,9 @@ CODES: Final[dict[type[OpsError], grpc.StatusCode]] = {
     ApiKeyRevoked: grpc.StatusCode.FAILED_PRECONDITION,
     TenantNotFound: grpc.StatusCode.NOT_FOUND,
     TenantExists: grpc.StatusCode.ALREADY_EXISTS,
+    WebhookNotFound: grpc.StatusCode.NOT_FOUND,
+    DeliveryNotFound: grpc.StatusCode.NOT_FOUND,
+    TooManyWebhooks: grpc.StatusCode.FAILED_PRECONDITION,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     TooManyStreams: grpc.StatusCode.RESOURCE_EXHAUSTED,
     StreamTooSlow: grpc.StatusCode.RESOURCE_EXHAUSTED,
