@@ -1,0 +1,168 @@
+"""Webhooks over real sockets: receivers that fail, are slow, lead elsewhere, or are not to be reached."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from standardwebhooks import Webhook
+
+from ops_core.task import NewTask
+from ops_core.testing import FrozenClock, MemoryStore, MemoryWebhooks
+from ops_core.webhooks.deliverer import Deliverer
+from ops_core.webhooks.model import DeliveryStatus, HookSpec
+from ops_core.webhooks.port import NoAnswer, Refused
+from ops_core.webhooks.signing import new_secret
+from opspawn.settings import Settings
+from opspawn.webhook_sender import MAX_ANSWER, EgressSender, egress_sender
+
+pytestmark = pytest.mark.integration
+
+
+def said(status: str, body: bytes = b"", *lines: str) -> bytes:
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *lines]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+@dataclass
+class Receiver:
+    """Answers with one whole HTTP answer after the other, and then not at all."""
+
+    answers: list[bytes]
+    came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    port: int = 0
+    serving: set[asyncio.Task[None] | None] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hook?token=x"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.serving.add(asyncio.current_task())
+        try:
+            await self._answer(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+        except (ConnectionError, asyncio.IncompleteReadError):  # the sender has left, as it may
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        lines = [line.partition(": ") for line in head.splitlines()[1:] if line]
+        headers = {name.lower(): value for name, _, value in lines}
+        self.came.append((headers, await reader.readexactly(int(headers["content-length"]))))
+        if self.answers:
+            writer.write(self.answers.pop(0))
+            await writer.drain()
+        else:
+            await reader.read()  # until the sender leaves
+
+
+@asynccontextmanager
+async def receiving(*answers: bytes) -> AsyncIterator[Receiver]:
+    receiver = Receiver(list(answers))
+    async with await asyncio.start_server(receiver.serve, "127.0.0.1", 0) as server:
+        receiver.port = server.sockets[0].getsockname()[1]
+        yield receiver
+        await asyncio.gather(*(task for task in receiver.serving if task is not None))
+
+
+def sender(**settings: object) -> EgressSender:
+    return egress_sender(settings_of(**settings))
+
+
+def settings_of(**settings: object) -> Settings:
+    home = {"webhook_networks": "127.0.0.0/8", "webhook_http": True, **settings}
+    return Settings(_env_file=None, **home)  # type: ignore[call-arg,arg-type]
+
+
+async def test_a_flaky_receiver_gets_it_in_the_end_and_can_verify_it() -> None:
+    """500, 500, 200: one id, a signature that an independent library verifies."""
+    clock, secret = FrozenClock(datetime.now(UTC)), new_secret()
+    async with receiving(said("500 Oh"), said("500 Oh"), said("204 No Content")) as receiver:
+        tasks = MemoryStore(clock)
+        webhooks = MemoryWebhooks(tasks)
+        spec = HookSpec(url=receiver.url, events=("task.*",))
+        await webhooks.create("default", spec, secret, by="x", limit=9)
+        new = NewTask(task_id="t", tenant_id="default", task_type="noop", input_data={})
+        await tasks.submit(new)
+        loop = Deliverer(webhooks, sender())
+        for rest_s in (0, 6, 11):
+            clock.advance(rest_s)
+            await loop.begin()
+            await loop.settled()
+        [delivery] = (await webhooks.deliveries("default", limit=9, cursor=None)).deliveries
+    assert (DeliveryStatus.DELIVERED, 3) == (delivery.status, len(delivery.attempts))
+    assert {delivery.delivery_id} == {headers["webhook-id"] for headers, _ in receiver.came}
+    headers, body = receiver.came[-1]
+    verified = Webhook(secret.get_secret_value()).verify(body, headers)
+    assert "task.submitted" == verified["type"]
+
+
+async def test_an_answer_is_read_no_further_than_needed() -> None:
+    """A huge one counts by its status, and Retry-After is heard."""
+    huge = said("503 Busy", b"x" * 5_000_000, "Retry-After: 7")
+    async with receiving(huge) as receiver:
+        answer = await sender().post(receiver.url, b"{}", {"webhook-id": "dlv_1"})
+    assert (503, MAX_ANSWER, 7.0) == (answer.status_code, len(answer.body), answer.retry_after_s)
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """It is what the receiver answered, which is no delivery."""
+    async with receiving(said("200 OK")) as elsewhere:
+        moved = said("307 Moved", b"", f"Location: {elsewhere.url}")
+        async with receiving(moved) as receiver:
+            answer = await sender().post(receiver.url, b"{}", {})
+    assert (307, []) == (answer.status_code, elsewhere.came)
+
+
+async def test_a_slow_receiver_is_left() -> None:
+    """After the time that the operator gives it."""
+    async with receiving() as receiver:
+        with pytest.raises(NoAnswer, match=r"nothing came within 0\.2 s"):
+            await sender(webhook_timeout_s=0.2).post(receiver.url, b"{}", {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "said_why"),
+    [
+        ({"webhook_networks": ""}, "does not lead to a public address"),
+        ({"webhook_http": False}, "http: is not allowed"),
+    ],
+)
+async def test_what_the_operator_does_not_allow_is_refused(
+    settings: dict[str, object], said_why: str
+) -> None:
+    """Nothing is sent there; the refusal names the setting."""
+    async with receiving(said("200 OK")) as receiver:
+        with pytest.raises(Refused, match=said_why):
+            await sender(**settings).post(receiver.url, b"{}", {})
+    assert [] == receiver.came
+
+
+async def test_a_name_that_changes_its_meaning_is_not_asked_twice() -> None:
+    """The address that was checked is the one that is used; one private among several refuses all."""
+    asked = []
+    answers = [["127.0.0.1"], ["10.0.0.1"]]
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return answers[len(asked) - 1]
+
+    async with receiving(said("200 OK")) as receiver:
+        rebound = egress_sender(settings_of(), resolve)
+        url = f"http://rebinds.example:{receiver.port}/"
+        assert 200 == (await rebound.post(url, b"{}", {})).status_code
+        assert ["rebinds.example"] == asked
+        with pytest.raises(Refused):
+            await rebound.post(url, b"{}", {})
+
+
+async def test_nobody_there_is_no_answer() -> None:
+    """Which is worth another try."""
+    async with receiving() as receiver:
+        url = receiver.url
+    with pytest.raises(NoAnswer):
+        await sender().post(url, b"{}", {})
