@@ -32,7 +32,7 @@ pytestmark = pytest.mark.unit
         (b'{"task_type": "x", "scheduled_at": "9999-01-01T00:00:00Z"}', "scheduled_at"),
         (b'{"task_type": "x", "retry_policy": {"max_attempts": 0}}', "retry_policy.max_attempts"),
         (b'{"task_type": "x", "labels": {"a": 1}}', "labels.a"),
-        (b'{"task_type": "x", "webhook": "http://localhost"}', "webhook"),
+        (b'{"task_type": "x", "webhook": "ftp://localhost"}', "webhook.url"),
         (b'{"task_type": "x", "depends_on": [""]}', "depends_on.0"),
         (rb'{"task_type": "x", "name": "a\u0000b"}', "name"),
         (rb'{"task_type": "x", "input_data": {"goal": "\u0000"}}', "input_data.goal"),

@@ -13,9 +13,8 @@ from grpc.aio import insecure_channel
 from ops_core.api import create_app
 from ops_core.rpc import create_server
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc, webhooks_pb2, webhooks_pb2_grpc
-from ops_core.services import Services
-from ops_core.testing import FrozenClock, MemoryStore, MemoryWebhooks
-from ops_core.webhooks.service import MAX_WEBHOOKS, WebhookService
+from ops_core.testing import FrozenClock, MemoryStore, MemoryWebhooks, services_of
+from ops_core.webhooks.service import MAX_WEBHOOKS
 
 HOOKS = "/api/v1/webhooks"
 URL = "https://example.org/hook"
@@ -44,7 +43,7 @@ async def opened() -> AsyncIterator[Doors]:
     store = MemoryStore(FrozenClock())
     webhooks = MemoryWebhooks(store)
     tasks = service_over(store)
-    services = Services(tasks=tasks, webhooks=WebhookService(webhooks, tasks))
+    services = services_of(tasks, store, webhooks=webhooks)
     server = create_server(services)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
