@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from http.server import HTTPServer
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
@@ -14,9 +16,10 @@ from ops_core.testing import FrozenClock, MemoryStore, MemoryWebhooks
 from ops_core.webhooks.deliverer import Deliverer
 from ops_core.webhooks.model import DeliveryStatus, HookSpec
 from ops_core.webhooks.port import NoAnswer, Refused
-from ops_core.webhooks.signing import new_secret
+from ops_core.webhooks.signing import headers, new_secret
 from opspawn.settings import Settings
 from opspawn.webhook_sender import MAX_ANSWER, EgressSender, egress_sender
+from support.documents import blocks, read
 
 pytestmark = pytest.mark.integration
 
@@ -95,9 +98,9 @@ async def test_a_flaky_receiver_gets_it_in_the_end_and_can_verify_it() -> None:
             await loop.settled()
         [delivery] = (await webhooks.deliveries("default", limit=9, cursor=None)).deliveries
     assert (DeliveryStatus.DELIVERED, 3) == (delivery.status, len(delivery.attempts))
-    assert {delivery.delivery_id} == {headers["webhook-id"] for headers, _ in receiver.came}
-    headers, body = receiver.came[-1]
-    verified = Webhook(secret.get_secret_value()).verify(body, headers)
+    assert {delivery.delivery_id} == {came["webhook-id"] for came, _ in receiver.came}
+    came, body = receiver.came[-1]
+    verified = Webhook(secret.get_secret_value()).verify(body, came)
     assert "task.submitted" == verified["type"]
 
 
@@ -166,3 +169,28 @@ async def test_nobody_there_is_no_answer() -> None:
         url = receiver.url
     with pytest.raises(NoAnswer):
         await sender().post(url, b"{}", {})
+
+
+async def test_the_receiver_of_the_page_takes_what_is_ours_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is run as it is written: 204 for what is signed with its secret, once, and 401 for all else."""
+    [example] = blocks(read("docs/how-to/receive-webhooks.md"), "python")
+    secret, body = new_secret(), b'{"type":"task.completed","data":{"task_id":"task_1"}}'
+    monkeypatch.setenv("WEBHOOK_SECRET", secret.get_secret_value())
+    page: dict[str, Any] = {"__name__": "receiver"}
+    exec(example, page)  # noqa: S102  # our own page
+    page["Receiver"].log_message = lambda *_: None
+    server = HTTPServer(("127.0.0.1", 0), page["Receiver"])
+    url = f"http://127.0.0.1:{server.server_port}/"
+    codes = []
+    now = datetime.now(UTC)
+    signed = headers("dlv_1", now, body, [secret])
+    old = headers("dlv_2", now - timedelta(minutes=10), body, [secret])
+    for sent, content in ((signed, body), (signed, body), (signed, body + b" "), (old, body)):
+        answering = asyncio.create_task(asyncio.to_thread(server.handle_request))
+        codes.append((await sender().post(url, content, sent)).status_code)
+        await answering
+    server.server_close()
+    assert [204, 204, 401, 401] == codes
+    assert "task.completed task_1\n" == capsys.readouterr().out
