@@ -78,7 +78,7 @@ def sender(**settings: object) -> EgressSender:
 
 def settings_of(**settings: object) -> Settings:
     home = {"webhook_networks": "127.0.0.0/8", "webhook_http": True, **settings}
-    return Settings(_env_file=None, **home)  # type: ignore[call-arg,arg-type]
+    return Settings(_env_file=None, **home)  # type: ignore[arg-type]
 
 
 async def test_a_flaky_receiver_gets_it_in_the_end_and_can_verify_it() -> None:

@@ -89,7 +89,7 @@ def page_of(
     | webhooks_pb2.ListTaskDeliveriesRequest,
 ) -> PageQuery:
     """Which page a list is asked for."""
-    data = {n: getattr(message, n) for n in ("limit", "cursor") if message.HasField(n)}  # type: ignore[arg-type]
+    data = {n: getattr(message, n) for n in ("limit", "cursor") if message.HasField(n)}
     try:
         return PageQuery.model_validate(data)
     except ValidationError as error:
