@@ -44,7 +44,6 @@ from ops_core.store import (
     SqlAgentStore,
     SqlAskStore,
     SqlAuditStore,
-    SqlDeliveries,
     SqlDueStore,
     SqlKeyStore,
     SqlScheduleStore,
@@ -59,11 +58,8 @@ from ops_core.store import (
 )
 from ops_core.threads import ThreadService
 from ops_core.upkeep.dispatcher import Dispatcher
-from opspawn import identity, logs, migrate
-from ops_core.webhooks.deliverer import Deliverer
 from ops_core.webhooks.service import WebhookService
-from ops_core.webhooks.verdict import Patience
-from opspawn import logs, migrate
+from opspawn import identity, logs, migrate
 from opspawn.agents.contract import AGENT_KIND, TASK_TYPES
 from opspawn.database_errors import DATABASE_ERRORS
 from opspawn.defining import define, written_agents
@@ -80,6 +76,7 @@ from opspawn.preconditions import check_memory_is_shared, explained, mistakes, r
 from opspawn.settings import Settings
 from opspawn.solitary import SolitaryProcess
 from opspawn.streaming import AnySignals, close_at, signals_of, streams_of
+from opspawn.webhooks import deliverer_of, prune_deliveries
 
 if TYPE_CHECKING:
     from opspawn.agents.definitions import Written
@@ -202,7 +199,7 @@ async def serve_dispatcher(settings: Settings, stop: asyncio.Event) -> None:
         await _check_broker(parts)
         async with together() as both:
             both.create_task(_dispatcher(parts).run(stop))
-            both.create_task(_deliverer(parts).run(stop))
+            both.create_task(deliverer_of(parts.settings, parts.database).run(stop))
 
 
 async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
@@ -250,7 +247,7 @@ async def serve_all(
             processes.create_task(serve_rest(_app(parts, services), rest, stop))
             processes.create_task(serve_rpc(rpc, stop))
             processes.create_task(_dispatcher(parts).run(stop))
-            processes.create_task(_deliverer(parts).run(stop))
+            processes.create_task(deliverer_of(parts.settings, parts.database).run(stop))
             processes.create_task(_run_worker(parts, services, stop, started.set))
             await started.wait()
             ready(
@@ -407,30 +404,8 @@ def _dispatcher(parts: Parts) -> Dispatcher:
             "asks_expired": lambda: asks.expire_asks(ASKS_AT_ONCE),
             "audit_pruned": audit.prune,
             "scheduled": due.run,
-            "deliveries_pruned": lambda: _prune_deliveries(parts),
+            "deliveries_pruned": lambda: prune_deliveries(settings, parts.database),
         },
-    )
-
-
-async def _prune_deliveries(parts: Parts) -> int:
-    older_than_s = parts.settings.webhook_retention_days * 86_400
-    return await SqlDeliveries(parts.database).prune(older_than_s, 500)
-
-
-def _deliverer(parts: Parts) -> Deliverer:
-    from opspawn.webhook_sender import egress_sender  # what goes out is nothing that a door needs
-
-    settings = parts.settings
-    return Deliverer(
-        SqlDeliveries(parts.database),
-        egress_sender(settings),
-        patience=Patience(
-            max_attempts=settings.webhook_max_attempts,
-            give_up_s=settings.webhook_give_up_s,
-            disable_after_s=settings.webhook_disable_after_days * 86_400,
-        ),
-        concurrency=settings.webhook_concurrency,
-        timeout_s=settings.webhook_timeout_s,
     )
 
 

@@ -1,0 +1,32 @@
+"""The composition root of webhooks: what sends them, and what the dispatcher does for them."""
+
+from ops_core.store import Database, SqlDeliveries
+from ops_core.webhooks.deliverer import Deliverer
+from ops_core.webhooks.verdict import Patience
+from opspawn.settings import Settings
+
+#: Old deliveries that one pass deletes.
+PRUNED_AT_ONCE = 500
+
+
+def deliverer_of(settings: Settings, database: Database) -> Deliverer:
+    """What sends them, in the dispatcher's process."""
+    from opspawn.webhook_sender import egress_sender  # no door needs what goes out
+
+    return Deliverer(
+        SqlDeliveries(database),
+        egress_sender(settings),
+        patience=Patience(
+            max_attempts=settings.webhook_max_attempts,
+            give_up_s=settings.webhook_give_up_s,
+            disable_after_s=settings.webhook_disable_after_days * 86_400,
+        ),
+        concurrency=settings.webhook_concurrency,
+        timeout_s=settings.webhook_timeout_s,
+    )
+
+
+async def prune_deliveries(settings: Settings, database: Database) -> int:
+    """Deletes old deliveries, a batch at a time."""
+    older_than_s = settings.webhook_retention_days * 86_400
+    return await SqlDeliveries(database).prune(older_than_s, PRUNED_AT_ONCE)
