@@ -76,7 +76,7 @@ from opspawn.preconditions import check_memory_is_shared, explained, mistakes, r
 from opspawn.settings import Settings
 from opspawn.solitary import SolitaryProcess
 from opspawn.streaming import AnySignals, close_at, signals_of, streams_of
-from opspawn.webhooks import deliverer_of, prune_deliveries
+from opspawn.webhooks import deliverer_of, upkeep_of
 
 if TYPE_CHECKING:
     from opspawn.agents.definitions import Written
@@ -404,7 +404,7 @@ def _dispatcher(parts: Parts) -> Dispatcher:
             "asks_expired": lambda: asks.expire_asks(ASKS_AT_ONCE),
             "audit_pruned": audit.prune,
             "scheduled": due.run,
-            "deliveries_pruned": lambda: prune_deliveries(settings, parts.database),
+            "deliveries_pruned": upkeep_of(settings, parts.database).prune,
         },
     )
 

@@ -2,11 +2,9 @@
 
 from ops_core.store import Database, SqlDeliveries
 from ops_core.webhooks.deliverer import Deliverer
+from ops_core.webhooks.upkeep import DeliveryUpkeep
 from ops_core.webhooks.verdict import Patience
 from opspawn.settings import Settings
-
-#: Old deliveries that one pass deletes.
-PRUNED_AT_ONCE = 500
 
 
 def deliverer_of(settings: Settings, database: Database) -> Deliverer:
@@ -26,7 +24,6 @@ def deliverer_of(settings: Settings, database: Database) -> Deliverer:
     )
 
 
-async def prune_deliveries(settings: Settings, database: Database) -> int:
-    """Deletes old deliveries, a batch at a time."""
-    older_than_s = settings.webhook_retention_days * 86_400
-    return await SqlDeliveries(database).prune(older_than_s, PRUNED_AT_ONCE)
+def upkeep_of(settings: Settings, database: Database) -> DeliveryUpkeep:
+    """What the dispatcher does for them."""
+    return DeliveryUpkeep(SqlDeliveries(database), settings.webhook_retention_days * 86_400)

@@ -10,6 +10,7 @@ from webhook_support import Office
 from ops_core.webhooks.model import DeliveryStatus
 from ops_core.webhooks.payload import MAX_BODY
 from ops_core.webhooks.port import Answer, NoAnswer, Refused
+from ops_core.webhooks.upkeep import DeliveryUpkeep
 from ops_core.webhooks.verdict import Patience
 
 pytestmark = pytest.mark.unit
@@ -160,3 +161,22 @@ async def test_the_loop_sends_until_it_is_stopped() -> None:
     stop.set()
     await running
     assert DeliveryStatus.DELIVERED is (await office.delivery()).status
+
+
+async def test_old_deliveries_are_looked_for_once_a_minute() -> None:
+    """And deleted some time after their end."""
+    office = Office()
+    webhook = await office.subscribe()
+    now = [0.0]
+    upkeep = DeliveryUpkeep(office.webhooks, kept_s=100, clock=lambda: now[0])
+    await office.submit()
+    await office.send()
+    assert 0 == await upkeep.prune()
+    office.clock.advance(101)
+    assert 0 == await upkeep.prune()
+    now[0] += 60
+    assert 1 == await upkeep.prune()
+    page = await office.webhooks.deliveries(
+        "default", webhook_id=webhook.webhook_id, limit=9, cursor=None
+    )
+    assert [] == page.deliveries
