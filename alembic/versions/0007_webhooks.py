@@ -7,7 +7,7 @@ is: while there is no webhook it writes nothing. `CREATE TRIGGER` locks `event` 
 from alembic import op
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
