@@ -148,17 +148,19 @@ async def test_the_loop_sends_until_it_is_stopped() -> None:
     office = Office()
     await office.subscribe()
     await office.submit()
-    stop, sent = asyncio.Event(), asyncio.Event()
+    stop, sent, answering = asyncio.Event(), asyncio.Event(), asyncio.Event()
     post = office.receiver.post
 
     async def posted(*args: object) -> Answer:
         sent.set()
+        await answering.wait()
         return await post(*args)  # type: ignore[arg-type]
 
     office.receiver.post = posted  # type: ignore[method-assign,assignment]
     running = asyncio.create_task(office.loop.run(stop))
     await sent.wait()
     stop.set()
+    asyncio.get_running_loop().call_later(0.05, answering.set)
     await running
     assert DeliveryStatus.DELIVERED is (await office.delivery()).status
 
