@@ -79,6 +79,18 @@ NEEDS: Final[dict[str, Need]] = {
     "get_schedule": Need(Scope.SCHEDULES_READ),
     "list_upcoming": Need(Scope.SCHEDULES_READ),
     "list_firings": Need(Scope.SCHEDULES_READ),
+    # Webhooks.
+    "create_webhook": Need(Scope.WEBHOOKS_WRITE, audited=True),
+    "change_webhook": Need(Scope.WEBHOOKS_WRITE, audited=True),
+    "delete_webhook": Need(Scope.WEBHOOKS_WRITE, audited=True),
+    "rotate_webhook_secret": Need(Scope.WEBHOOKS_WRITE, audited=True),
+    "test_webhook": Need(Scope.WEBHOOKS_WRITE, audited=True),
+    "redeliver": Need(Scope.WEBHOOKS_WRITE, audited=True),
+    "list_webhooks": Need(Scope.WEBHOOKS_READ),
+    "get_webhook": Need(Scope.WEBHOOKS_READ),
+    "list_webhook_deliveries": Need(Scope.WEBHOOKS_READ),
+    "list_task_deliveries": Need(Scope.WEBHOOKS_READ),
+    "get_delivery": Need(Scope.WEBHOOKS_READ),
     # Identity.
     "create_api_key": Need(Scope.KEYS_ADMIN),
     "list_api_keys": Need(Scope.KEYS_ADMIN),

@@ -41,7 +41,15 @@ from ops_core.services import Services
 
 SERVICE_NAMES: Final = frozenset(
     service.full_name
-    for file in (tasks_pb2, approvals_pb2, agents_pb2, threads_pb2, schedules_pb2, identity_pb2)
+    for file in (
+        tasks_pb2,
+        approvals_pb2,
+        agents_pb2,
+        threads_pb2,
+        schedules_pb2,
+        identity_pb2,
+        webhooks_pb2,
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
 )
 HEALTH_NAME: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -68,18 +76,6 @@ def create_server(
         ],
     )
     _add(services, server)
-    add_tasks: Any = tasks_pb2_grpc.add_TaskServiceServicer_to_server  # generated without types
-    add_tasks(Tasks(services), server)
-    add_approvals: Any = approvals_pb2_grpc.add_ApprovalServiceServicer_to_server
-    add_approvals(Approvals(services), server)
-    add_schedules: Any = schedules_pb2_grpc.add_ScheduleServiceServicer_to_server
-    add_schedules(Schedules(services.schedules), server)
-    add_agents: Any = agents_pb2_grpc.add_AgentServiceServicer_to_server
-    add_agents(Agents(services.agents), server)
-    add_threads: Any = threads_pb2_grpc.add_ThreadServiceServicer_to_server
-    add_threads(Threads(services.threads), server)
-    add_webhooks: Any = webhooks_pb2_grpc.add_WebhookServiceServicer_to_server
-    add_webhooks(Webhooks(services.webhooks), server)
     health = Health(frozenset({"", *SERVICE_NAMES}), probes or {})
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if reflection:
@@ -102,3 +98,5 @@ def _add(services: Services, server: grpc.aio.Server) -> None:
     schedules.add_ScheduleServiceServicer_to_server(Schedules(services.schedules), server)
     agents.add_AgentServiceServicer_to_server(Agents(services.agents), server)
     threads.add_ThreadServiceServicer_to_server(Threads(services.threads), server)
+    webhooks: Any = webhooks_pb2_grpc
+    webhooks.add_WebhookServiceServicer_to_server(Webhooks(services.webhooks), server)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_core.errors import DeliveryNotFound, TooManyWebhooks, WebhookNotFound
 from ops_core.hook import TaskHook
-from ops_core.store.cursors import read_cursor, write_cursor
+from ops_core.store.cursor import cursor_of, read_cursor
 from ops_core.store.database import Database
 from ops_core.store.moves import statement
 from ops_core.store.webhook_rows import delivery_of, spec_parameters, webhook_of
@@ -193,7 +193,7 @@ class SqlWebhooks:
             rows = (await connection.execute(query, asked)).all()
         found = [webhook_of(row) for row in rows[:limit]]
         more = len(rows) > limit
-        following = write_cursor(found[-1].created_at, found[-1].webhook_id) if more else None
+        following = cursor_of(found[-1].created_at, found[-1].webhook_id) if more else None
         return WebhookPage(found, total, following)
 
     async def change(self, tenant_id: str, webhook_id: str, spec: HookSpec) -> Webhook:
@@ -247,7 +247,7 @@ class SqlWebhooks:
             rows = (await connection.execute(query, asked)).all()
         found = [delivery_of(row) for row in rows[:limit]]
         more = len(rows) > limit
-        following = write_cursor(found[-1].created_at, found[-1].delivery_id) if more else None
+        following = cursor_of(found[-1].created_at, found[-1].delivery_id) if more else None
         return DeliveryPage(found, following)
 
     async def delivery(self, tenant_id: str, delivery_id: str) -> Delivery:
