@@ -161,7 +161,7 @@ class RetryPolicy(_message.Message):
     def __init__(self, max_attempts: _Optional[int] = ..., backoff_s: _Optional[float] = ..., max_backoff_s: _Optional[float] = ...) -> None: ...
 
 class CreateTaskRequest(_message.Message):
-    __slots__ = ("task_type", "input_data", "idempotency_key", "name", "agent", "thread_id", "priority", "scheduled_at", "deadline_s", "retry_policy", "labels", "parent_task_id", "depends_on", "output_schema", "on_busy")
+    __slots__ = ("task_type", "input_data", "idempotency_key", "name", "agent", "thread_id", "priority", "scheduled_at", "deadline_s", "retry_policy", "labels", "parent_task_id", "depends_on", "output_schema", "on_busy", "webhook")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +184,7 @@ class CreateTaskRequest(_message.Message):
     DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_SCHEMA_FIELD_NUMBER: _ClassVar[int]
     ON_BUSY_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOK_FIELD_NUMBER: _ClassVar[int]
     task_type: str
     input_data: _struct_pb2.Struct
     idempotency_key: str
@@ -199,7 +200,18 @@ class CreateTaskRequest(_message.Message):
     depends_on: _containers.RepeatedScalarFieldContainer[str]
     output_schema: _struct_pb2.Struct
     on_busy: str
-    def __init__(self, task_type: _Optional[str] = ..., input_data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., name: _Optional[str] = ..., agent: _Optional[str] = ..., thread_id: _Optional[str] = ..., priority: _Optional[int] = ..., scheduled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_s: _Optional[float] = ..., retry_policy: _Optional[_Union[RetryPolicy, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., parent_task_id: _Optional[str] = ..., depends_on: _Optional[_Iterable[str]] = ..., output_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., on_busy: _Optional[str] = ...) -> None: ...
+    webhook: TaskWebhook
+    def __init__(self, task_type: _Optional[str] = ..., input_data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., name: _Optional[str] = ..., agent: _Optional[str] = ..., thread_id: _Optional[str] = ..., priority: _Optional[int] = ..., scheduled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_s: _Optional[float] = ..., retry_policy: _Optional[_Union[RetryPolicy, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., parent_task_id: _Optional[str] = ..., depends_on: _Optional[_Iterable[str]] = ..., output_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., on_busy: _Optional[str] = ..., webhook: _Optional[_Union[TaskWebhook, _Mapping]] = ...) -> None: ...
+
+class TaskWebhook(_message.Message):
+    __slots__ = ("url", "events", "secret")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    events: _containers.RepeatedScalarFieldContainer[str]
+    secret: str
+    def __init__(self, url: _Optional[str] = ..., events: _Optional[_Iterable[str]] = ..., secret: _Optional[str] = ...) -> None: ...
 
 class CreateTaskResponse(_message.Message):
     __slots__ = ("task", "replayed")
