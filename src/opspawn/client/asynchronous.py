@@ -1,0 +1,162 @@
+"""The client as a program calls it: each method one call of the contract, for asyncio."""
+
+from collections.abc import AsyncGenerator
+from typing import Any, TypeAlias, TypeVar
+
+from opspawn.client import calls
+from opspawn.client.async_transport import AsyncTransport
+from opspawn.client.call import Json, get
+from opspawn.client.following import Following
+from opspawn.client.settling import settled
+from opspawn.client.views import Approval, Event, Question, Step, Task
+
+T = TypeVar("T")
+# `list` is a method here.
+Items: TypeAlias = list[T]
+
+
+class AsyncOpspawnClient(AsyncTransport):
+    """One server. Close it, or use `async with`. Any number of tasks of one loop may share it.
+
+    `base_url` and `api_key` that are not given are OPSPAWN_URL and OPSPAWN_API_KEY. Every method raises
+    `OpspawnError`. Who leaves an iteration early closes it (`contextlib.aclosing`).
+    """
+
+    async def submit(self, body: Json, *, idempotency_key: str | None = None) -> Task:
+        """Stores a task from the whole body of `POST /tasks/`, once, however often its answer is lost."""
+        return await self._run(calls.submit(body, idempotency_key))
+
+    async def run(
+        self,
+        goal: str,
+        *,
+        agent_config: Json | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Task:
+        """Submits a goal for an agent; `fields` are others of the task: `name`, `labels`, `deadline_s`, …"""
+        body = calls.goal_body(goal, agent_config, fields)
+        return await self._run(calls.submit(body, idempotency_key))
+
+    async def get(self, task_id: str) -> Task:
+        return await self._run(calls.task(task_id))
+
+    def list(self, **where: Any) -> AsyncGenerator[Task, None]:
+        """Every task that matches, newest first: `status`, `agent`, `label`, `limit` (of a page), …"""
+        return self._pages(calls.tasks(where))
+
+    def children(self, task_id: str) -> AsyncGenerator[Task, None]:
+        return self._pages(calls.children(task_id))
+
+    async def cancel(self, task_id: str) -> Task:
+        """Asks for it; the task that comes back may still be running. Raises `TaskFinished`."""
+        return await self._run(calls.cancel(task_id))
+
+    async def retry(self, task_id: str) -> Task:
+        """Opens the next generation of a failed or cancelled task. Raises `TaskNotRetriable`."""
+        return await self._run(calls.retry(task_id))
+
+    async def fork(
+        self,
+        task_id: str,
+        after_seq: int,
+        overrides: Json | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Task:
+        """A new task that shares the log of this one up to an event."""
+        return await self._run(calls.fork(task_id, after_seq, overrides, idempotency_key))
+
+    async def steps(self, task_id: str, *, after: int = 0, limit: int = 100) -> Items[Step]:
+        """One page; `after` leaves out so many."""
+        return await self._run(calls.steps(task_id, after, limit))
+
+    async def events(self, task_id: str, *, after: int = 0, limit: int = 100) -> Items[Event]:
+        """One page of the log as it stands; `follow` goes on to its end."""
+        return await self._run(calls.events(task_id, after, limit))
+
+    async def answer(self, task_id: str, answer: Any, *, step: str | None = None) -> Task:
+        """Answers a question of the task. Raises `NothingAsked`."""
+        return await self._run(calls.answer(task_id, answer, step))
+
+    async def resolve_effect(
+        self, task_id: str, step: str, outcome: calls.Outcome, result: Any = None
+    ) -> Task:
+        """Says of a call whose outcome nobody knows what came of it, or what to do."""
+        return await self._run(calls.resolve_effect(task_id, step, outcome, result))
+
+    def approvals(self, **where: Any) -> AsyncGenerator[Approval, None]:
+        """Calls that need a person's leave, newest first: `status`, `task_id`, `limit` (of a page)."""
+        return self._pages(calls.approvals(where))
+
+    async def approval(self, approval_id: str) -> Approval:
+        return await self._run(calls.approval(approval_id))
+
+    async def approve(
+        self,
+        approval_id: str,
+        *,
+        comment: str | None = None,
+        arguments: Json | None = None,
+        idempotency_key: str | None = None,
+    ) -> Approval:
+        """Lets the call be made, with other `arguments` if they are given. Raises `AlreadyResolved`."""
+        return await self._run(
+            calls.decide(approval_id, "approve", comment, arguments, idempotency_key)
+        )
+
+    async def reject(
+        self,
+        approval_id: str,
+        *,
+        comment: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Approval:
+        """The agent reads `comment`. Raises `AlreadyResolved`."""
+        return await self._run(calls.decide(approval_id, "reject", comment, None, idempotency_key))
+
+    def questions(self, **where: Any) -> AsyncGenerator[Question, None]:
+        """What tasks ask people, newest first: `status`, `task_id`, `limit` (of a page)."""
+        return self._pages(calls.questions(where))
+
+    async def answer_question(
+        self, input_id: str, answer: Any, *, idempotency_key: str | None = None
+    ) -> Question:
+        """Raises `AlreadyResolved`."""
+        return await self._run(calls.answer_question(input_id, answer, idempotency_key))
+
+    def dead_letters(self) -> AsyncGenerator[Task, None]:
+        """Tasks that failed for an operator to look at, newest first."""
+        return self._pages(calls.dead_letters())
+
+    async def retry_dead_letter(self, task_id: str) -> Task:
+        return await self._run(calls.retry_dead_letter(task_id))
+
+    async def discard_dead_letter(self, task_id: str) -> Task:
+        return await self._run(calls.discard_dead_letter(task_id))
+
+    async def wait(
+        self, task_id: str, timeout_s: float | None = None, *, through_waiting: bool = False
+    ) -> Task:
+        """The task once it has ended, or (unless `through_waiting`) waits for something from outside.
+
+        Raises `WaitTimedOut`; the task goes on then.
+        """
+        rules = settled(
+            task_id, self._patience, timeout_s=timeout_s, through_waiting=through_waiting
+        )
+        return await self._carried_out(rules)
+
+    def follow(self, task_id: str, after: int = 0) -> AsyncGenerator[Event, None]:
+        """Each event after `after`, live and once, to the end of the task; a broken connection is resumed."""
+        return self._given(Following(task_id, after, self._patience).events)
+
+    async def request(
+        self, method: str, path: str, *, params: Json | None = None, body: Json | None = None
+    ) -> Json:
+        """Any route under `/api/v1`, such as `/schedules`, as JSON."""
+        return await self._run(calls.anything(method, path, params, body))
+
+    def pages(self, path: str, **where: Any) -> AsyncGenerator[Json, None]:
+        """Each item of a list under `/api/v1`, such as `/schedules`, over all of its pages."""
+        return self._pages(get(path, calls.raw_page, **where))

@@ -1,0 +1,77 @@
+"""What both transports share: headers, time limits, and what became of a request in our words."""
+
+import ipaddress
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx2
+
+from opspawn.client.call import Call, Json
+from opspawn.client.errors import OpspawnError
+from opspawn.client.rules import Lost, Reply
+
+#: For a request; the server answers from its database, so this is generous. Seconds.
+TIMEOUT_S: Final = 10.0
+
+#: A stream is silent for as long as its task, but for a sign of life now and then. Seconds.
+SILENCE_S: Final = 60.0
+
+STREAM: Final = "text/event-stream"
+
+#: What may be raised when nothing was sent.
+_UNSENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+
+def client_settings(url: str, api_key: str | None) -> dict[str, Any]:
+    """Arguments of both clients of httpx2."""
+    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        raise OpspawnError(f"{url!r} is not an HTTP address, such as http://127.0.0.1:8000.")
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    # A proxy from the environment cannot reach a server on this machine.
+    return {"headers": headers, "timeout": TIMEOUT_S, "trust_env": not _is_local(url)}
+
+
+def request_arguments(url: str, call: Call[Any], *, stream: bool = False) -> dict[str, Any]:
+    """Arguments of `build_request` for a call to the server at `url`."""
+    read_s = SILENCE_S if stream else TIMEOUT_S + call.held_s
+    return {
+        "method": call.method,
+        "url": f"{url}/api/v1{call.path}",
+        "params": dict(call.params) or None,
+        "json": call.body,
+        "headers": dict(call.headers),
+        "timeout": httpx2.Timeout(TIMEOUT_S, read=read_s),
+    }
+
+
+def reply(answer: httpx2.Response) -> Reply:
+    """An answer whose body was read."""
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return Reply(answer.status_code, headers, _json_object(answer))
+
+
+def is_stream(answer: httpx2.Response) -> bool:
+    kind: str = answer.headers.get("content-type", "")
+    return answer.is_success and kind.partition(";")[0].strip() == STREAM
+
+
+def lost(url: str, error: Exception) -> Lost:
+    """For what a request was not answered with."""
+    why = str(error) or type(error).__name__
+    return Lost(f"No Opspawn answers at {url} ({why}).", sent=not isinstance(error, _UNSENT))
+
+
+def _json_object(answer: httpx2.Response) -> Json | None:
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _is_local(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
