@@ -1,0 +1,39 @@
+"""The examples of docs/how-to/use-the-python-client.md run as they are written, against the real door."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from ops_core.moves import complete
+from support.documents import blocks, read
+from support.rest_door import RestDoor, rest_door
+
+FIRST, ASYNC, ERRORS = blocks(read("docs/how-to/use-the-python-client.md"), "python")
+
+
+@pytest.fixture
+def door(monkeypatch: pytest.MonkeyPatch) -> Iterator[RestDoor]:
+    """Where the examples find their server: by OPSPAWN_URL."""
+    with rest_door() as door:
+        monkeypatch.setenv("OPSPAWN_URL", door.url)
+        yield door
+
+
+@pytest.mark.parametrize("example", [FIRST, ASYNC], ids=["blocking", "asyncio"])
+def test_a_goal_is_followed_to_its_answer(
+    door: RestDoor, example: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worker = threading.Thread(target=lambda: door.settle(door.claim(), complete({"output": "391"})))
+    worker.start()
+    exec(example, {})  # noqa: S102  # our own page
+    worker.join()
+    shown = capsys.readouterr().out.splitlines()
+    expected = ["1 task.submitted", "2 task.claimed", "3 task.completed"]
+    assert expected == shown[:3]
+    assert shown[3].endswith(" 391")
+
+
+def test_errors_are_told_apart(door: RestDoor, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(ERRORS, {})  # noqa: S102  # our own page
+    assert "there is no such task\n" == capsys.readouterr().out
