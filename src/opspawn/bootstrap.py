@@ -33,7 +33,7 @@ from ops_core.identity.tenant_service import TenantService
 from ops_core.queue.bell import BackgroundBell, DramatiqBell
 from ops_core.queue.broker import in_process_broker, rabbitmq_broker
 from ops_core.queue.isolation import Isolate
-from ops_core.rpc import create_server
+from ops_core.rpc import Connections, create_server
 from ops_core.schedules.firing import DueSchedules
 from ops_core.schedules.service import ScheduleService
 from ops_core.service import TaskService
@@ -76,6 +76,7 @@ from opspawn.preconditions import check_memory_is_shared, explained, mistakes, r
 from opspawn.settings import Settings
 from opspawn.solitary import SolitaryProcess
 from opspawn.streaming import AnySignals, close_at, signals_of, streams_of
+from opspawn.tls import grpc_credentials
 from opspawn.webhooks import deliverer_of, upkeep_of
 
 if TYPE_CHECKING:
@@ -417,13 +418,22 @@ def _open_grpc(parts: Parts, services: Services) -> tuple[grpc.aio.Server, int]:
     settings = parts.settings
     # gRPC says in its own words on standard error what keeps it from a port, so it is tried before.
     listen(settings, "grpc_port").close()
+    credentials = grpc_credentials(settings)
     server = create_server(
         services,
         probes=parts.probes(),
         reflection=settings.grpc_reflection,
         max_message_bytes=settings.max_body_bytes,
+        connections=Connections(
+            keepalive_s=settings.grpc_keepalive_s,
+            max_idle_s=settings.grpc_max_idle_s,
+            max_age_s=settings.grpc_max_age_s,
+        ),
     )
-    return server, server.add_insecure_port(f"{host_of(settings)}:{settings.grpc_port}")
+    address = f"{host_of(settings)}:{settings.grpc_port}"
+    if credentials is not None:
+        return server, server.add_secure_port(address, credentials)
+    return server, server.add_insecure_port(address)
 
 
 async def _define(parts: Parts, services: Services, written: Sequence["Written"]) -> None:

@@ -72,6 +72,12 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, ge=0, le=65535)
     grpc_port: int = Field(50051, ge=0, le=65535)
     grpc_reflection: bool = False
+    grpc_tls_cert: Path | None = None
+    grpc_tls_key: Path | None = None
+    grpc_tls_client_ca: Path | None = None
+    grpc_keepalive_s: float = Field(30.0, ge=1, le=86_400)
+    grpc_max_idle_s: float | None = Field(None, ge=1, le=86_400)
+    grpc_max_age_s: float | None = Field(None, ge=1, le=86_400)
     url: str | None = None
 
     # Who may come in.
@@ -328,9 +334,23 @@ class Settings(BaseSettings):
         missing = sorted(name for name in token if getattr(self, name) is None)
         if 0 < len(missing) < len(token):
             problems += [f"{env_name(name)}: is needed as well to read tokens" for name in missing]
+        problems += self._tls_problems()
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _tls_problems(self) -> list[str]:
+        """A certificate is nothing without its key."""
+        needs = (
+            ("grpc_tls_cert", "grpc_tls_key"),
+            ("grpc_tls_key", "grpc_tls_cert"),
+            ("grpc_tls_client_ca", "grpc_tls_cert"),
+        )
+        return [
+            f"{env_name(given)}: is only of use with {env_name(missing)}"
+            for given, missing in needs
+            if getattr(self, given) is not None and getattr(self, missing) is None
+        ]
 
     @property
     def summaries_by(self) -> tuple[str, str] | None:

@@ -15,6 +15,7 @@ from ops_core.rpc.api_keys import ApiKeys
 from ops_core.rpc.approvals import Approvals
 from ops_core.rpc.audit import Audit
 from ops_core.rpc.calls import Calls
+from ops_core.rpc.connections import Connections
 from ops_core.rpc.health import Health
 from ops_core.rpc.schedules import Schedules
 from ops_core.rpc.tasks import Tasks
@@ -61,6 +62,7 @@ def create_server(
     probes: Mapping[str, Probe] | None = None,
     reflection: bool = False,
     max_message_bytes: int = 1_048_576,
+    connections: Connections = Connections(),  # noqa: B008  # frozen
 ) -> grpc.aio.Server:
     """A server without a port: call it on the running loop, add ports, start it.
 
@@ -73,6 +75,7 @@ def create_server(
             ("grpc.max_receive_message_length", max_message_bytes),
             # Otherwise a second server on a port that is taken starts, and gets half of the calls.
             ("grpc.so_reuseport", 0),
+            *connections.options(),
         ],
     )
     _add(services, server)

@@ -1,0 +1,59 @@
+"""The certificates of the gRPC door, read and tried before it opens."""
+
+import ssl
+from pathlib import Path
+
+import grpc
+
+from opspawn.doors import StartError
+from opspawn.settings import Settings
+
+
+def grpc_credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    """What the door proves itself with, and asks of clients; None: without TLS. Raises `StartError`."""
+    certificate, key = settings.grpc_tls_cert, settings.grpc_tls_key
+    if certificate is None or key is None:
+        return None
+    pair = _read("OPSPAWN_GRPC_TLS_KEY", key), _read("OPSPAWN_GRPC_TLS_CERT", certificate)
+    authority = settings.grpc_tls_client_ca
+    roots = None if authority is None else _read("OPSPAWN_GRPC_TLS_CLIENT_CA", authority)
+    # gRPC takes anything, and refuses every client later.
+    _check_pair(certificate, key)
+    if authority is not None:
+        _check_authority(authority)
+    return grpc.ssl_server_credentials(
+        [pair], root_certificates=roots, require_client_auth=roots is not None
+    )
+
+
+def _read(name: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{name}: {path} cannot be read ({error.strerror}).") from None
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # An empty password: a key that has one is refused instead of asked for on a terminal.
+        context.load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, ValueError) as error:
+        raise StartError(
+            f"OPSPAWN_GRPC_TLS_CERT, OPSPAWN_GRPC_TLS_KEY: {certificate} and {key} are not a "
+            f"certificate and its key without a password, both in PEM ({_why(error)})."
+        ) from None
+
+
+def _check_authority(path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_verify_locations(path)
+    except (ssl.SSLError, ValueError) as error:
+        raise StartError(
+            f"OPSPAWN_GRPC_TLS_CLIENT_CA: {path} holds no certificates in PEM ({_why(error)})."
+        ) from None
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "reason", None) or str(error) or type(error).__name__
