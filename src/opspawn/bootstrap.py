@@ -76,7 +76,7 @@ from opspawn.preconditions import check_memory_is_shared, explained, mistakes, r
 from opspawn.settings import Settings
 from opspawn.solitary import SolitaryProcess
 from opspawn.streaming import AnySignals, close_at, signals_of, streams_of
-from opspawn.tls import grpc_credentials
+from opspawn.tls import open_port
 from opspawn.webhooks import deliverer_of, upkeep_of
 
 if TYPE_CHECKING:
@@ -418,7 +418,6 @@ def _open_grpc(parts: Parts, services: Services) -> tuple[grpc.aio.Server, int]:
     settings = parts.settings
     # gRPC says in its own words on standard error what keeps it from a port, so it is tried before.
     listen(settings, "grpc_port").close()
-    credentials = grpc_credentials(settings)
     server = create_server(
         services,
         probes=parts.probes(),
@@ -430,10 +429,7 @@ def _open_grpc(parts: Parts, services: Services) -> tuple[grpc.aio.Server, int]:
             max_age_s=settings.grpc_max_age_s,
         ),
     )
-    address = f"{host_of(settings)}:{settings.grpc_port}"
-    if credentials is not None:
-        return server, server.add_secure_port(address, credentials)
-    return server, server.add_insecure_port(address)
+    return server, open_port(server, settings)
 
 
 async def _define(parts: Parts, services: Services, written: Sequence["Written"]) -> None:

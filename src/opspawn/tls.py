@@ -4,9 +4,19 @@ import ssl
 from pathlib import Path
 
 import grpc
+import grpc.aio
 
-from opspawn.doors import StartError
+from opspawn.doors import StartError, host_of
 from opspawn.settings import Settings
+
+
+def open_port(server: grpc.aio.Server, settings: Settings) -> int:
+    """Lets the server listen, behind TLS where there is a certificate; its port. Raises `StartError`."""
+    credentials = grpc_credentials(settings)
+    address = f"{host_of(settings)}:{settings.grpc_port}"
+    if credentials is None:
+        return server.add_insecure_port(address)
+    return server.add_secure_port(address, credentials)
 
 
 def grpc_credentials(settings: Settings) -> grpc.ServerCredentials | None:

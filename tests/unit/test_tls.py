@@ -7,17 +7,14 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from dramatiq.brokers.stub import StubBroker
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ops_core.queue.bell import DramatiqBell
+from ops_core.rpc import create_server
 from ops_core.service import TaskService
-from ops_core.store import Database
 from ops_core.testing import MemoryStore, services_of
-from opspawn import bootstrap
 from opspawn.doors import StartError
 from opspawn.settings import Settings, SettingsError, load
-from opspawn.tls import grpc_credentials
+from opspawn.tls import grpc_credentials, open_port
 from support.certificates import Authority
 
 Files = tuple[Path, Path]
@@ -30,18 +27,14 @@ def authority(tmp_path: Path) -> Authority:
 
 @asynccontextmanager
 async def door(settings: Settings) -> AsyncIterator[str]:
-    """The address of a gRPC door as the composition root opens it."""
-    url = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
-    broker, database = StubBroker(middleware=[]), Database(url)
-    bell = DramatiqBell(broker)
-    parts = bootstrap.Parts(settings, database, url, url, broker, bell)
-    services = services_of(TaskService(MemoryStore(), {}, lambda _queue, _task_id: None))
-    server, port = bootstrap._open_grpc(parts, services)
+    """The address of a gRPC door as a process opens it."""
+    server = create_server(
+        services_of(TaskService(MemoryStore(), {}, lambda _queue, _task_id: None))
+    )
+    port = open_port(server, settings)
     await server.start()
     yield f"127.0.0.1:{port}"
     await server.stop(None)
-    bell.close()
-    await database.close()
 
 
 def settings_of(files: Files, client_ca: Path | None = None) -> Settings:
