@@ -27,8 +27,14 @@ def client_settings(url: str, api_key: str | None) -> dict[str, Any]:
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise OpspawnError(f"{url!r} is not an HTTP address, such as http://127.0.0.1:8000.")
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    # A proxy from the environment cannot reach a server on this machine.
-    return {"headers": headers, "timeout": TIMEOUT_S, "trust_env": not _is_local(url)}
+    return {
+        "headers": headers,
+        "timeout": TIMEOUT_S,
+        # A stream holds a connection for as long as its task takes: one more must not wait for that.
+        "limits": httpx2.Limits(max_connections=None, max_keepalive_connections=100),
+        # A proxy from the environment cannot reach a server on this machine.
+        "trust_env": not _is_local(url),
+    }
 
 
 def request_arguments(url: str, call: Call[Any], *, stream: bool = False) -> dict[str, Any]:
