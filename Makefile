@@ -54,6 +54,10 @@ bench-agentkit: .venv/bench.stamp ## Measure the agent loop beside its peers, an
 bench-streams: .venv/bench.stamp ## Measure what idle streams cost, and how soon an event is with its clients
 	@.venv/bin/python benchmarks/streams.py
 
+.PHONY: bench-doors
+bench-doors: .venv/bench.stamp ## Measure submit and get per API process, beside the least that could be done
+	@.venv/bin/python benchmarks/doors.py
+
 .PHONY: lock
 lock: .tools/uv.stamp ## Write requirements.lock again (make lock UPGRADE=1: newest versions)
 	@PATH="$$PWD/.tools/bin:$$PATH" "$(pick_python)" tools/lock.py $(if $(UPGRADE),--upgrade)

@@ -41,9 +41,16 @@ class Rest:
         finally:
             writer.close()
 
-    async def submit(self, task_type: str, name: str, *, key: str | None = None) -> str:
+    async def submit(
+        self,
+        task_type: str,
+        name: str,
+        *,
+        key: str | None = None,
+        input_data: dict[str, Any] | None = None,
+    ) -> str:
         """The id of the stored task. Raises `NotNow`."""
-        body = {"task_type": task_type, "input_data": {}, "name": name}
+        body = {"task_type": task_type, "input_data": input_data or {}, "name": name}
         header = f"Idempotency-Key: {key}\r\n" if key else ""
         task = await self._call("POST", "/api/v1/tasks/", json.dumps(body).encode(), header)
         return str(task["task_id"])
