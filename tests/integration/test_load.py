@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from ops_core.task import Status
 from support.documents import ROOT
@@ -9,7 +10,7 @@ from support.rest_door import rest_door
 
 
 def load(url: str, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "benchmarks/load", "--url", url, *more]
+    command: list[str | Path] = [sys.executable, ROOT / "benchmarks/load", "--url", url, *more]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
