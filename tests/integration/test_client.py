@@ -137,3 +137,14 @@ def test_nobody_at_the_address_is_told_with_the_address(door: RestDoor) -> None:
         pytest.raises(Unreachable, match=door.url),
     ):
         client.get("task_1")
+
+
+async def test_nobody_at_the_address_is_told_for_asyncio_as_well(door: RestDoor) -> None:
+    """To who asks, and to who follows: after the patience with streams."""
+    door.close()
+    patience = Patience(attempts=2, stream_s=0.1)
+    async with AsyncOpspawnClient(door.url, patience=patience) as client:
+        with pytest.raises(Unreachable, match=door.url):
+            await client.get("task_1")
+        with pytest.raises(Unreachable, match=door.url):
+            await anext(client.follow("task_1"))
