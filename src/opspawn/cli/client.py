@@ -4,20 +4,20 @@ Every failure is one of two: `Unreachable` (nobody answers; trying again may hel
 server said no, and why).
 """
 
-import ipaddress
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
 
 import httpx2
 
 from opspawn.cli.exits import Refused, Unreachable
-from opspawn.cli.sse import frames
 from opspawn.cli.text import one_line
+from opspawn.client.call import segment
+from opspawn.client.sse import Frames
+from opspawn.client.wire import is_local
 
 Json = dict[str, Any]
 
@@ -69,65 +69,65 @@ class ApiClient:
         return await self._ask("POST", "/tasks/", json=body, headers=headers)
 
     async def task(self, task_id: str) -> Json:
-        return await self._ask("GET", f"/tasks/{_segment(task_id)}")
+        return await self._ask("GET", f"/tasks/{segment(task_id)}")
 
     async def tasks(self, where: Mapping[str, str | int]) -> Json:
         return await self._ask("GET", "/tasks/", params=dict(where))
 
     async def retry(self, task_id: str) -> Json:
-        return await self._ask("POST", f"/tasks/{_segment(task_id)}/retry")
+        return await self._ask("POST", f"/tasks/{segment(task_id)}/retry")
 
     async def fork(self, task_id: str, body: Json, *, idempotency_key: str) -> Json:
         """Returns the new task. May be called again with the same key after `Unreachable`."""
         headers = {"Idempotency-Key": idempotency_key}
-        path = f"/tasks/{_segment(task_id)}/fork"
+        path = f"/tasks/{segment(task_id)}/fork"
         return await self._ask("POST", path, json=body, headers=headers)
 
     async def cancel(self, task_id: str) -> Json:
-        return await self._ask("POST", f"/tasks/{_segment(task_id)}/cancel")
+        return await self._ask("POST", f"/tasks/{segment(task_id)}/cancel")
 
     async def steps(self, task_id: str, *, after: int, limit: int) -> Json:
         params = {"after": after, "limit": limit}
-        return await self._ask("GET", f"/tasks/{_segment(task_id)}/steps", params=params)
+        return await self._ask("GET", f"/tasks/{segment(task_id)}/steps", params=params)
 
     async def children(self, task_id: str, *, limit: int) -> Json:
         return await self._ask(
-            "GET", f"/tasks/{_segment(task_id)}/children", params={"limit": limit}
+            "GET", f"/tasks/{segment(task_id)}/children", params={"limit": limit}
         )
 
     async def answer(self, task_id: str, body: Json) -> Json:
-        return await self._ask("POST", f"/tasks/{_segment(task_id)}/input", json=body)
+        return await self._ask("POST", f"/tasks/{segment(task_id)}/input", json=body)
 
     async def resolve(self, kind: str, task_id: str, step: str, body: Json) -> Json:
         """`kind` is `effects` or `approvals`."""
-        path = f"/tasks/{_segment(task_id)}/{kind}/{_segment(step)}/resolve"
+        path = f"/tasks/{segment(task_id)}/{kind}/{segment(step)}/resolve"
         return await self._ask("POST", path, json=body)
 
     async def approvals(self, where: Mapping[str, str | int]) -> Json:
         return await self._ask("GET", "/approvals/", params=dict(where))
 
     async def approval(self, approval_id: str) -> Json:
-        return await self._ask("GET", f"/approvals/{_segment(approval_id)}")
+        return await self._ask("GET", f"/approvals/{segment(approval_id)}")
 
     async def resolve_approval(self, approval_id: str, body: Json) -> Json:
-        return await self._ask("POST", f"/approvals/{_segment(approval_id)}/resolve", json=body)
+        return await self._ask("POST", f"/approvals/{segment(approval_id)}/resolve", json=body)
 
     async def dead_letters(self, *, limit: int) -> Json:
         return await self._ask("GET", "/dead-letters", params={"limit": limit})
 
     async def dead_letter(self, task_id: str, verb: str) -> Json:
         """`verb` is `retry` or `discard`."""
-        return await self._ask("POST", f"/dead-letters/{_segment(task_id)}/{verb}")
+        return await self._ask("POST", f"/dead-letters/{segment(task_id)}/{verb}")
 
     async def schedules(self, *, limit: int) -> Json:
         return await self._ask("GET", "/schedules/", params={"limit": limit})
 
     async def schedule(self, schedule_id: str) -> Json:
-        return await self._ask("GET", f"/schedules/{_segment(schedule_id)}")
+        return await self._ask("GET", f"/schedules/{segment(schedule_id)}")
 
     async def schedule_part(self, schedule_id: str, part: str, params: Mapping[str, int]) -> Json:
         """`part` is `next` or `firings`."""
-        path = f"/schedules/{_segment(schedule_id)}/{part}"
+        path = f"/schedules/{segment(schedule_id)}/{part}"
         return await self._ask("GET", path, params=dict(params))
 
     async def create_schedule(self, body: Json) -> Json:
@@ -135,32 +135,32 @@ class ApiClient:
 
     async def schedule_verb(self, schedule_id: str, verb: str, body: Json | None = None) -> Json:
         """`verb` is `pause` or `resume`; only the first has a body."""
-        path = f"/schedules/{_segment(schedule_id)}/{verb}"
+        path = f"/schedules/{segment(schedule_id)}/{verb}"
         return await self._ask("POST", path, **({} if body is None else {"json": body}))
 
     async def trigger_schedule(self, schedule_id: str, *, idempotency_key: str) -> Json:
         """Returns the task. May be called again with the same key after `Unreachable`."""
         headers = {"Idempotency-Key": idempotency_key}
-        path = f"/schedules/{_segment(schedule_id)}/trigger"
+        path = f"/schedules/{segment(schedule_id)}/trigger"
         return await self._ask("POST", path, headers=headers)
 
     async def delete_schedule(self, schedule_id: str) -> Json:
-        return await self._ask("DELETE", f"/schedules/{_segment(schedule_id)}")
+        return await self._ask("DELETE", f"/schedules/{segment(schedule_id)}")
 
     async def agents(self, *, limit: int) -> Json:
         return await self._ask("GET", "/agents/", params={"limit": limit})
 
     async def agent(self, name: str, version: int | None) -> Json:
-        path = f"/agents/{_segment(name)}"
+        path = f"/agents/{segment(name)}"
         return await self._ask("GET", path if version is None else f"{path}/versions/{version}")
 
     async def put_agent(self, name: str, definition: Json) -> Json:
         """The same definition once more is the same version: it may be called again."""
-        return await self._ask("PUT", f"/agents/{_segment(name)}", json={"definition": definition})
+        return await self._ask("PUT", f"/agents/{segment(name)}", json={"definition": definition})
 
     async def events(self, task_id: str, *, after: int) -> AsyncGenerator[Event, None]:
         """The events after `after`, live, in order; ends with the task, or when the server stops."""
-        path = f"/tasks/{_segment(task_id)}/events"
+        path = f"/tasks/{segment(task_id)}/events"
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         async with (
             self._reached(),
@@ -171,7 +171,11 @@ class ApiClient:
             if not answer.is_success:
                 await answer.aread()
                 raise self._problem(answer, _json_object(answer))
-            async for name, data in frames(answer.aiter_lines()):
+            frames = Frames()
+            async for line in answer.aiter_lines():
+                if (frame := frames.fed(line)) is None:
+                    continue
+                name, data = frame
                 if name == "error":
                     detail = one_line(data.get("detail") or data.get("title") or "it ended")
                     raise Unreachable(f"{self.url} broke off: {detail}")
@@ -237,20 +241,6 @@ def _json_object(answer: httpx2.Response) -> Json | None:
     except ValueError:
         return None
     return body if isinstance(body, dict) else None
-
-
-def _segment(name: str) -> str:
-    """An id or a step as one segment of a path: `../x` must not become another address."""
-    return quote(name, safe="")
-
-
-def is_local(url: str) -> bool:
-    """Whether the server is on this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _why(error: Exception) -> str:

@@ -25,7 +25,7 @@ def server_url(given: str | None) -> str:
 def api_key(url: str) -> str | None:
     """OPSPAWN_API_KEY, else the first key of this machine's own server, which no other server is sent."""
     from opspawn import key_file  # see above
-    from opspawn.cli.client import is_local
+    from opspawn.client.wire import is_local
 
     chosen = settings()
     if chosen.api_key is not None:

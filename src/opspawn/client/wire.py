@@ -33,7 +33,7 @@ def client_settings(url: str, api_key: str | None) -> dict[str, Any]:
         # A stream holds a connection for as long as its task takes: one more must not wait for that.
         "limits": httpx2.Limits(max_connections=None, max_keepalive_connections=100),
         # A proxy from the environment cannot reach a server on this machine.
-        "trust_env": not _is_local(url),
+        "trust_env": not is_local(url),
     }
 
 
@@ -75,7 +75,8 @@ def _json_object(answer: httpx2.Response) -> Json | None:
     return body if isinstance(body, dict) else None
 
 
-def _is_local(url: str) -> bool:
+def is_local(url: str) -> bool:
+    """Whether the server is on this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
