@@ -285,6 +285,18 @@ def test_an_address_that_is_none_is_refused_before_anything_is_sent() -> None:
         OpspawnClient("opspawn.example.org", "key")
 
 
+def test_a_password_in_an_address_is_not_shown() -> None:
+    """It is for a proxy before the server; errors go to logs."""
+    patience = Patience(attempts=1)
+    with (
+        OpspawnClient("http://me:the-secret@127.0.0.1:1", "key", patience=patience) as client,
+        pytest.raises(Unreachable) as raised,
+    ):
+        client.get("task_1")
+    assert "No Opspawn answers at http://127.0.0.1:1 (" in str(raised.value)
+    assert "the-secret" not in str(raised.value)
+
+
 def test_the_key_is_not_shown() -> None:
     """Not where a program prints its client."""
     with OpspawnClient("http://127.0.0.1:1", "the-secret") as client:

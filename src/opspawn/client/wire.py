@@ -25,7 +25,7 @@ _UNSENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout
 def client_settings(url: str, api_key: str | None) -> dict[str, Any]:
     """Arguments of both clients of httpx2."""
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise OpspawnError(f"{url!r} is not an HTTP address, such as http://127.0.0.1:8000.")
+        raise OpspawnError(f"{shown(url)!r} is not an HTTP address, such as http://127.0.0.1:8000.")
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     return {
         "headers": headers,
@@ -64,7 +64,15 @@ def is_stream(answer: httpx2.Response) -> bool:
 def lost(url: str, error: Exception) -> Lost:
     """For what a request was not answered with."""
     why = str(error) or type(error).__name__
-    return Lost(f"No Opspawn answers at {url} ({why}).", sent=not isinstance(error, _UNSENT))
+    where = f"No Opspawn answers at {shown(url)} ({why})."
+    return Lost(where, sent=not isinstance(error, _UNSENT))
+
+
+def shown(url: str) -> str:
+    """The address without a name and a password, which it may have for a proxy before the server."""
+    scheme, mark, rest = url.partition("://")
+    before, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{before.rpartition('@')[2]}{slash}{path}"
 
 
 def _json_object(answer: httpx2.Response) -> Json | None:
