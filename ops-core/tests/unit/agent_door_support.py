@@ -1,0 +1,86 @@
+"""The doors that speak of agents, opened for a test over the in-memory store."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from door_support import served, service_over
+from mcp import Client
+
+from ops_core.agent_tasks import AgentInfo, AgentTasks
+from ops_core.api import create_app
+from ops_core.api.visitors import Visitors
+from ops_core.following import polled
+from ops_core.mcp.desk import Desk
+from ops_core.mcp.door import McpDoor
+from ops_core.moves import complete
+from ops_core.ports import Lease
+from ops_core.service import TaskService
+from ops_core.services import Services
+from ops_core.task import NewTask, Task
+from ops_core.testing import MemoryStore, services_of
+
+
+async def one_agent(_tenant_id: str) -> Sequence[AgentInfo]:
+    return [AgentInfo("default", "Does what it is told.")]
+
+
+AGENTS = AgentTasks(task_type="agent_run", agents_of=one_agent)
+
+
+@dataclass(frozen=True)
+class Open:
+    """What a test has of opened doors."""
+
+    store: MemoryStore
+    services: Services
+    http: httpx2.AsyncClient
+
+    @property
+    def tasks(self) -> TaskService:
+        return self.services.tasks
+
+    async def complete(self, output: str) -> str:
+        """Does the one task that is pending, as a worker would; its id."""
+        await self.store.beat("w", ["default"], slots=1, running=0)
+        [task] = await self.store.claim("w", ["default"], 1)
+        result = {"output": output, "structured": None, "artifacts": []}
+        await self.store.settle(
+            Lease(task.tenant_id, task.task_id, "w", task.epoch), complete(result)
+        )
+        return task.task_id
+
+
+class TellingStore(MemoryStore):
+    """`submitted` is set once there is a task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.submitted = asyncio.Event()
+
+    async def submit(self, new: NewTask) -> tuple[Task, bool]:
+        stored = await super().submit(new)
+        self.submitted.set()
+        return stored
+
+
+@asynccontextmanager
+async def opened(store: MemoryStore | None = None, **visitors: Any) -> AsyncIterator[Open]:
+    """REST with the MCP door, over a real socket."""
+    store = store or MemoryStore()
+    services = services_of(service_over(store), store)
+    follow = polled(services.tasks, poll_s=0.01)
+    desk = Desk(services=services, agents=AGENTS, follow=follow)
+    door = McpDoor(desk, visitors=Visitors(**visitors), max_body_bytes=100_000)
+    app = create_app(services, max_body_bytes=100_000)
+    app.router.routes.append(door.route())
+    async with door.running(), served(app) as http:
+        yield Open(store, services, http)
+
+
+def mcp_client(open_: Open, **options: Any) -> Client:
+    """The official client."""
+    return Client(str(open_.http.base_url.join("/mcp")), **options)
