@@ -19,7 +19,6 @@ from dramatiq import Broker
 from fastapi import FastAPI
 
 from ops_core.agents import AgentService
-from ops_core.api import create_app
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
@@ -60,6 +59,7 @@ from ops_core.threads import ThreadService
 from ops_core.upkeep.dispatcher import Dispatcher
 from ops_core.webhooks.service import WebhookService
 from opspawn import identity, logs, migrate
+from opspawn.agent_doors import rest_app
 from opspawn.agents.contract import AGENT_KIND, TASK_TYPES
 from opspawn.database_errors import DATABASE_ERRORS
 from opspawn.defining import define, written_agents
@@ -411,7 +411,7 @@ def _dispatcher(parts: Parts) -> Dispatcher:
 
 
 def _app(parts: Parts, services: Services) -> FastAPI:
-    return create_app(services, probes=parts.probes(), max_body_bytes=parts.settings.max_body_bytes)
+    return rest_app(parts.settings, services, parts.probes())
 
 
 def _open_grpc(parts: Parts, services: Services) -> tuple[grpc.aio.Server, int]:

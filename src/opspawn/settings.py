@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     link_secret: SecretStr | None = None
     public_url: str | None = None
 
+    # Doors beside REST, in the same process.
+    mcp_door: bool = True
+
     # What agents remember beyond one task.
     ltm_provider: Literal["chroma", "none"] = Field(
         "none", validation_alias="AGENTKIT_LTM_PROVIDER"

@@ -4,12 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
-from ops_core.log import Event
+from ops_core.log import Event, EventType
 from ops_core.service import TaskService
 from ops_core.task import Reason, Status, Task
 
 #: Rest between two looks at a log that has not grown. Seconds.
 POLL_S: Final = 0.25
+
+#: Events after which a task may stand where it does not move on by itself.
+SETTLING: Final = frozenset(
+    {
+        EventType.TASK_COMPLETED,
+        EventType.TASK_FAILED,
+        EventType.TASK_CANCELLED,
+        EventType.TASK_WAITING,
+    }
+)
 
 #: What only a person brings.
 _OF_PEOPLE: Final = frozenset({Reason.APPROVAL, Reason.INPUT, Reason.EFFECT_UNKNOWN})

@@ -20,7 +20,7 @@ from ops_core.moves import complete
 from ops_core.ports import Lease
 from ops_core.service import TaskService
 from ops_core.services import Services
-from ops_core.task import NewTask, Task
+from ops_core.task import JsonObject, NewTask, Task
 from ops_core.testing import MemoryStore, services_of
 
 
@@ -47,7 +47,7 @@ class Open:
         """Does the one task that is pending, as a worker would; its id."""
         await self.store.beat("w", ["default"], slots=1, running=0)
         [task] = await self.store.claim("w", ["default"], 1)
-        result = {"output": output, "structured": None, "artifacts": []}
+        result: JsonObject = {"output": output, "structured": None, "artifacts": []}
         await self.store.settle(
             Lease(task.tenant_id, task.task_id, "w", task.epoch), complete(result)
         )

@@ -84,10 +84,10 @@ async def test_an_agent_answers_the_call_that_gave_it_the_goal() -> None:
     """The call returns with the answer as text, and tells how it goes meanwhile."""
     store = TellingStore()
     async with opened(store) as door, mcp_client(door) as client:
-        told = []
+        told: list[str | None] = []
 
-        async def progress(seq: float, _total: float | None, what: str | None) -> None:
-            told.append((seq, what))
+        async def progress(progress: float, total: float | None, message: str | None) -> None:
+            told.append(message)
 
         running = asyncio.create_task(
             client.call_tool(
@@ -107,7 +107,7 @@ async def test_an_agent_answers_the_call_that_gave_it_the_goal() -> None:
             "error": None,
             "waiting_for": None,
         }
-        assert told[-1][1] == "task.completed"
+        assert told[-1] == "task.completed"
 
 
 async def test_a_wait_is_over_after_its_time() -> None:

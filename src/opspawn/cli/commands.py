@@ -17,6 +17,7 @@ from opspawn.cli import (
     waiting_commands,
 )
 from opspawn.cli.configuration import server_url, settings
+from opspawn.cli.exits import USAGE, CommandError
 from opspawn.cli.options import (
     OUTCOME_HELP,
     Agent,
@@ -273,6 +274,22 @@ def dispatcher() -> None:
     from opspawn.cli import serving
 
     serving.one("dispatcher", settings())
+
+
+@app.command()
+def mcp(url: Url = None) -> None:
+    """Serve MCP over standard input and output.
+
+    For programs that start their MCP servers themselves: passes the tools of a running server on.
+    """
+    try:
+        from opspawn.cli import mcp_bridge
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"{error.name} is not installed: install opspawn[all].", USAGE
+        ) from error
+
+    mcp_bridge.serve(server_url(url))
 
 
 @app.command()

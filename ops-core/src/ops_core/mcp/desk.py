@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ops_core.agent_tasks import AgentTasks
-from ops_core.following import Follow, is_settled
+from ops_core.following import SETTLING, Follow, is_settled
 from ops_core.principal import Principal
 from ops_core.services import Services
 from ops_core.task import Task
@@ -40,7 +40,7 @@ class Call:
             return task
         async for event in following:
             await self.progress(event.seq, event.type)
-            if event.type.startswith("task."):
+            if event.type in SETTLING:
                 task = await tasks.get(task.task_id, tenant_id=self.who.tenant_id)
                 if is_settled(task):
                     return task
