@@ -1,18 +1,20 @@
 """The REST door with the doors beside it that speak of agents, in one application."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
+from ops_core.a2a.desk import Desk as A2aDesk
+from ops_core.a2a.door import A2aDoor
 from ops_core.agent_tasks import AgentInfo, AgentTasks
 from ops_core.api import create_app
 from ops_core.api.visitors import LOOPBACK, Visitors
 from ops_core.following import polled
-from ops_core.mcp.desk import Desk
+from ops_core.mcp.desk import Desk as McpDesk
 from ops_core.mcp.door import McpDoor
 from ops_core.readiness import Probe
 from ops_core.services import Services
@@ -26,21 +28,31 @@ _DESCRIPTION: Final = (
 
 def rest_app(settings: Settings, services: Services, probes: Mapping[str, Probe]) -> FastAPI:
     """The application of the REST process."""
-    if not (settings.mcp_door and find_spec("mcp")):
-        return create_app(services, probes=probes, max_body_bytes=settings.max_body_bytes)
-    desk = Desk(services=services, agents=agent_tasks(), follow=polled(services.tasks))
-    door = McpDoor(desk, visitors=visitors(settings), max_body_bytes=settings.max_body_bytes)
+    mcp = _mcp(settings, services) if settings.mcp_door and find_spec("mcp") else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with door.running():
+        async with mcp.running() if mcp else nullcontext():
             yield
 
     app = create_app(
         services, probes=probes, max_body_bytes=settings.max_body_bytes, lifespan=lifespan
     )
-    app.router.routes.append(door.route())
+    if mcp is not None:
+        app.router.routes.append(mcp.route())
+    if settings.a2a_door:
+        app.router.routes.extend(_a2a(settings, services).routes())
     return app
+
+
+def _mcp(settings: Settings, services: Services) -> McpDoor:
+    desk = McpDesk(services=services, agents=agent_tasks(), follow=polled(services.tasks))
+    return McpDoor(desk, visitors=visitors(settings), max_body_bytes=settings.max_body_bytes)
+
+
+def _a2a(settings: Settings, services: Services) -> A2aDoor:
+    desk = A2aDesk(services=services, agents=agent_tasks(), follow=polled(services.tasks))
+    return A2aDoor(desk, visitors=visitors(settings), public_url=settings.public_url)
 
 
 def visitors(settings: Settings) -> Visitors:

@@ -131,6 +131,7 @@ class Settings(BaseSettings):
 
     # Doors beside REST, in the same process.
     mcp_door: bool = True
+    a2a_door: bool = True
 
     # What agents remember beyond one task.
     ltm_provider: Literal["chroma", "none"] = Field(

@@ -10,6 +10,8 @@ import httpx2
 from door_support import served, service_over
 from mcp import Client
 
+from ops_core.a2a.desk import Desk as A2aDesk
+from ops_core.a2a.door import A2aDoor
 from ops_core.agent_tasks import AgentInfo, AgentTasks
 from ops_core.api import create_app
 from ops_core.api.visitors import Visitors
@@ -69,14 +71,17 @@ class TellingStore(MemoryStore):
 
 @asynccontextmanager
 async def opened(store: MemoryStore | None = None, **visitors: Any) -> AsyncIterator[Open]:
-    """REST with the MCP door, over a real socket."""
+    """REST with the doors of agents, over a real socket."""
     store = store or MemoryStore()
     services = services_of(service_over(store), store)
     follow = polled(services.tasks, poll_s=0.01)
     desk = Desk(services=services, agents=AGENTS, follow=follow)
     door = McpDoor(desk, visitors=Visitors(**visitors), max_body_bytes=100_000)
     app = create_app(services, max_body_bytes=100_000)
-    app.router.routes.append(door.route())
+    a2a = A2aDoor(
+        A2aDesk(services=services, agents=AGENTS, follow=follow), visitors=Visitors(**visitors)
+    )
+    app.router.routes.extend([door.route(), *a2a.routes()])
     async with door.running(), served(app) as http:
         yield Open(store, services, http)
 

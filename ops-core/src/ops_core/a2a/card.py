@@ -1,0 +1,34 @@
+"""The card of an agent: what it is called, where it is, what it can do."""
+
+from typing import Final
+
+from ops_core.agent_tasks import AgentInfo
+from ops_core.task import JsonObject
+
+VERSION: Final = "1.0"
+
+
+def card_of(agent: AgentInfo, url: str, version: str) -> JsonObject:
+    """`url`: where the agent's requests go."""
+    skill = {
+        "id": agent.name,
+        "name": agent.name,
+        "description": agent.description,
+        "tags": ["agent", "durable"],
+    }
+    return {
+        "name": agent.name,
+        "description": agent.description,
+        "version": version,
+        "supportedInterfaces": [
+            {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": VERSION}
+        ],
+        "capabilities": {
+            "streaming": True,
+            "pushNotifications": False,
+            "extendedAgentCard": False,
+        },
+        "defaultInputModes": ["text/plain", "application/json"],
+        "defaultOutputModes": ["text/plain", "application/json"],
+        "skills": [skill],
+    }

@@ -1,0 +1,34 @@
+"""What a request of this door has at hand."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ops_core.agent_tasks import AgentTasks
+from ops_core.following import Follow
+from ops_core.principal import Principal
+from ops_core.services import Services
+from ops_core.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The domain, as this door uses it."""
+
+    services: Services
+    agents: AgentTasks
+    follow: Follow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request: to which agent. `may` says who asks, once it is known what for."""
+
+    desk: Desk
+    agent: str
+    may: Callable[[str], Awaitable[Principal]]
+
+    async def task(self, task_id: str, operation: str) -> tuple[Task, Principal]:
+        """The task, and who asks for it. Raises `TaskNotFound`."""
+        who = await self.may(operation)
+        tasks = self.desk.services.tasks
+        return await tasks.get(task_id, tenant_id=who.tenant_id), who

@@ -1,0 +1,144 @@
+"""`/a2a/{agent}` and the cards: the routes in the ASGI application."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from ops_core.a2a.card import VERSION, card_of
+from ops_core.a2a.desk import Call, Desk
+from ops_core.a2a.errors import (
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    Refusal,
+    error_of,
+)
+from ops_core.a2a.errors import VERSION as WRONG_VERSION
+from ops_core.a2a.operations import OPERATIONS
+from ops_core.a2a.streaming import STREAMS, Told
+from ops_core.api.admission import Admit, everybody
+from ops_core.api.dependencies import json_bytes
+from ops_core.api.visitors import Visitors
+from ops_core.principal import EVERYBODY, Principal
+from ops_core.task import JsonObject
+
+CARD: Final = "/.well-known/agent-card.json"
+
+Id = str | int | float | None
+
+
+class A2aDoor:
+    """JSON-RPC 2.0, one path an agent. `default_agent` is the one whose card is at the root."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        admit: Admit = everybody,
+        visitors: Visitors | None = None,
+        public_url: str | None = None,
+        default_agent: str = "default",
+        version: str = "0.1.0",
+    ) -> None:
+        self._desk = desk
+        self._admit = admit
+        self._visitors = visitors or Visitors()
+        self._public_url = public_url
+        self._default = default_agent
+        self._version = version
+
+    def routes(self) -> list[Route]:
+        """For the application that it is a part of."""
+        return [
+            Route(CARD, self._root_card, include_in_schema=False),
+            Route(f"/a2a/{{agent}}{CARD}", self._card, include_in_schema=False),
+            Route("/a2a/{agent}", self._answer, methods=["POST"], include_in_schema=False),
+        ]
+
+    async def _root_card(self, request: Request) -> Response:
+        """Public: clients read it before they know how to say who they are."""
+        return await self._card_for(request, self._default, EVERYBODY)
+
+    async def _card(self, request: Request) -> Response:
+        who = await self._admit(request, "get_task")
+        return await self._card_for(request, request.path_params["agent"], who)
+
+    async def _card_for(self, request: Request, name: str, who: Principal) -> Response:
+        agents = await self._desk.agents.agents_of(who.tenant_id)
+        agent = next((agent for agent in agents if agent.name == name), None)
+        if agent is None:
+            raise HTTPException(404)
+        base = self._public_url or str(request.base_url)
+        return JSONResponse(card_of(agent, f"{base.rstrip('/')}/a2a/{name}", self._version))
+
+    async def _answer(self, request: Request) -> Response:
+        self._visitors.check(request.headers)
+        body = await json_bytes(request, "request")
+        id_: Id = None
+        try:
+            id_, method, params = _read(body)
+            _check_version(request)
+            return await _handled(self._call(request), id_, method, params)
+        except Exception as error:  # noqa: BLE001  # JSON-RPC: what goes wrong is an answer too
+            return JSONResponse(_message(id_, error=error_of(error)))
+
+    def _call(self, request: Request) -> Call:
+        async def may(operation: str) -> Principal:
+            return await self._admit(request, operation)
+
+        return Call(desk=self._desk, agent=request.path_params["agent"], may=may)
+
+
+async def _handled(call: Call, id_: Id, method: str, params: Any) -> Response:
+    if method in STREAMS:
+        told = await STREAMS[method](call, params)
+        return StreamingResponse(_events(id_, told), media_type="text/event-stream")
+    if method in OPERATIONS:
+        return JSONResponse(_message(id_, result=await OPERATIONS[method](call, params)))
+    known = ", ".join([*OPERATIONS, *STREAMS])
+    raise Refusal(METHOD_NOT_FOUND, f"There is no such method; known: {known}.")
+
+
+def _read(body: bytes) -> tuple[Id, str, Any]:
+    """The id, the method and the parameters. Raises `Refusal`."""
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refusal(PARSE_ERROR, "The body is not JSON.") from None
+    if not isinstance(sent, dict) or sent.get("jsonrpc") != "2.0":
+        raise Refusal(INVALID_REQUEST, 'Send one JSON-RPC 2.0 request: {"jsonrpc": "2.0", …}.')
+    id_, method = sent.get("id"), sent.get("method")
+    if not isinstance(method, str) or not isinstance(id_, str | int | None):
+        raise Refusal(INVALID_REQUEST, "method must be a string, and id a string or an integer.")
+    return id_, method, sent.get("params") or {}
+
+
+def _check_version(request: Request) -> None:
+    """A client that names no version speaks 0.3, says the specification."""
+    named = request.headers.get("a2a-version") or request.query_params.get("A2A-Version") or "0.3"
+    if named.split(".")[:2] != VERSION.split("."):
+        raise Refusal(
+            WRONG_VERSION,
+            f"This door speaks A2A {VERSION}; send the header A2A-Version: {VERSION}.",
+        )
+
+
+def _message(id_: Id, **said: JsonObject) -> JsonObject:
+    return {"jsonrpc": "2.0", "id": id_, **said}
+
+
+async def _events(id_: Id, told: AsyncIterator[Told]) -> AsyncIterator[str]:
+    """Server-sent events, each one response; the last one may be an error."""
+    try:
+        async for one in told:
+            if one is None:
+                yield ": still here\n\n"
+            else:
+                yield f"data: {json.dumps(_message(id_, result=one))}\n\n"
+    except Exception as error:  # noqa: BLE001  # as above; the client subscribes again
+        yield f"data: {json.dumps(_message(id_, error=error_of(error)))}\n\n"

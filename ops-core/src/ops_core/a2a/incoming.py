@@ -1,0 +1,111 @@
+"""What clients send, as far as it is read. Unknown fields are left unread, as ProtoJSON wants it."""
+
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from ops_core.a2a.errors import CONTENT_TYPE, NO_PUSH, Refusal
+from ops_core.request import check_json, invalid
+
+Params = TypeVar("Params", bound=BaseModel)
+
+Id = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", allow_inf_nan=False)
+
+
+class Part(_Sent):
+    """Text or JSON; files are not taken."""
+
+    text: str | None = None
+    data: Any = None
+    raw: Any = None
+    url: Any = None
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.text is None and self.data is None and self.raw is None and self.url is None:
+            raise ValueError("needs text or data")
+        return self
+
+
+class Message(_Sent):
+    """One turn of a client."""
+
+    message_id: str = Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")
+    context_id: str = Field("", max_length=100)
+    task_id: str = Field("", max_length=100)
+    role: Literal["ROLE_USER"]
+    parts: list[Part] = Field(min_length=1, max_length=100)
+
+    def texts(self) -> list[str]:
+        """Its parts of text. Raises `Refusal` when there is a file."""
+        if any(part.raw is not None or part.url is not None for part in self.parts):
+            raise Refusal(CONTENT_TYPE, "Files are not taken: send text, or JSON in data.")
+        return [part.text for part in self.parts if part.text is not None]
+
+    def data(self) -> list[Any]:
+        """Its parts of JSON."""
+        return [part.data for part in self.parts if part.data is not None]
+
+
+class Configuration(_Sent):
+    """How the client wants to be answered."""
+
+    history_length: int | None = Field(None, ge=0)
+    return_immediately: bool = False
+    task_push_notification_config: Any = None
+
+
+class SendMessage(_Sent):
+    """A message, and how to answer it."""
+
+    message: Message
+    configuration: Configuration = Field(default_factory=Configuration)
+
+    def check(self) -> None:
+        """Raises `Refusal`."""
+        if self.configuration.task_push_notification_config is not None:
+            raise no_push()
+
+
+class TaskId(_Sent):
+    """One task."""
+
+    id: Id
+
+
+class GetTask(TaskId):
+    """One task, with as much of its history as is wanted."""
+
+    history_length: int | None = Field(None, ge=0)
+
+
+class ListTasks(_Sent):
+    """A page of tasks, newest first."""
+
+    context_id: str = Field("", max_length=100)
+    status: str = ""
+    page_size: int = Field(50, ge=1, le=100)
+    page_token: str = Field("", max_length=1000)
+    history_length: int | None = Field(None, ge=0)
+    include_artifacts: bool = False
+    status_timestamp_after: None = Field(None, description="Not offered.")
+
+
+def parsed(model: type[Params], params: Any) -> Params:
+    """Raises `InvalidRequest` naming each wrong field."""
+    check_json(params)
+    try:
+        return model.model_validate(params)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def no_push() -> Refusal:
+    return Refusal(
+        NO_PUSH, "Push notifications are not offered; subscribe to the task, or ask for it."
+    )
