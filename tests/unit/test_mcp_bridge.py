@@ -1,33 +1,20 @@
 """`opspawn mcp`: the process that a program starts, against the REST process's own application."""
 
 import asyncio
-import socket
 import sys
 from collections.abc import AsyncIterator
 
 import pytest
 from mcp import Client, StdioServerParameters
 
-from ops_core.service import TaskService
-from ops_core.testing import MemoryStore, services_of
-from opspawn.agent_doors import rest_app
-from opspawn.agents.contract import TASK_TYPES
-from opspawn.doors import serve_rest
-from opspawn.settings import Settings
+from ops_core.testing import MemoryStore
+from support.agent_doors import doors_over
 
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
-    """Of an application as a REST process has it, over the in-memory store."""
-    store, stop = MemoryStore(), asyncio.Event()
-    services = services_of(TaskService(store, TASK_TYPES, lambda _queue, _task_id: None), store)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        serving = asyncio.create_task(
-            serve_rest(rest_app(Settings(), services, {}), listening, stop)
-        )
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        stop.set()
-        await serving
+    async with doors_over(MemoryStore()) as address:
+        yield address
 
 
 def bridge(url: str) -> StdioServerParameters:
