@@ -13,7 +13,7 @@ from ops_core.a2a.door import A2aDoor
 from ops_core.agent_tasks import AgentInfo, AgentTasks
 from ops_core.api import create_app
 from ops_core.api.visitors import LOOPBACK, Visitors
-from ops_core.following import polled
+from ops_core.following import watched
 from ops_core.mcp.desk import Desk as McpDesk
 from ops_core.mcp.door import McpDoor
 from ops_core.readiness import Probe
@@ -46,12 +46,12 @@ def rest_app(settings: Settings, services: Services, probes: Mapping[str, Probe]
 
 
 def _mcp(settings: Settings, services: Services) -> McpDoor:
-    desk = McpDesk(services=services, agents=agent_tasks(), follow=polled(services.tasks))
+    desk = McpDesk(services=services, agents=agent_tasks(), follow=watched(services.streams))
     return McpDoor(desk, visitors=visitors(settings), max_body_bytes=settings.max_body_bytes)
 
 
 def _a2a(settings: Settings, services: Services) -> A2aDoor:
-    desk = A2aDesk(services=services, agents=agent_tasks(), follow=polled(services.tasks))
+    desk = A2aDesk(services=services, agents=agent_tasks(), follow=watched(services.streams))
     return A2aDoor(desk, visitors=visitors(settings), public_url=settings.public_url)
 
 

@@ -1,15 +1,13 @@
-"""How doors see a task move: one function, so that what stands behind it can be another."""
+"""How doors see a task move: one function, over the streams that all doors share."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final, Protocol
 
 from ops_core.log import Event, EventType
-from ops_core.service import TaskService
+from ops_core.streams.service import EventStreams
+from ops_core.streams.told import Told
 from ops_core.task import Reason, Status, Task
-
-#: Rest between two looks at a log that has not grown. Seconds.
-POLL_S: Final = 0.25
 
 #: Events after which a task may stand where it does not move on by itself.
 SETTLING: Final = frozenset(
@@ -38,32 +36,28 @@ def is_settled(task: Task) -> bool:
 
 
 class Follow(Protocol):
-    """The events of a task after `after`, as they come, for at most `within_s` seconds.
+    """The events of a task after `after`, as they come: for `within_s` seconds, or until it has ended.
 
-    Ends then, and never before: whoever follows leaves when it has seen enough. Raises `TaskNotFound`.
+    Close it. Raises `TaskNotFound`, and what is `Unavailable`.
     """
 
     def __call__(
         self, task_id: str, *, tenant_id: str, after: int, within_s: float
-    ) -> AsyncIterator[Event]: ...
+    ) -> AsyncGenerator[Event, None]: ...
 
 
-def polled(tasks: TaskService, *, poll_s: float = POLL_S) -> Follow:
-    """Reads the log again and again."""
+def watched(streams: EventStreams) -> Follow:
+    """Follows as every stream of the process does: with the one reader that they share."""
 
     async def follow(
         task_id: str, *, tenant_id: str, after: int, within_s: float
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s
-        while True:
-            events = await tasks.events(task_id, tenant_id=tenant_id, after=after)
-            for event in events:
-                yield event
-                after = event.seq
-            if (left_s := until - loop.time()) <= 0:
-                return
-            if not events:
-                await asyncio.sleep(min(poll_s, left_s))
+        with await streams.watch(task_id, tenant_id=tenant_id, after=after) as watch:
+            while not watch.over and (left_s := until - loop.time()) > 0:
+                for one in await watch.next(left_s):
+                    if isinstance(one, Told):
+                        yield one.event
 
     return follow

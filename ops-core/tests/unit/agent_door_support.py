@@ -15,7 +15,7 @@ from ops_core.a2a.door import A2aDoor
 from ops_core.agent_tasks import AgentInfo, AgentTasks
 from ops_core.api import create_app
 from ops_core.api.visitors import Visitors
-from ops_core.following import polled
+from ops_core.following import watched
 from ops_core.mcp.desk import Desk
 from ops_core.mcp.door import McpDoor
 from ops_core.moves import complete
@@ -74,7 +74,7 @@ async def opened(store: MemoryStore | None = None, **visitors: Any) -> AsyncIter
     """REST with the doors of agents, over a real socket."""
     store = store or MemoryStore()
     services = services_of(service_over(store), store)
-    follow = polled(services.tasks, poll_s=0.01)
+    follow = watched(services.streams)
     desk = Desk(services=services, agents=AGENTS, follow=follow)
     door = McpDoor(desk, visitors=Visitors(**visitors), max_body_bytes=100_000)
     app = create_app(services, max_body_bytes=100_000)

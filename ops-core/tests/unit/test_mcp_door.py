@@ -134,8 +134,15 @@ async def test_what_a_task_asks_is_answered_by_tools() -> None:
     approval_id, input_id = await asking(store, "task_a")
     async with opened(store) as door, mcp_client(door) as client:
         await call(client, "answer_task", task_id="task_a", answer="this one")
+        sent = {"decision": "reject", "comment": "no", "idempotency_key": "k"}
+        said = await call(client, "resolve_approval", approval_id=approval_id, **sent)
         said = await call(
-            client, "resolve_approval", approval_id=approval_id, decision="reject", comment="no"
+            client,
+            "resolve_approval",
+            approval_id=approval_id,
+            decision="reject",
+            comment="no",
+            idempotency_key="k",
         )
         assert ("rejected", "no", "anonymous") == (
             said["status"],
@@ -144,6 +151,7 @@ async def test_what_a_task_asks_is_answered_by_tools() -> None:
         )
         question = await door.services.inputs.get(input_id, tenant_id="default")
         assert question.resolution == {"answer": "this one"}
+        assert said == await call(client, "resolve_approval", approval_id=approval_id, **sent)
         again = await refusal(
             client, "resolve_approval", approval_id=approval_id, decision="approve"
         )

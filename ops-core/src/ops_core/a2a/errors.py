@@ -32,6 +32,8 @@ CONTENT_TYPE: Final = -32005
 NO_EXTENDED_CARD: Final = -32007
 VERSION: Final = -32009
 
+_AWAY: Final = "Something that this request needs is away; send it again in a moment."
+
 #: The names that A2A gives its own errors.
 _REASONS: Final = {
     TASK_NOT_FOUND: "TASK_NOT_FOUND",
@@ -66,9 +68,9 @@ def error_of(error: Exception) -> dict[str, Any]:
     if isinstance(error, Refusal):
         return _object(error.code, str(error), error.type)
     if isinstance(error, Unavailable):
-        # Not the error's own words: they may name hosts and users.
-        away = "Something that this request needs is away; send it again in a moment."
-        return _object(INTERNAL, away, error.type)
+        # Not always the error's own words: they may name hosts and users.
+        said = str(error) if error.is_public else _AWAY
+        return _object(INTERNAL, said, error.type)
     if isinstance(error, CallerError):
         code = next(_CODES[cls] for cls in type(error).__mro__ if cls in _CODES)
         return _object(code, str(error), error.type)

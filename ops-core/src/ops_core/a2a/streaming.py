@@ -1,6 +1,7 @@
 """Following a task: until it is settled, or event by event for as long as the client listens."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, Final
 
 from ops_core.a2a.desk import Call, Desk
@@ -31,11 +32,12 @@ async def settled(desk: Desk, task: Task, who: Principal) -> Task:
     if is_settled(task):
         return task
     following = desk.follow(task.task_id, tenant_id=who.tenant_id, after=seq, within_s=MAX_WAIT_S)
-    async for event in following:
-        if event.type in SETTLING:
-            task = await tasks.get(task.task_id, tenant_id=who.tenant_id)
-            if is_settled(task):
-                return task
+    async with aclosing(following):
+        async for event in following:
+            if event.type in SETTLING:
+                task = await tasks.get(task.task_id, tenant_id=who.tenant_id)
+                if is_settled(task):
+                    return task
     return await tasks.get(task.task_id, tenant_id=who.tenant_id)
 
 
@@ -61,21 +63,27 @@ async def _told(desk: Desk, task: Task, who: Principal, *, is_over: bool) -> Asy
     yield {"task": task_view(task, desk.agents)}
     state, seq = state_of(task), task.last_seq
     while not is_over:
-        following = desk.follow(task.task_id, tenant_id=who.tenant_id, after=seq, within_s=BEAT_S)
+        moved, seq = await _next_move(desk, task, who, seq)
+        if moved is None:
+            yield None
+            continue
+        task, is_over = moved, is_settled(moved)
+        if state_of(task) != state or is_over:
+            state = state_of(task)
+            for update in _updates(task, desk):
+                yield update
+
+
+async def _next_move(desk: Desk, task: Task, who: Principal, seq: int) -> tuple[Task | None, int]:
+    """The task after its next move, or None after `BEAT_S`; and the last event that was seen."""
+    following = desk.follow(task.task_id, tenant_id=who.tenant_id, after=seq, within_s=BEAT_S)
+    async with aclosing(following):
         async for event in following:
             seq = event.seq
-            if event.type not in _MOVING:
-                continue
-            task = await desk.services.tasks.get(task.task_id, tenant_id=who.tenant_id)
-            if state_of(task) != state or is_settled(task):
-                state = state_of(task)
-                for update in _updates(task, desk):
-                    yield update
-            if is_settled(task):
-                is_over = True
-                break
-        else:
-            yield None
+            if event.type in _MOVING:
+                tasks = desk.services.tasks
+                return await tasks.get(task.task_id, tenant_id=who.tenant_id), seq
+    return None, seq
 
 
 def _updates(task: Task, desk: Desk) -> list[JsonObject]:

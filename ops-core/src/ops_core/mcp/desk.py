@@ -1,6 +1,7 @@
 """What a call of a tool has at hand."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from ops_core.agent_tasks import AgentTasks
@@ -33,15 +34,16 @@ class Call:
     async def settled(self, task: Task, within_s: float) -> Task:
         """The task once it has ended or needs a person, or as it is after that time."""
         tasks = self.desk.services.tasks
+        if is_settled(task):
+            return task
         following = self.desk.follow(
             task.task_id, tenant_id=self.who.tenant_id, after=task.last_seq, within_s=within_s
         )
-        if is_settled(task):
-            return task
-        async for event in following:
-            await self.progress(event.seq, event.type)
-            if event.type in SETTLING:
-                task = await tasks.get(task.task_id, tenant_id=self.who.tenant_id)
-                if is_settled(task):
-                    return task
+        async with aclosing(following):
+            async for event in following:
+                await self.progress(event.seq, event.type)
+                if event.type in SETTLING:
+                    task = await tasks.get(task.task_id, tenant_id=self.who.tenant_id)
+                    if is_settled(task):
+                        return task
         return await tasks.get(task.task_id, tenant_id=self.who.tenant_id)

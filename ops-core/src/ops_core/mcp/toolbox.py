@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 #: What the tool of an agent is called by, before the agent's own name.
 RUN: Final = "run_"
 
+_AWAY: Final = "Something that this call needs is away; call again in a moment."
+
 _FIXED: Final = {tool.name: tool for tool in TOOLS}
 
 
@@ -53,8 +55,8 @@ def problem_of(error: OpsError) -> JsonObject:
     if isinstance(error, CallerError):
         return {"type": error.type, "detail": str(error)}
     if isinstance(error, Unavailable):
-        # Not the error's own words: they may name hosts and users.
-        detail = "Something that this call needs is away; call again in a moment."
+        # Not always the error's own words: they may name hosts and users.
+        detail = str(error) if error.is_public else _AWAY
         return {"type": error.type, "detail": detail, "retry_after_s": error.retry_after_s}
     return _internal(error)
 
