@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from ops_core.a2a.desk import Desk as A2aDesk
 from ops_core.a2a.door import A2aDoor
 from ops_core.agent_tasks import AgentInfo, AgentTasks
+from ops_core.agents import AgentService
+from ops_core.agents.port import AgentVersion
 from ops_core.api import create_app
 from ops_core.api.visitors import LOOPBACK, Visitors
 from ops_core.following import watched
@@ -18,12 +20,17 @@ from ops_core.mcp.desk import Desk as McpDesk
 from ops_core.mcp.door import McpDoor
 from ops_core.readiness import Probe
 from ops_core.services import Services
-from opspawn.agents.contract import AGENT_RUN, AGENT_RUN_TYPE
+from opspawn.agents.contract import AGENT_RUN
 from opspawn.settings import Settings
 
 _DESCRIPTION: Final = (
     "Works on a goal with the tools that it has, and answers; also when nobody waits for it."
 )
+
+_DEFAULT: Final = AgentInfo("default", _DESCRIPTION)
+
+#: Of the agents that were made last, so many are tools; others can be named in submit_task.
+MAX_AGENTS: Final = 100
 
 
 def rest_app(settings: Settings, services: Services, probes: Mapping[str, Probe]) -> FastAPI:
@@ -46,12 +53,16 @@ def rest_app(settings: Settings, services: Services, probes: Mapping[str, Probe]
 
 
 def _mcp(settings: Settings, services: Services) -> McpDoor:
-    desk = McpDesk(services=services, agents=agent_tasks(), follow=watched(services.streams))
+    desk = McpDesk(
+        services=services, agents=agent_tasks(services.agents), follow=watched(services.streams)
+    )
     return McpDoor(desk, visitors=visitors(settings), max_body_bytes=settings.max_body_bytes)
 
 
 def _a2a(settings: Settings, services: Services) -> A2aDoor:
-    desk = A2aDesk(services=services, agents=agent_tasks(), follow=watched(services.streams))
+    desk = A2aDesk(
+        services=services, agents=agent_tasks(services.agents), follow=watched(services.streams)
+    )
     return A2aDoor(desk, visitors=visitors(settings), public_url=settings.public_url)
 
 
@@ -62,10 +73,15 @@ def visitors(settings: Settings) -> Visitors:
     return Visitors(names=names, local=settings.host in LOOPBACK)
 
 
-def agent_tasks() -> AgentTasks:
+def agent_tasks(agents: AgentService) -> AgentTasks:
     """The agents, and how a goal for one becomes a task."""
-    return AgentTasks(task_type=AGENT_RUN, agents_of=_agents_of)
+
+    async def agents_of(tenant_id: str) -> Sequence[AgentInfo]:
+        page = await agents.list(tenant_id=tenant_id, limit=MAX_AGENTS)
+        return [_DEFAULT, *(_shown(agent) for agent in page.agents)]
+
+    return AgentTasks(task_type=AGENT_RUN, agents_of=agents_of, default=_DEFAULT)
 
 
-async def _agents_of(_tenant_id: str) -> Sequence[AgentInfo]:
-    return [AgentInfo(name, _DESCRIPTION) for name in sorted(AGENT_RUN_TYPE.agents)]
+def _shown(agent: AgentVersion) -> AgentInfo:
+    return AgentInfo(agent.name, agent.definition.get("description") or _DESCRIPTION)

@@ -26,6 +26,9 @@ class AgentTasks:
     agents_of: Callable[[str], Awaitable[Sequence[AgentInfo]]]
     """The agents of a tenant."""
 
+    default: AgentInfo
+    """The one that is always there."""
+
     def request(self, goal: str, *, agent: str, thread_id: str | None = None) -> TaskRequest:
         """Raises `InvalidRequest`."""
         asked: dict[str, Any] = {

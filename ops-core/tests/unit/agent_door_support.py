@@ -25,12 +25,14 @@ from ops_core.services import Services
 from ops_core.task import JsonObject, NewTask, Task
 from ops_core.testing import MemoryStore, services_of
 
+DEFAULT = AgentInfo("default", "Does what it is told.")
+
 
 async def one_agent(_tenant_id: str) -> Sequence[AgentInfo]:
-    return [AgentInfo("default", "Does what it is told.")]
+    return [DEFAULT]
 
 
-AGENTS = AgentTasks(task_type="agent_run", agents_of=one_agent)
+AGENTS = AgentTasks(task_type="agent_run", agents_of=one_agent, default=DEFAULT)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from opspawn.cli import (
     schedule_commands,
     waiting_commands,
 )
-from opspawn.cli.configuration import server_url, settings
+from opspawn.cli.configuration import api_key, server_url, settings
 from opspawn.cli.exits import USAGE, CommandError
 from opspawn.cli.options import (
     OUTCOME_HELP,
@@ -289,7 +289,8 @@ def mcp(url: Url = None) -> None:
             f"{error.name} is not installed: install opspawn[all].", USAGE
         ) from error
 
-    mcp_bridge.serve(server_url(url))
+    server = server_url(url)
+    mcp_bridge.serve(server, api_key(server))
 
 
 @app.command()

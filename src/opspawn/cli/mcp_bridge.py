@@ -20,10 +20,10 @@ Context = ServerRequestContext[Any, Any]
 _READ_S: Final = 330.0
 
 
-def serve(url: str) -> None:
-    """Serves until standard input ends. Raises `Unreachable`."""
+def serve(url: str, key: str | None) -> None:
+    """Serves until standard input ends, with that API key or token. Raises `Unreachable`."""
     try:
-        asyncio.run(_bridged(f"{url.rstrip('/')}/mcp"))
+        asyncio.run(_bridged(f"{url.rstrip('/')}/mcp", key))
     except* (httpx2.HTTPError, httpx2.InvalidURL, OSError, MCPError) as group:
         raise Unreachable(
             f"There is no MCP door at {url} ({_first(group)}): start a server with `opspawn up` (and "
@@ -31,11 +31,12 @@ def serve(url: str) -> None:
         ) from None
 
 
-async def _bridged(url: str) -> None:
+async def _bridged(url: str, key: str | None) -> None:
     timeout = httpx2.Timeout(10.0, read=_READ_S)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     # A proxy from the environment cannot reach a server on this machine.
     async with (
-        httpx2.AsyncClient(timeout=timeout, trust_env=not is_local(url)) as http,
+        httpx2.AsyncClient(timeout=timeout, headers=headers, trust_env=not is_local(url)) as http,
         Client(streamable_http_client(url, http_client=http)) as remote,
         stdio_server() as (read, write),
     ):

@@ -21,10 +21,12 @@ from ops_core.a2a.errors import (
 from ops_core.a2a.errors import VERSION as WRONG_VERSION
 from ops_core.a2a.operations import OPERATIONS
 from ops_core.a2a.streaming import STREAMS, Told
-from ops_core.api.admission import Admit, everybody
+from ops_core.agent_tasks import AgentInfo
+from ops_core.api.admission import admit
 from ops_core.api.dependencies import json_bytes
 from ops_core.api.visitors import Visitors
-from ops_core.principal import EVERYBODY, Principal
+from ops_core.errors import MissingScope, NotAuthenticated, RateLimited
+from ops_core.principal import Principal
 from ops_core.task import JsonObject
 
 CARD: Final = "/.well-known/agent-card.json"
@@ -33,23 +35,19 @@ Id = str | int | float | None
 
 
 class A2aDoor:
-    """JSON-RPC 2.0, one path an agent. `default_agent` is the one whose card is at the root."""
+    """JSON-RPC 2.0, one path an agent."""
 
     def __init__(
         self,
         desk: Desk,
         *,
-        admit: Admit = everybody,
         visitors: Visitors | None = None,
         public_url: str | None = None,
-        default_agent: str = "default",
         version: str = "0.1.0",
     ) -> None:
         self._desk = desk
-        self._admit = admit
         self._visitors = visitors or Visitors()
         self._public_url = public_url
-        self._default = default_agent
         self._version = version
 
     def routes(self) -> list[Route]:
@@ -62,19 +60,20 @@ class A2aDoor:
 
     async def _root_card(self, request: Request) -> Response:
         """Public: clients read it before they know how to say who they are."""
-        return await self._card_for(request, self._default, EVERYBODY)
+        return self._shown(request, self._desk.agents.default)
 
     async def _card(self, request: Request) -> Response:
-        who = await self._admit(request, "get_task")
-        return await self._card_for(request, request.path_params["agent"], who)
-
-    async def _card_for(self, request: Request, name: str, who: Principal) -> Response:
+        who = await admit(request, "get_task")
+        name = request.path_params["agent"]
         agents = await self._desk.agents.agents_of(who.tenant_id)
         agent = next((agent for agent in agents if agent.name == name), None)
         if agent is None:
             raise HTTPException(404)
+        return self._shown(request, agent)
+
+    def _shown(self, request: Request, agent: AgentInfo) -> Response:
         base = self._public_url or str(request.base_url)
-        return JSONResponse(card_of(agent, f"{base.rstrip('/')}/a2a/{name}", self._version))
+        return JSONResponse(card_of(agent, f"{base.rstrip('/')}/a2a/{agent.name}", self._version))
 
     async def _answer(self, request: Request) -> Response:
         self._visitors.check(request.headers)
@@ -84,12 +83,14 @@ class A2aDoor:
             id_, method, params = _read(body)
             _check_version(request)
             return await _handled(self._call(request), id_, method, params)
+        except (NotAuthenticated, MissingScope, RateLimited):
+            raise  # by the status of HTTP, where clients look for it
         except Exception as error:  # noqa: BLE001  # JSON-RPC: what goes wrong is an answer too
             return JSONResponse(_message(id_, error=error_of(error)))
 
     def _call(self, request: Request) -> Call:
-        async def may(operation: str) -> Principal:
-            return await self._admit(request, operation)
+        async def may(operation: str, about: str = "") -> Principal:
+            return await admit(request, operation, about)
 
         return Call(desk=self._desk, agent=request.path_params["agent"], may=may)
 

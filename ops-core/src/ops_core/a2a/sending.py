@@ -42,7 +42,7 @@ async def _answered(call: Call, message: Message) -> tuple[Task, Principal]:
         raise NothingAsked(task.task_id, "")
     approval = _open(task, Reason.APPROVAL)
     if _open(task, Reason.INPUT) is not None:
-        who = await call.may("send_input")
+        who = await call.may("send_input", task.task_id)
         tasks, words = call.desk.services.tasks, _words(message)
         answered = tasks.answer(
             task.task_id, words, step=None, tenant_id=who.tenant_id, by=who.subject
@@ -59,7 +59,7 @@ async def _decided(call: Call, message: Message, task: Task, step: str) -> tuple
     if len(data) != 1 or not isinstance(data[0], dict):
         problem = 'the task needs an approval: send {"decision": "approve"} or "reject" as data'
         raise InvalidRequest([FieldError("message.parts", problem)])
-    who = await call.may("decide_approval")
+    who = await call.may("decide_approval", task.task_id)
     reply = parse_reply(ApprovalReply, data[0])
     decided = call.desk.services.approvals.decide(
         task.task_id, step, reply, tenant_id=who.tenant_id, by=who.subject

@@ -17,6 +17,14 @@ async def admitted(request: Request) -> Principal:
     operation: str = request.scope["route"].name
     if operation in PUBLIC:
         return _NOBODY
+    return await admit(request, operation, "/".join(map(str, request.path_params.values())))
+
+
+async def admit(request: Request, operation: str, about: str = "") -> Principal:
+    """Who asks for that. For doors that know only by then what is asked, and of which task.
+
+    Raises as `Gate.admit`.
+    """
     gate: Gate = request.app.state.services.gate
     attempt = Attempt(
         operation=operation,
@@ -24,5 +32,5 @@ async def admitted(request: Request) -> Principal:
         request_id=request.state.request_id,
     )
     principal = await gate.admit(attempt)
-    await gate.record(attempt, principal, "/".join(map(str, request.path_params.values())))
+    await gate.record(attempt, principal, about)
     return principal

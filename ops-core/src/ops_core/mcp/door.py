@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ops_core.api.admitting import Admit, everybody
+from ops_core.api.admission import admit
 from ops_core.api.visitors import Visitors
 from ops_core.mcp.desk import Desk
 
@@ -23,13 +24,11 @@ class McpDoor:
         self,
         desk: Desk,
         *,
-        admit: Admit = everybody,
         visitors: Visitors | None = None,
         max_body_bytes: int = 1_048_576,
         version: str = "0.1.0",
     ) -> None:
         self._desk = desk
-        self._admit = admit
         self._visitors = visitors or Visitors()
         self._max_body_bytes = max_body_bytes
         self._version = version
@@ -53,6 +52,8 @@ class McpDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._visitors.check(Headers(scope=scope))
+        # Clients look at the status of the first answer for what to do. Each tool asks for its own.
+        await admit(Request(scope), "get_task")
         if self._opening is None:
             self._opening = asyncio.create_task(self._open())
         # Shielded: the one who came first may leave, and others wait for the same.
@@ -70,9 +71,7 @@ class McpDoor:
     def _made(self) -> Any:
         from ops_core.mcp.server import manager_of  # the SDK, which nobody else needs
 
-        return manager_of(
-            self._desk, self._admit, version=self._version, max_body_bytes=self._max_body_bytes
-        )
+        return manager_of(self._desk, version=self._version, max_body_bytes=self._max_body_bytes)
 
 
 async def _serve(manager: Any, ready: asyncio.Event) -> None:

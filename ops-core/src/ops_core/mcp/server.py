@@ -11,7 +11,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from ops_core.api.admitting import Admit
+from ops_core.api.admission import admit
 from ops_core.errors import OpsError
 from ops_core.mcp.desk import Call, Desk
 from ops_core.mcp.toolbox import called, problem_of, tool_named, tools_for
@@ -27,16 +27,14 @@ _INSTRUCTIONS: Final = (
 Context = ServerRequestContext[Any, Request]
 
 
-def manager_of(
-    desk: Desk, admit: Admit, *, version: str, max_body_bytes: int
-) -> StreamableHTTPSessionManager:
+def manager_of(desk: Desk, *, version: str, max_body_bytes: int) -> StreamableHTTPSessionManager:
     """Serves the tools over HTTP. Without sessions: any process behind a load balancer may answer."""
     return StreamableHTTPSessionManager(
-        _server(desk, admit, version), stateless=True, max_request_body_size=max_body_bytes
+        _server(desk, version), stateless=True, max_request_body_size=max_body_bytes
     )
 
 
-def _server(desk: Desk, admit: Admit, version: str) -> Server[Any]:
+def _server(desk: Desk, version: str) -> Server[Any]:
     async def list_tools(
         context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
@@ -62,11 +60,13 @@ def _server(desk: Desk, admit: Admit, version: str) -> Server[Any]:
             await context.session.report_progress(float(seq), None, what)
 
         try:
-            who = await admit(_request(context), tool.operation)
+            arguments = params.arguments or {}
+            about = arguments.get("task_id") or arguments.get("approval_id") or ""
+            who = await admit(_request(context), tool.operation, str(about)[:100])
         except OpsError as error:
             return _result(problem_of(error))
         call = Call(desk=desk, who=who, progress=progress)
-        return _result(await called(tool, call, params.arguments or {}))
+        return _result(await called(tool, call, arguments))
 
     return Server(
         "opspawn",
