@@ -15,11 +15,14 @@ from ops_core.a2a.door import A2aDoor
 from ops_core.agent_tasks import AgentInfo, AgentTasks
 from ops_core.api import create_app
 from ops_core.api.visitors import Visitors
+from ops_core.errors import MissingScope, NotAuthenticated
 from ops_core.following import watched
+from ops_core.identity.gate import Attempt, Gate
 from ops_core.mcp.desk import Desk
 from ops_core.mcp.door import McpDoor
 from ops_core.moves import complete
 from ops_core.ports import Lease
+from ops_core.principal import EVERYBODY, Principal
 from ops_core.service import TaskService
 from ops_core.services import Services
 from ops_core.task import JsonObject, NewTask, Task
@@ -58,6 +61,24 @@ class Open:
         return task.task_id
 
 
+class KeyedGate:
+    """Knows one key, which may do everything but what `denied` names; keeps what it was asked."""
+
+    def __init__(self, *denied: str) -> None:
+        self.denied = denied
+        self.recorded: list[tuple[str, str]] = []
+
+    async def admit(self, attempt: Attempt) -> Principal:
+        if attempt.authorization != "Bearer right":
+            raise NotAuthenticated
+        if attempt.operation in self.denied:
+            raise MissingScope("tasks:write")
+        return EVERYBODY
+
+    async def record(self, attempt: Attempt, principal: Principal, object: str) -> None:  # noqa: A002
+        self.recorded.append((attempt.operation, object))
+
+
 class TellingStore(MemoryStore):
     """`submitted` is set once there is a task."""
 
@@ -72,10 +93,12 @@ class TellingStore(MemoryStore):
 
 
 @asynccontextmanager
-async def opened(store: MemoryStore | None = None, **visitors: Any) -> AsyncIterator[Open]:
+async def opened(
+    store: MemoryStore | None = None, gate: Gate | None = None, **visitors: Any
+) -> AsyncIterator[Open]:
     """REST with the doors of agents, over a real socket."""
     store = store or MemoryStore()
-    services = services_of(service_over(store), store)
+    services = services_of(service_over(store), store, gate=gate)
     follow = watched(services.streams)
     desk = Desk(services=services, agents=AGENTS, follow=follow)
     door = McpDoor(desk, visitors=Visitors(**visitors), max_body_bytes=100_000)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from agent_door_support import Open, TellingStore, mcp_client, opened
+from agent_door_support import KeyedGate, Open, TellingStore, mcp_client, opened
 from door_support import SECRET, AwayStore, BuggyStore, channel_to, stub_of
 from structlog.testing import capture_logs
 from waiting_task import APPROVAL, EFFECT, QUESTION, waiting
@@ -306,3 +306,14 @@ async def test_what_rest_approves_is_approved_here() -> None:
         assert approved.status_code == 202
         data = message(taskId="task_a") | {"parts": [{"data": {"decision": "approve"}}]}
         assert (await error(door, "SendMessage", message=data))["code"] == -32004
+
+
+async def test_whoever_may_not_is_told_so_by_the_status() -> None:
+    """401 for a stranger, 403 for a key that lacks the scope; the card at the root is public."""
+    async with opened(gate=KeyedGate("create_task")) as door:
+        sent = request("SendMessage", {"message": message()})
+        assert (await door.http.post(AGENT, json=sent, headers=VERSION)).status_code == 401
+        known = {**VERSION, "Authorization": "Bearer right"}
+        assert (await door.http.post(AGENT, json=sent, headers=known)).status_code == 403
+        assert (await door.http.get("/.well-known/agent-card.json")).status_code == 200
+        assert (await door.http.get(f"{AGENT}/.well-known/agent-card.json")).status_code == 401

@@ -5,10 +5,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from agent_door_support import Open, TellingStore, mcp_client, opened
+from agent_door_support import KeyedGate, Open, TellingStore, mcp_client, opened
 from asking_task import asking
 from door_support import SECRET, AwayStore, BuggyStore
 from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
 from structlog.testing import capture_logs
 
 from ops_core.testing import MemoryStore
@@ -256,3 +257,30 @@ async def test_both_spellings_of_the_path_answer() -> None:
     """With and without the slash, without a redirect."""
     async with opened() as door:
         assert (await door.http.post("/mcp/", json=CALL, headers=ACCEPT)).status_code == 200
+
+
+async def test_a_stranger_is_told_so_by_the_status() -> None:
+    """As REST does it, before the protocol has its say."""
+    async with opened(gate=KeyedGate()) as door:
+        answer = await post(door)
+        assert (401, "Bearer") == (
+            answer.status_code,
+            answer.headers["www-authenticate"].split(" ")[0],
+        )
+        assert (await post(door, Authorization="Bearer right")).status_code == 200
+
+
+async def test_a_tool_needs_what_the_route_of_rest_needs() -> None:
+    """And what is audited there is written down here, with the task that it is about."""
+    gate = KeyedGate("create_task")
+    async with opened(gate=gate) as door:
+        http = httpx2.AsyncClient(headers={"Authorization": "Bearer right"})
+        url = str(door.http.base_url.join("/mcp"))
+        async with http, Client(streamable_http_client(url, http_client=http)) as client:
+            for tool, sent in (
+                ("submit_task", {"task_type": "noop"}),
+                ("run_default", {"goal": "x"}),
+            ):
+                assert (await refusal(client, tool, **sent))["type"] == "missing_scope"
+            await refusal(client, "cancel_task", task_id="task_none")
+    assert ("cancel_task", "task_none") in gate.recorded
