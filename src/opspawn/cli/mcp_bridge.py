@@ -11,8 +11,8 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
-from opspawn.cli.client import is_local
 from opspawn.cli.exits import Unreachable
+from opspawn.client.wire import is_local
 
 Context = ServerRequestContext[Any, Any]
 
