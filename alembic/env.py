@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from ops_core.store import (  # noqa: F401  # they bring their tables
     agents_tables,
     ask_tables,
+    flow_tables,
     identity_tables,
     schedule_tables,
     webhook_tables,

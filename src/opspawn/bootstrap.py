@@ -18,12 +18,15 @@ import structlog
 from dramatiq import Broker
 from fastapi import FastAPI
 
+from ops_core.admission import AdmissionLimits
 from ops_core.agents import AgentService
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
+from ops_core.budgets.service import BudgetService
 from ops_core.errors import BrokerUnavailable, StoreUnavailable
 from ops_core.family import FamilyLimits
+from ops_core.flow.service import LimitService
 from ops_core.identity.audit_service import AuditService
 from ops_core.identity.audit_upkeep import AuditUpkeep
 from ops_core.identity.gate import Gate
@@ -43,8 +46,10 @@ from ops_core.store import (
     SqlAgentStore,
     SqlAskStore,
     SqlAuditStore,
+    SqlBudgetStore,
     SqlDueStore,
     SqlKeyStore,
+    SqlLimitStore,
     SqlScheduleStore,
     SqlTaskStore,
     SqlTenantStore,
@@ -83,6 +88,12 @@ if TYPE_CHECKING:
     from opspawn.agents.definitions import Written
 
 log = structlog.get_logger(__name__)
+
+#: What one pass of upkeep looks at: gates of concurrency keys, budgets with dead reservations, and changes of
+#: what is under way.
+GATES: Final = 100
+RESERVATIONS: Final = 50
+LOAD: Final = 10_000
 
 #: How long the broker may take to hear that we leave. Seconds.
 GOODBYE_S: Final = 2.0
@@ -128,17 +139,29 @@ class Parts:
         settings = self.settings
         return FamilyLimits(max_children=settings.max_children, max_depth=settings.max_depth)
 
+    @property
+    def admission(self) -> AdmissionLimits:
+        return AdmissionLimits(
+            max_unfinished=self.settings.max_unfinished_tasks,
+            max_backlog=self.settings.max_backlog,
+            tenants=self.settings.tenant_limits,
+        )
+
     def tasks(self) -> SqlTaskStore:
         return TellingTaskStore(
             self.database,
             self.signals.changed,
             ring_grace_s=self.settings.ring_grace_s,
             limits=self.limits,
+            admission=self.admission,
         )
 
     def schedules(self) -> SqlScheduleStore:
         return SqlScheduleStore(
-            self.database, ring_grace_s=self.settings.ring_grace_s, limits=self.limits
+            self.database,
+            ring_grace_s=self.settings.ring_grace_s,
+            limits=self.limits,
+            admission=self.admission,
         )
 
     def probes(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
@@ -308,6 +331,8 @@ def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore, gate: Gat
         tenants=TenantService(SqlTenantStore(parts.database)),
         audit=AuditService(SqlAuditStore(parts.database)),
         webhooks=WebhookService(SqlWebhooks(parts.database), tasks),
+        limits=LimitService(SqlLimitStore(parts.database)),
+        budgets=BudgetService(SqlBudgetStore(parts.database)),
     )
 
 
@@ -393,7 +418,8 @@ def _dispatcher(parts: Parts) -> Dispatcher:
     asks = SqlAskStore(parts.database)
     # What it submits it rings for itself, at the end of the same pass.
     judge = TaskService(parts.tasks(), TASK_TYPES, lambda _queue, _task_id: None)
-    due = DueSchedules(SqlDueStore(parts.database, limits=parts.limits), judge)
+    due_store = SqlDueStore(parts.database, limits=parts.limits, admission=parts.admission)
+    due = DueSchedules(due_store, judge)
     audit = AuditUpkeep(SqlAuditStore(parts.database), settings.audit_days * 86_400)
     return Dispatcher(
         store,
@@ -406,6 +432,9 @@ def _dispatcher(parts: Parts) -> Dispatcher:
             "audit_pruned": audit.prune,
             "scheduled": due.run,
             "deliveries_pruned": upkeep_of(settings, parts.database).prune,
+            "opened": lambda: store.open_gates(GATES),
+            "freed": lambda: store.free_reservations(RESERVATIONS),
+            "folded": lambda: store.fold_load(LOAD),
         },
     )
 

@@ -181,6 +181,9 @@ class Settings(BaseSettings):
     # Limits and logs.
     max_children: int = Field(1000, ge=1, le=100_000)
     max_depth: int = Field(8, ge=1, le=100)
+    max_unfinished_tasks: int = Field(100_000, ge=1)
+    max_backlog: int = Field(1_000_000, ge=1)
+    tenant_max_unfinished_tasks: str = ""
     retention_days: float | None = Field(None, gt=0)
     max_body_bytes: int = Field(1_048_576, ge=1024)
     database_pool: int = Field(10, ge=2, le=200)
@@ -325,6 +328,14 @@ class Settings(BaseSettings):
                 ) from None
         return names
 
+    @field_validator("tenant_max_unfinished_tasks")
+    @classmethod
+    def _tenants(cls, limits: str) -> str:
+        wrong = [one for one in _names(limits) if not re.fullmatch(r"[^=\s]+=[1-9]\d{0,17}", one)]
+        if wrong:
+            raise ValueError(f"must be tenant=number, with commas in between; not {wrong[0][:100]}")
+        return limits
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         problems = [
@@ -389,6 +400,12 @@ class Settings(BaseSettings):
     @property
     def queues(self) -> list[str]:
         return _names(self.worker_queues)
+
+    @property
+    def tenant_limits(self) -> dict[str, int]:
+        """The unfinished tasks that a tenant may have, where that is not the limit of all."""
+        pairs = (one.split("=") for one in _names(self.tenant_max_unfinished_tasks))
+        return {tenant: int(most) for tenant, most in pairs}
 
     @property
     def tool_names(self) -> list[str]:

@@ -31,7 +31,7 @@ class Reckoning(RuleBasedStateMachine):
     twins: Callable[[], Twins]
     run: Callable[[Any], Any]
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: PLR0915  each is one thing to reckon with
         super().__init__()
         self.stores: Twins = type(self).twins()
         self.before = Seen({}, {})
@@ -66,6 +66,9 @@ class Reckoning(RuleBasedStateMachine):
 
         self.free: dict[str, bool] = {}
         self.rings: list[PutOff] = []
+        self.served: dict[str, int] = {}
+        """When each tenant was served last, while others waited too."""
+
         self.may_change: set[TaskKey] = set()
         self.may_vanish: set[TaskKey] = set()
 
@@ -154,6 +157,27 @@ class Reckoning(RuleBasedStateMachine):
             found,
             key=lambda key: (-self.before.tasks[key].priority, self.runnable[key], key.task_id),
         )
+
+    def next(self, worker: str, count: int) -> list[TaskKey]:
+        """What a claim takes: one of every tenant before the second of any, longest unserved first."""
+        lanes: dict[str, list[TaskKey]] = {}
+        for key in self.due(worker):
+            lanes.setdefault(key.tenant_id, []).append(key)
+        in_turn = sorted(
+            (place, self.served.get(tenant, 0), tenant, key)
+            for tenant, keys in lanes.items()
+            for place, key in enumerate(keys)
+        )
+        taken = {key for *_, key in in_turn[:count]}
+        waiting = {
+            key.tenant_id
+            for key, task in self.before.tasks.items()
+            if task.status is Status.PENDING and task.queue in QUEUES[worker]
+        }
+        if taken and len(waiting) > 1:
+            turn = 1 + max(self.served.values(), default=0)
+            self.served |= {key.tenant_id: turn for key in taken}
+        return [key for key in self.due(worker) if key in taken]
 
     def _suits(self, key: TaskKey, worker: str) -> bool:
         task = self.before.tasks[key]

@@ -195,7 +195,7 @@ class StoreMachine(Reckoning):
     def claim(self, worker: str, count: int, beats: bool) -> None:
         if beats:
             self.beat(worker, 0)
-        due = self.due(worker)[:count]
+        due = self.next(worker, count)
         self.may_change = set(due)
         tasks: list[Task] = self.ask(lambda side: side.workers.claim(worker, QUEUES[worker], count))
         assert [key.task_id for key in due] == [task.task_id for task in tasks]

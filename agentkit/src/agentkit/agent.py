@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from agentkit.boundary import Scheduled, ToolBoundary
@@ -27,6 +28,7 @@ from agentkit.feed import Feed
 from agentkit.journal import InMemoryJournal, Journal, Step
 from agentkit.limits import Limits, Meter
 from agentkit.llm import LlmClient, ModelRequest, ModelSettings
+from agentkit.llm.estimate import may_use
 from agentkit.memory import Memory, ShortTermMemory, StepRecorder
 from agentkit.messages import Message, Reply, Stop, ToolSpec, Usage, clean
 from agentkit.output import Output, output_spec
@@ -212,8 +214,9 @@ class _Run:
 
         # A model call is pure but paid: run again only when it is not recorded. Its arguments stay
         # out of the hash, so that a re-rendered prompt does not break a running task.
+        most = partial(may_use, request)
         recorded = await self._journal.record(
-            Step(f"{step}/llm", "llm", agent.llm.model, None, "pure"), run
+            Step(f"{step}/llm", "llm", agent.llm.model, None, "pure", may_use=most), run
         )
         reply = from_json(Reply, recorded)
         self.meter.count(reply)

@@ -30,7 +30,12 @@ OpsError
 │   ├── ScheduleChanged           somebody else changed the schedule meanwhile
 │   ├── WebhookNotFound           no such webhook for this tenant
 │   ├── DeliveryNotFound          no such delivery for this tenant
-│   └── TooManyWebhooks           the tenant has as many webhooks as it may
+│   ├── TooManyWebhooks           the tenant has as many webhooks as it may
+│   ├── LimitNotFound             the tenant has set no limit for this concurrency key
+│   ├── BudgetNotFound            no such budget for this tenant
+│   └── NotNow                    too much is under way: the same request may succeed later
+│       ├── TooManyTasks            the tenant has as many unfinished tasks as it may
+│       └── BacklogFull             all tenants together have
 ├── Unavailable                 the operator: asking again later may help
 │   ├── StoreUnavailable          PostgreSQL is away
 │   ├── BrokerUnavailable         RabbitMQ is away (no client ever sees this one)
@@ -392,6 +397,54 @@ class TooManyWebhooks(CallerError):
             f"There are {limit} webhooks, which is as many as there may be; delete one, "
             "or ask an existing one for more events."
         )
+
+
+class LimitNotFound(CallerError):
+    """The tenant has set no limit for this concurrency key."""
+
+    type = "limit_not_found"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"No limit is set for the key {key[:100]!r}: one of its tasks runs at once."
+        )
+
+
+class BudgetNotFound(CallerError):
+    """There is no such budget, or it belongs to another tenant (the answer is the same)."""
+
+    type = "budget_not_found"
+
+    def __init__(self, budget_id: str) -> None:
+        super().__init__(f"There is no budget {budget_id[:100]!r}.")
+
+
+class NotNow(CallerError):
+    """Too much is under way; nothing was stored, and the same request may succeed later."""
+
+    retry_after_s: ClassVar[int] = 5
+
+
+class TooManyTasks(NotNow):
+    """The tenant has as many unfinished tasks as it may have."""
+
+    type = "too_many_tasks"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"This tenant has {limit} unfinished tasks, which is its limit: wait until some have ended, or "
+            "cancel some."
+        )
+
+
+class BacklogFull(NotNow):
+    """All tenants together have as many unfinished tasks as this server takes."""
+
+    type = "backlog_full"
+    retry_after_s = 15
+
+    def __init__(self) -> None:
+        super().__init__("This server has as much work as it takes: send the task again later.")
 
 
 class Unavailable(OpsError):

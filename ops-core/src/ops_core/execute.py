@@ -18,6 +18,7 @@ from typing import Final, NoReturn, TypeVar
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
+from ops_core.budgets.ledger import Settlement
 from ops_core.errors import (
     CancelRequested,
     InvalidRequest,
@@ -28,7 +29,8 @@ from ops_core.errors import (
 )
 from ops_core.log import Event, EventType, NewEvent, storable
 from ops_core.moves import Move, cancel, complete, deadline_exceeded, fail, release, retry, wait
-from ops_core.ports import ChildEnd, Exchange, Lease, TaskHandler, WorkerStore
+from ops_core.ports import ChildEnd, Exchange, Lease, Purse, TaskHandler, WorkerStore
+from ops_core.purse import RunPurse, settled_event
 from ops_core.request import MAX_SECONDS, check_json
 from ops_core.task import (
     NOTHING_USED,
@@ -94,13 +96,21 @@ class Run:
         self.waits: list[Wait] = []
         self._handler: asyncio.Task[JsonObject] | None = None
         self._over = asyncio.Event()
+        budget_ids = (*task.budget_ids, *task.tenant_budget_ids)
+        self.purse: Purse | None = None
+        self._purse: RunPurse | None = None
+        if budget_ids:
+            self.purse = self._purse = RunPurse(store, self.lease, budget_ids, self.append)
 
     async def append(self, *events: NewEvent, usage: Usage = NOTHING_USED) -> None:
         opened = {_path(event) for event in events if event.type is EventType.TOOL_DISPATCHED}
         if opened:  # an intent without its effect would be a question to a person
             await self._stop_if_asked()
+        settles = self._settlement(events, usage)
+        told = [_storable(event) for event in events]
+        told += [settled_event(settles)] if settles else []
         try:
-            await self._writer.append(self.lease, [_storable(event) for event in events], usage)
+            await self._writer.append(self.lease, told, usage, settles)
         except CancelRequested:  # sooner than the heartbeat would tell
             self.stop(Stop.CANCELLED)
             await asyncio.Event().wait()  # the cancellation arrives here
@@ -108,6 +118,17 @@ class Run:
         if not opened:
             self._under_way -= {_path(event) for event in events}
             await self._stop_if_asked()
+
+    def _settlement(self, events: Sequence[NewEvent], usage: Usage) -> Settlement | None:
+        """What the budgets are charged with a finished step, or for a model that misbehaved."""
+        if self._purse is None:
+            return None
+        finished = next((event for event in events if event.finishes_step), None)
+        if finished is not None:
+            return self._purse.settlement(str(_path(finished)), usage)
+        # A reply that leads nowhere finishes no step, and is paid for.
+        path = events[0].data.get("path") if usage != NOTHING_USED else None
+        return self._purse.settlement(str(path), usage) if path else None
 
     async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
         return await when_back(lambda: self._store.children(self.lease, task_ids))

@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn, Protocol, TypeVar
 import structlog
 
 from ops_core.ask import ID_KEYS, OPENS, AskKind, ask_id, binding
+from ops_core.budgets.ledger import Wanted
 from ops_core.effects import unknown
 from ops_core.errors import FailedBeforeEffect, TaskFailed, TaskWaits, UnknownOutcome
 from ops_core.log import EventType, NewEvent, rfc3339, storable
@@ -100,12 +101,14 @@ class Journal:
         run: Callable[[], Awaitable[T]],
         *,
         happened: Callable[[Any], T] | None = None,
+        may_use: Wanted | None = None,
     ) -> T:
         """The recorded value of the step, or what `run` returns, recorded. Values are JSON.
 
         Whatever `run` of an unsafe step raises leaves its outcome in doubt, and the task waits for a person;
         only `FailedBeforeEffect` passes through, as everything does that another step raises. `happened`
         makes the value of what a person says came of a call in doubt; without it their word is the value.
+        What the call `may_use` is reserved before it in the budgets that hold for the task.
         """
         entry = self._recorded.value(step)
         if entry is not None:
@@ -118,12 +121,24 @@ class Journal:
             await self._dispatch(step)
         started_s = self._clock()
         # As a replay will read it: the run must not go on with anything else.
-        done = storable(await self._run(step, run))
+        done = storable(await self._paid(step, run, may_use))
         duration_s = round(self._clock() - started_s, 3)
         kind, data, usage = self._telling.finished(step, done, duration_s)
         entry = step.entry | {"value": done}
         await self._log.append(NewEvent(type=kind, data=data, journal=entry), usage=usage)
         return done
+
+    async def _paid(self, step: Step, run: Callable[[], Awaitable[T]], may_use: Wanted | None) -> T:
+        """A finished step is never here: a replay reserves nothing."""
+        purse = self._log.purse
+        if purse is None or may_use is None:
+            return await self._run(step, run)
+        await purse.reserve(step.path, may_use)
+        try:
+            return await self._run(step, run)
+        except Exception:
+            await purse.put_back(step.path)
+            raise
 
     async def now(self, path: str) -> datetime:
         """The time, as it was when this step was first made."""

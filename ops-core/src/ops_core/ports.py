@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 from ops_core.ask import OPENS
+from ops_core.budgets.ledger import Settlement, Verdict, Wanted
 from ops_core.errors import FieldError
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.moves import Move
@@ -55,8 +56,8 @@ class TaskStore(Protocol):
         """Stores the task and its first event in one transaction.
 
         Returns the task and whether it is new: False when the idempotency key had stored it before.
-        Raises `IdempotencyConflict` when the key came with another request, and `InvalidRequest` when its
-        parent or a task it depends on does not fit.
+        Raises `IdempotencyConflict` when the key came with another request, `InvalidRequest` when its
+        parent or a task it depends on does not fit, and `NotNow` when too much is under way.
         """
         ...
 
@@ -127,6 +128,9 @@ class Append:
     lease: Lease
     events: Sequence[NewEvent]
     usage: Usage
+    settles: Settlement | None = None
+    """What a step that is paid from budgets has used."""
+
     is_repeated: bool = False
     """Asked for before, and nobody knows whether it was stored: the store looks, and stores it once."""
 
@@ -249,6 +253,20 @@ class WorkerStore(Protocol):
         """The last `limit` tasks that ended before this one in its thread, oldest first."""
         ...
 
+    async def reserve(
+        self, lease: Lease, path: str, wanted: Wanted, budget_ids: Sequence[str]
+    ) -> Verdict:
+        """Reserves in every one of the budgets what the call at `path` may use, or in none of them.
+
+        What was reserved under epochs that are over, or before for this call, does not count. Budgets that
+        are not there limit nothing. Raises `LostOwnership`.
+        """
+        ...
+
+    async def put_back(self, lease: Lease, path: str, budget_ids: Sequence[str]) -> None:
+        """Gives back what is reserved for a call that was not made, or failed."""
+        ...
+
     async def beat(
         self,
         worker_id: str,
@@ -335,6 +353,19 @@ class UpkeepStore(Protocol):
         """
         ...
 
+    async def open_gates(self, limit: int) -> int:
+        """Looks at the gates of at most `limit` concurrency keys, each time at others, and lets through whom
+        there is room for; returns how many."""
+        ...
+
+    async def free_reservations(self, limit: int) -> int:
+        """Gives back what was reserved under epochs that are over; returns in how many budgets."""
+        ...
+
+    async def fold_load(self, limit: int) -> int:
+        """Folds at most `limit` changes of how much is under way into sums; 0 when few are left."""
+        ...
+
     async def bury_workers(self, limit: int) -> int:
         """Gives back at most `limit` tasks of workers that are dead; returns how many.
 
@@ -359,8 +390,26 @@ class Bell(Protocol):
         ...
 
 
+class Purse(Protocol):
+    """What the calls of one run are paid from: the budgets that hold for its task."""
+
+    async def reserve(self, path: str, wanted: Wanted) -> None:
+        """Before a call: returns when it may be made. Waits while what others reserved is in the way.
+
+        Raises `TaskFailed` when a budget does not hold it.
+        """
+        ...
+
+    async def put_back(self, path: str) -> None:
+        """After a call that failed: it used nothing that anybody knows of."""
+        ...
+
+
 class TaskLog(Protocol):
     """The log of the task that a handler is running."""
+
+    purse: Purse | None
+    """None where no budget holds."""
 
     history: Sequence[Event]
     """What was in the log when the task was claimed, journal included; empty at its very first claim."""

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -22,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from ops_core.amounts import Allowance
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.hook import TaskHookRequest
 from ops_core.task import JsonObject, RetryPolicy
@@ -46,11 +48,13 @@ MAX_SECONDS: Final = 3649 * 86_400.0
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _PLAIN: Final = {"missing": "is required", "extra_forbidden": "is not a known field"}
-_NOT_YET: Final = "is not available yet: leave it out"
 
 Label = Annotated[str, Field(max_length=255)]
 TaskId = Annotated[str, Field(min_length=1, max_length=100)]
 LabelKey = Annotated[str, Field(min_length=1, max_length=63)]
+ConcurrencyKey = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+#: Up to a billion dollars, down to a billionth of a cent.
+Money = Annotated[str, Field(max_length=24, pattern=r"^[0-9]{1,9}(\.[0-9]{1,12})?$")]
 
 
 def is_storable_time(value: datetime) -> bool:
@@ -69,6 +73,25 @@ class RetryRequest(BaseModel):
 
     def policy(self) -> RetryPolicy:
         return RetryPolicy(**self.model_dump())
+
+
+class BudgetRequest(BaseModel):
+    """What may be used at most; what is left out is not limited."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    cost_usd: Money | None = Field(
+        None, description="US dollars, as a plain decimal in a string.", examples=["0.50"]
+    )
+    tokens: int | None = Field(None, ge=1, le=MAX_INTEGER, description="Input and output.")
+    steps: int | None = Field(None, ge=1, le=MAX_INTEGER, description="Model calls.")
+    seconds: float | None = Field(None, gt=0, le=MAX_SECONDS, description="Spent on model calls.")
+
+    def allowance(self) -> Allowance | None:
+        """None when nothing is limited."""
+        cost = None if self.cost_usd is None else Decimal(self.cost_usd)
+        found = Allowance(cost_usd=cost, tokens=self.tokens, steps=self.steps, seconds=self.seconds)
+        return None if found == Allowance() else found
 
 
 class TaskRequest(BaseModel):
@@ -98,7 +121,12 @@ class TaskRequest(BaseModel):
         description="While another task of the thread is under way: refuse this one (409), let it wait, or "
         "cancel the other. Left out: what the thread says, which is `enqueue` unless it was told otherwise.",
     )
-    priority: int = Field(0, ge=-100, le=100, description="A higher number is claimed first.")
+    priority: int = Field(
+        0,
+        ge=-100,
+        le=100,
+        description="Of a tenant's tasks the one with the higher number is claimed first.",
+    )
     scheduled_at: AwareDatetime | None = None
     deadline_s: float | None = Field(
         None, gt=0, le=MAX_SECONDS, description="Seconds from submission."
@@ -115,27 +143,18 @@ class TaskRequest(BaseModel):
         description="Tasks that must complete before this one runs.",
     )
 
+    concurrency_key: ConcurrencyKey | None = Field(
+        None, description="Of the tasks with one key only so many run at once, by default one."
+    )
+    budget: BudgetRequest | None = Field(
+        None, description="What the task and its children may use at most."
+    )
+
     output_schema: dict[str, Any] | None = None
 
     webhook: TaskHookRequest | None = Field(
         None, description='Where its events are sent; a URL alone stands for `{"url": …}`.'
     )
-
-    # Named by the contract, and refused until what stands behind them is there: a promise that is
-    # accepted and not kept would be worse.
-    concurrency_key: str | None = None
-    budget: dict[str, Any] | None = None
-
-    @field_validator(
-        "concurrency_key",
-        "budget",
-        mode="before",  # or a list of 250,000 numbers would first become as many type errors
-    )
-    @classmethod
-    def _not_yet(cls, value: object) -> object:
-        if value:
-            raise ValueError(_NOT_YET)
-        return value
 
     @field_validator("webhook", mode="before")
     @classmethod

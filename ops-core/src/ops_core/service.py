@@ -78,7 +78,8 @@ class TaskService:
         """Stores a task. When this returns the task is on disk.
 
         `pins`: the versions that a child is tied to, as its parent is. Raises `InvalidRequest`,
-        `IdempotencyConflict`, `ThreadBusy`, `ThreadArchived`, `StoreUnavailable`; then nothing was stored.
+        `IdempotencyConflict`, `ThreadBusy`, `ThreadArchived`, `NotNow`, `StoreUnavailable`; then nothing was
+        stored.
         """
         new = await self.prepare(request, tenant_id=tenant_id, pins=pins)
         return await self._stored(replace(new, idempotency_key=checked_key(idempotency_key)))
@@ -95,7 +96,7 @@ class TaskService:
 
     def ring(self, task: Task) -> None:
         """Asks for a ring for a task that was stored elsewhere."""
-        if task.reason != "delayed":
+        if task.reason != "delayed" and not task.gated:
             self._ring_soon(task.queue, task.task_id)
 
     async def get(self, task_id: str, *, tenant_id: str) -> Task:
@@ -142,7 +143,7 @@ class TaskService:
     async def bring(self, task_id: str, decide: Decide, tenant_id: str) -> Task:
         """Brings what was asked for. Raises `TaskNotFound`, `TaskFinished`, and what `decide` raises."""
         task = await self._store.signal(tenant_id, _checked_id(task_id), decide)
-        if task.status is Status.PENDING:
+        if task.status is Status.PENDING and not task.gated:
             self._ring_soon(task.queue, task.task_id)
         return task
 
@@ -156,7 +157,8 @@ class TaskService:
         Raises `TaskNotFound`, `TaskNotEnded`, `InvalidRequest` (what it depends on has failed).
         """
         task = await self._store.retry(tenant_id, _checked_id(task_id))
-        self._ring_soon(task.queue, task.task_id)
+        if not task.gated:
+            self._ring_soon(task.queue, task.task_id)
         return task
 
     async def retry_dead_letter(self, task_id: str, *, tenant_id: str) -> Task:
@@ -256,6 +258,8 @@ class TaskService:
             parent_task_id=request.parent_task_id,
             depends_on=tuple(dict.fromkeys(request.depends_on)),
             webhook=request.webhook.hook() if request.webhook else None,
+            concurrency_key=request.concurrency_key,
+            budget=request.budget.allowance() if request.budget else None,
         )
 
     def _asked_again(self, source: Task, submitted: JsonObject, fork: ForkRequest) -> TaskRequest:
@@ -274,6 +278,8 @@ class TaskService:
                     "labels": source.labels,
                     "deadline_s": submitted.get("deadline_s"),
                     "retry_policy": asdict(source.retry_policy),
+                    "concurrency_key": source.concurrency_key,
+                    "budget": source.budget.json() if source.budget else None,
                 }
             )
         )

@@ -6,6 +6,8 @@ from ops_core.agents import AgentService
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
+from ops_core.budgets.service import BudgetService
+from ops_core.flow.service import LimitService
 from ops_core.identity.audit_service import AuditService
 from ops_core.identity.gate import Gate
 from ops_core.identity.key_service import ApiKeyService
@@ -36,3 +38,5 @@ class Services:
     tenants: TenantService
     audit: AuditService
     webhooks: WebhookService
+    limits: LimitService
+    budgets: BudgetService

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import uuid4
 
+from ops_core.amounts import Allowance
 from ops_core.hook import TaskHook
 from ops_core.log import NewEvent, rfc3339
 
@@ -212,6 +213,12 @@ class NewTask:
     depends_on: tuple[str, ...] = ()
     """Tasks that must have completed before this one may run."""
 
+    concurrency_key: str | None = None
+    """Of the tasks with one key only so many run at once."""
+
+    budget: Allowance | None = None
+    """What it and its children may use at most."""
+
     idempotency_key: str | None = None
     request_hash: str = ""
     """SHA-256 of the canonical request: the same key with another hash is refused."""
@@ -284,6 +291,17 @@ class Task:
     handoffs: Mapping[str, int] = field(default_factory=dict)
     """Those of the agents that work may be handed over to."""
 
+    concurrency_key: str | None = None
+    gated: bool = False
+    """Whether it waits for others with its key to end."""
+
+    budget: Allowance | None = None
+    budget_ids: tuple[str, ...] = ()
+    """The budgets of tasks that it draws on: its own, and those of the tasks above it."""
+
+    tenant_budget_ids: tuple[str, ...] = ()
+    """Of a claimed task: its tenant's own budgets."""
+
     @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
@@ -307,6 +325,8 @@ def submitted_data(new: NewTask) -> JsonObject:
         "retry_policy": asdict(new.retry_policy),
         "parent_task_id": new.parent_task_id,
         "depends_on": list(new.depends_on),
+        "concurrency_key": new.concurrency_key,
+        "budget": new.budget.json() if new.budget else None,
         "forked_from": new.forked_from,
     }
     return {key: value for key, value in asked.items() if value not in (None, {}, [])}

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from ops_core.budgets.ledger import Settlement
 from ops_core.errors import CancelRequested, LostOwnership, OpsError, StoreUnavailable
 from ops_core.log import NewEvent
 from ops_core.ports import Append, Appended, Lease, WorkerStore
@@ -43,7 +44,13 @@ class StepWriter:
         self._work = asyncio.Event()
         self._away_rest_s = AWAY_REST_S[0]
 
-    async def append(self, lease: Lease, events: Sequence[NewEvent], usage: Usage) -> None:
+    async def append(
+        self,
+        lease: Lease,
+        events: Sequence[NewEvent],
+        usage: Usage,
+        settles: Settlement | None = None,
+    ) -> None:
         """Returns when the events are on disk.
 
         A store that is away is waited for: what the step cost is spent, and an effect that nobody can tell of
@@ -51,7 +58,7 @@ class StepWriter:
         `CancelRequested` for an effect that would begin in a task that is to be cancelled.
         """
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(Append(lease, events, usage), committed))
+        self._waiting.append(_Waiting(Append(lease, events, usage, settles), committed))
         self._work.set()
         await committed
 

@@ -4,18 +4,22 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from flow_world import FlowWorld
 from store_world import GRACE_MAX_S, GRACE_S, TTL_S, World, postgres_clock
 
+from ops_core.admission import AdmissionLimits
 from ops_core.store import (
     Database,
     SqlAgentStore,
     SqlAskStore,
+    SqlBudgetStore,
+    SqlLimitStore,
     SqlTaskStore,
     SqlThreadStore,
     SqlUpkeepStore,
     SqlWorkerStore,
 )
-from ops_core.testing import FrozenClock, MemoryStore
+from ops_core.testing import FrozenClock, MemoryBudgetStore, MemoryLimitStore, MemoryStore
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -52,4 +56,45 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     )
     world.agents, world.threads = SqlAgentStore(database), SqlThreadStore(database)
     yield world
+    await database.close()
+
+
+@pytest.fixture
+def admission() -> AdmissionLimits:
+    """What `flow` admits; a suite that is about it has a fixture of its own."""
+    return AdmissionLimits()
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def flow(
+    request: pytest.FixtureRequest, admission: AdmissionLimits
+) -> AsyncIterator[FlowWorld]:
+    if request.param == "memory":
+        clock = FrozenClock()
+        store = MemoryStore(clock, ring_grace_s=GRACE_S, admission=admission)
+
+        async def bury() -> int:
+            return await store.bury_workers(10)
+
+        yield FlowWorld(
+            store,
+            store,
+            store,
+            clock.advance,
+            bury,
+            limits=MemoryLimitStore(store),
+            budgets=MemoryBudgetStore(store),
+        )
+        return
+    database = Database(request.getfixturevalue("database_url"), pool_size=20)
+    upkeep = SqlUpkeepStore(database, ring_grace_s=GRACE_S)
+    yield FlowWorld(
+        SqlTaskStore(database, ring_grace_s=GRACE_S, admission=admission),
+        SqlWorkerStore(database),
+        upkeep,
+        postgres_clock(database),
+        lambda: upkeep.bury_workers(10),
+        limits=SqlLimitStore(database),
+        budgets=SqlBudgetStore(database),
+    )
     await database.close()

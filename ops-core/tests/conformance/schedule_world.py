@@ -38,16 +38,20 @@ class ScheduleWorld:
         return DueSchedules(self.due, self.service(types))
 
     async def create(self, **fields: Any) -> Schedule:
+        return await self.create_for("default", **fields)
+
+    async def create_for(self, tenant_id: str, **fields: Any) -> Schedule:
         rhythm = {} if "cron" in fields else {"every_s": 60}
         sent = {"name": "s", "task": {"task_type": "noop"}, **rhythm, **fields}
-        return await self.schedules.create(parse_schedule(sent), tenant_id="default", by="me")
+        return await self.schedules.create(parse_schedule(sent), tenant_id=tenant_id, by="me")
 
     async def again(self, schedule: Schedule) -> Schedule:
         return await self.store.get(schedule.tenant_id, schedule.schedule_id)
 
     async def history(self, schedule: Schedule) -> list[Firing]:
         """Oldest first."""
-        page = await self.store.firings("default", schedule.schedule_id, limit=1000, cursor=None)
+        tenant_id, schedule_id = schedule.tenant_id, schedule.schedule_id
+        page = await self.store.firings(tenant_id, schedule_id, limit=1000, cursor=None)
         return page.firings[::-1]
 
     async def outcomes(self, schedule: Schedule) -> list[str]:

@@ -10,11 +10,13 @@ from schedule_world import TYPES, ScheduleWorld
 from store_world import postgres_clock
 from structlog.testing import capture_logs
 
+from ops_core.admission import AdmissionLimits
 from ops_core.errors import (
     InvalidRequest,
     ScheduleChanged,
     ScheduleExists,
     ScheduleNotFound,
+    TooManyTasks,
 )
 from ops_core.moves import fail
 from ops_core.ports import TaskFilter, TaskType
@@ -37,20 +39,24 @@ from ops_core.testing import FrozenClock, MemorySchedules, MemoryStore
 pytestmark = pytest.mark.conformance
 
 
+#: One tenant is held to one task.
+ADMISSION = AdmissionLimits(tenants={"held": 1})
+
+
 @pytest.fixture(params=["memory", "postgres"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[ScheduleWorld]:
     if request.param == "memory":
         clock = FrozenClock()
-        store = MemoryStore(clock)
+        store = MemoryStore(clock, admission=ADMISSION)
         schedules = MemorySchedules(store, clock)
         yield ScheduleWorld(store, store, schedules, schedules, clock.advance)
         return
     database = Database(request.getfixturevalue("database_url"), pool_size=5)
     yield ScheduleWorld(
-        SqlTaskStore(database),
+        SqlTaskStore(database, admission=ADMISSION),
         SqlWorkerStore(database),
-        SqlScheduleStore(database),
-        SqlDueStore(database),
+        SqlScheduleStore(database, admission=ADMISSION),
+        SqlDueStore(database, admission=ADMISSION),
         postgres_clock(database),
     )
     await database.close()
@@ -277,6 +283,50 @@ async def test_a_fault_of_ours_pauses_its_schedule_alone(world: ScheduleWorld) -
     reason = (await world.again(made)).paused_reason
     assert "a fault of the server; its log has the reason" == reason
     assert 0 == await world.dispatcher().run()
+
+
+async def test_a_firing_without_room_is_skipped(world: ScheduleWorld) -> None:
+    """The schedule is not paused for it, and says why; the next firing that finds room has its task."""
+    made = await world.create_for("held", overlap="allow")
+    assert [1, 1] == [await world.passed(60), await world.passed(60)]
+    taken, refused = await world.history(made)
+    assert (Outcome.TASK, Outcome.SKIPPED, None) == (
+        taken.outcome,
+        refused.outcome,
+        refused.task_id,
+    )
+    assert str(TooManyTasks(1)) == refused.reason
+    assert (None, 2) == ((now := await world.again(made)).paused_at, now.firings)
+    assert taken.task_id == now.last_task_id
+    await world.tasks.cancel("held", taken.task_id or "")
+    assert 1 == await world.passed(60)
+    assert ["task", "skipped", "task"] == await world.outcomes(made)
+
+
+async def test_a_firing_that_waited_and_finds_no_room_is_skipped(world: ScheduleWorld) -> None:
+    """It is not looked at in every pass from then on."""
+    made = await world.create_for("held", overlap="queue")
+    await world.passed(60)
+    await world.passed(60)
+    assert ["task", "queued"] == await world.outcomes(made)
+    await world.tasks.cancel("held", (await world.again(made)).last_task_id or "")
+    other = NewTask(task_id="other", tenant_id="held", task_type="noop", input_data={})
+    await world.tasks.submit(other)
+    assert 1 == await world.dispatcher().run()
+    assert ["task", "skipped"] == await world.outcomes(made)
+    assert (0, None) == ((now := await world.again(made)).queued, now.paused_at)
+    assert 0 == await world.dispatcher().run()
+
+
+async def test_a_person_who_asks_for_a_task_is_told_that_there_is_no_room(
+    world: ScheduleWorld,
+) -> None:
+    """As for a submit; nothing is recorded."""
+    made = await world.create_for("held")
+    await world.schedules.trigger(made.schedule_id, tenant_id="held")
+    with pytest.raises(TooManyTasks):
+        await world.schedules.trigger(made.schedule_id, tenant_id="held")
+    assert ["task"] == await world.outcomes(made)
 
 
 async def test_a_person_can_ask_for_a_task_now(world: ScheduleWorld) -> None:

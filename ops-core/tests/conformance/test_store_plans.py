@@ -1,5 +1,6 @@
 """What PostgreSQL does with a backlog: statements that run all the time must not read all of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,8 +9,12 @@ from sqlalchemy import TextClause, text
 
 from ops_core.store import Database, SqlWorkerStore
 from ops_core.store.claim import _CLAIM, claim
+from ops_core.store.gates import _OPEN, _OPENABLE, _STATE
 from ops_core.store.retention import _PRUNE
 from ops_core.store.upkeep import _EXPIRED, _TAKE_RINGS
+
+#: No lane was emptied by others in this claim.
+NOT_BEATEN: dict[str, Any] = {"beaten_queues": [], "beaten_tenants": []}
 
 pytestmark = pytest.mark.conformance
 
@@ -18,10 +23,11 @@ BACKLOG = text(
     """
     INSERT INTO task (tenant_id, task_id, task_type, queue, agent, input_data, status, reason,
                       retry_policy, request_hash, created_at, updated_at, runnable_at, ring_at,
-                      deadline_at)
+                      deadline_at, concurrency_key, gated)
     SELECT 'default', 'task_' || md5(n::text), 'x', 'q' || n % 3, 'default', '{}', 'pending', 'queued',
            '{}', '', now(), now(), now() - n * interval '1 ms', now() - n * interval '1 ms',
-           CASE WHEN n % 10 = 0 THEN now() + interval '1 hour' END
+           CASE WHEN n % 10 = 0 THEN now() + interval '1 hour' END,
+           CASE WHEN n % 7 = 0 THEN 'k' || n % 5 END, n % 14 = 0
     FROM generate_series(1, :rows) AS n
     """
 )
@@ -44,13 +50,23 @@ async def _backlog(database: Database, rows: int) -> None:
 @pytest.mark.parametrize(
     ("statement", "index", "parameters"),
     [
-        (_CLAIM, "task_for_claim", {"queues": ["q0"]}),
-        (_CLAIM, "task_for_claim", {"queues": ["q0", "q1"]}),
+        (_CLAIM, "task_for_fair_claim", {"queues": ["q0"], **NOT_BEATEN}),
+        (_CLAIM, "task_for_fair_claim", {"queues": ["q0", "q1"], **NOT_BEATEN}),
+        (
+            _OPENABLE,
+            "task_for_gate",
+            {"limit": 100, "after_tenant": "", "after_key": "", "default": 1},
+        ),
+        (_OPEN, "task_for_gate", {"tenant_id": "default", "key": "k1", "room": 2}),
+        (_STATE, "task_for_key", {"tenant_id": "default", "key": "k1"}),
         (_TAKE_RINGS, "task_for_wake", {"limit": 10, "grace_s": 5.0, "grace_max_s": 300.0}),
         (_EXPIRED, "task_for_deadline", {"limit": 500}),
         (_PRUNE, "task_for_retention", {"limit": 500, "older_than_s": 86_400.0}),
     ],
-    ids=["claim", "claim_from_two_queues", "rings", "deadlines", "retention"],
+    ids=[
+        *("claim", "claim_from_two_queues", "gates", "gate", "inside", "rings", "deadlines"),
+        "retention",
+    ],
 )
 async def test_a_backlog_is_not_read_through(
     database: Database, statement: TextClause, index: str, parameters: dict[str, Any]
@@ -83,3 +99,37 @@ async def test_a_claim_that_was_beaten_in_one_queue_looks_at_the_others(database
         await other.execute(text("SELECT FROM task WHERE queue = 'q2' FOR NO KEY UPDATE"))
         claimed = await claim(connection, "w1", ["q0", "q1", "q2"], 3)
     assert ["q1", "q0", "q1"] == [row.queue for row in claimed]
+
+
+async def test_ten_thousand_tasks_of_one_tenant_delay_no_other(database: Database) -> None:
+    """Of ten claims of one task each, made at once, one has the other tenant's only task."""
+    workers = SqlWorkerStore(database)
+    await _backlog(database, 10_000)
+    async with database.begin() as connection:
+        await connection.execute(
+            text(
+                """
+                UPDATE task SET tenant_id = 'other', runnable_at = now() WHERE task_id =
+                    (SELECT min(task_id) FROM task WHERE queue = 'q0' AND NOT gated)
+                """
+            )
+        )
+    names = [f"w{n}" for n in range(1, 11)]
+    for name in names:
+        await workers.beat(name, ["q0"], slots=1, running=0)
+    rounds = await asyncio.gather(*(workers.claim(name, ["q0"], 1) for name in names))
+    assert 1 == [task.tenant_id for claimed in rounds for task in claimed].count("other")
+
+
+async def test_a_lane_that_others_are_emptying_is_passed_over(database: Database) -> None:
+    """The next tenant's tasks are claimed instead: no worker goes to sleep beside them."""
+    await _backlog(database, 6)
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE task SET queue = 'q0', gated = false"))
+        await connection.execute(
+            text("UPDATE task SET tenant_id = 'a' WHERE task_id = (SELECT min(task_id) FROM task)")
+        )
+    async with database.begin() as other, database.begin() as connection:
+        await other.execute(text("SELECT FROM task WHERE tenant_id = 'a' FOR NO KEY UPDATE"))
+        [claimed] = await claim(connection, "w1", ["q0"], 1)
+    assert "default" == claimed.tenant_id

@@ -10,7 +10,7 @@ from ops_core.children import Children
 from ops_core.errors import TaskWaits
 from ops_core.journal import Journal
 from ops_core.log import Event, EventType, NewEvent
-from ops_core.ports import ChildEnd, Decide, Exchange
+from ops_core.ports import ChildEnd, Decide, Exchange, Purse
 from ops_core.task import NOTHING_USED, JsonObject, NewTask, Status, Task, Usage, Wait
 from ops_core.testing import MemoryStore
 
@@ -68,6 +68,7 @@ class OneRun:
         self.kept = kept
         self.history: Sequence[Event] = tuple(kept.events)
         self.waits: list[Wait] = []
+        self.purse: Purse | None = None
 
     async def append(self, *events: NewEvent, usage: Usage = NOTHING_USED) -> None:
         await asyncio.sleep(0)

@@ -91,6 +91,10 @@ def test_paths_are_spelled_as_in_the_contract(document: dict[str, Any]) -> None:
         "/api/v1/webhooks/{webhook_id}/test",
         "/api/v1/deliveries/{delivery_id}",
         "/api/v1/deliveries/{delivery_id}/redeliver",
+        "/api/v1/limits",
+        "/api/v1/limits/{key}",
+        "/api/v1/budgets",
+        "/api/v1/budgets/{budget_id}",
         "/health",
         "/ready",
     }
@@ -144,9 +148,10 @@ def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> N
         "archive_thread",
         "list_messages",
     )
+    refused = {"408", "413", "415", "422", "500", "503"}
     brought = {"202", "404", "408", "409", "413", "415", "422", "500", "503"}
     expected = {
-        "create_task": {"200", "201", "408", "409", "413", "415", "422", "500", "503"},
+        "create_task": {"200", "201", *refused, "409", "429"},
         "list_tasks": {"200", "422", "500", "503"},
         "get_task": {"200", "404", "422", "500", "503"},
         "list_task_events": {"200", "404", "422", "500", "503"},
@@ -208,6 +213,14 @@ def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> N
         "redeliver": {"202", "404", "422", "500", "503"},
         "health": {"200"},
         "ready": {"200", "500", "503"},
+        "list_limits": {"200", "422", "500", "503"},
+        "get_limit": {"200", "404", "422", "500", "503"},
+        "put_limit": {"200", *refused},
+        "delete_limit": {"204", "404", "422", "500", "503"},
+        "list_budgets": {"200", "422", "500", "503"},
+        "get_budget": {"200", "404", "422", "500", "503"},
+        "put_budget": {"200", "404", *refused},
+        "delete_budget": {"204", "404", "422", "500", "503"},
     }
     anybody = {"health": {"200"}, "ready": {"200", "500", "503"}}
     expected = {name: each | {"401", "403", "429"} for name, each in expected.items()} | anybody

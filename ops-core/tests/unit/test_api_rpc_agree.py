@@ -30,9 +30,6 @@ from ops_core.testing import FrozenClock, MemoryStore, services_of
 TASKS = "/api/v1/tasks/"
 URN = "urn:opspawn:problem:"
 
-#: What a request may name, and is refused for: docs/adr/0010.
-NOT_YET = {"concurrency_key", "budget"}
-
 
 @dataclass
 class Doors:
@@ -132,7 +129,7 @@ async def test_both_doors_judge_a_request_alike(doors: Doors, sent: dict[str, An
 
 def test_what_a_client_may_ask_for_is_the_same_through_both_doors() -> None:
     """A field that only one door has is one that a client of the other has to do without."""
-    asked = set(TaskRequest.model_fields) - NOT_YET
+    asked = set(TaskRequest.model_fields)
     fields = {field.name for field in tasks_pb2.CreateTaskRequest.DESCRIPTOR.fields}
     assert asked == fields - {"idempotency_key"}  # a header on REST
 

@@ -81,6 +81,9 @@ async def test_a_submitted_task_is_answered_as_the_contract_has_it(
         "started_at": None,
         "completed_at": None,
         "dead_letter_at": None,
+        "concurrency_key": None,
+        "budget": None,
+        "budget_left": None,
     }
     assert list(expected.items()) == list(answer.json().items())
 

@@ -9,6 +9,7 @@ from agentkit.events import (
     Finished,
     HandedOver,
     LimitReached,
+    ModelReplied,
     PlanMade,
     ToolFinished,
 )
@@ -37,13 +38,20 @@ _SAID: Final = _ONCE | {
 }
 
 
-async def follow(agent: Agent, goal: str, log: TaskLog, pieces: Pieces) -> Finished:
-    """Runs the agent to its end. Its steps are in the log already; what is added is what they were for."""
+async def follow(
+    agent: Agent, goal: str, log: TaskLog, pieces: Pieces, told: list[str]
+) -> Finished:
+    """Runs the agent to its end. Its steps are in the log already; what is added is what they were for.
+
+    `told` gets what the model said.
+    """
     voice = _Voice(log)
     async with aclosing(agent.stream(goal, deltas=pieces.wanted)) as events:
         async for event in events:
             deltas.hear(pieces, event)
             match event:
+                case ModelReplied(_, reply):
+                    told.append(reply.message.text)
                 case PlanMade(step, plan):
                     planned = [to_json(one) for one in plan]
                     await voice.say(EventType.AGENT_PLAN, {"step": step, "steps": planned})

@@ -1,6 +1,6 @@
 """Runs an `agent_run` task: builds the agent that the task asks for, and tells what became of it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from agentkit import Agent, LongTermMemory, Namespace
@@ -19,7 +19,7 @@ from ops_core.service import Submitted
 from ops_core.step import JOURNAL_VERSION
 from ops_core.streams.pieces import Pieces
 from ops_core.streams.signals import NoSignals, Signals
-from ops_core.task import JsonObject, Task
+from ops_core.task import JsonObject, Reason, Task
 from opspawn.agents import toolbox
 from opspawn.agents.conversation import THREAD_TOKENS, InConversation, said_before
 from opspawn.agents.family import Family, Member
@@ -28,6 +28,7 @@ from opspawn.agents.journal import TaskJournal
 from opspawn.agents.making import AgentMaker, KnownTo
 from opspawn.agents.providers import ModelClients
 from opspawn.agents.seen_tools import ServerTools
+from opspawn.agents.spending import Prices
 from opspawn.agents.windows import Windows
 from opspawn.settings import Settings
 
@@ -109,18 +110,24 @@ class AgentHandler:
 
     async def run(self, task: Task, log: TaskLog) -> JsonObject:
         """The agent's answer: `{"output", "structured", "artifacts"}`. Raises `TaskFailed`."""
+        told: list[str] = []
         try:
             family = await Family.of(task, log)
-            journal = self._journal_of(task, log, family)
-            agent = await self._agent(task, log, family, journal)
+            prices = Prices()
+            journal = self._journal_of(task, log, family, prices)
+            agent = await self._agent(task, log, family, journal, prices)
             pieces = Pieces(
                 self._signals,
                 TaskKey(task.tenant_id, task.task_id),
                 always=self._settings.llm_streaming == "always",
             )
-            finished = await follow(agent, task.input_data["goal"], log, pieces)
+            finished = await follow(agent, task.input_data["goal"], log, pieces, told)
         except LimitExceeded as error:
             raise TaskFailed(error.type, _with_partial(error)) from error
+        except TaskFailed as error:
+            if error.reason != Reason.BUDGET_EXHAUSTED:
+                raise
+            raise _with_answer_so_far(error, told) from error
         except AgentError as error:
             wait = error.retry_after_s if isinstance(error, ProviderError) else None
             raise TaskFailed(
@@ -146,15 +153,17 @@ class AgentHandler:
 
         return start
 
-    def _journal_of(self, task: Task, log: TaskLog, family: Family) -> Journal:
+    def _journal_of(self, task: Task, log: TaskLog, family: Family, prices: Prices) -> Journal:
         start = self._start_child(task)
         if self._journal is not None:
             return self._journal(task, log, start)
         given = (family.root.config.get("answer_within_s"), self._settings.answer_within_s)
         within_s = min((seconds for seconds in given if seconds is not None), default=None)
-        return TaskJournal(task, log, start, answer_within_s=within_s)
+        return TaskJournal(task, log, start, answer_within_s=within_s, price=prices)
 
-    async def _agent(self, task: Task, log: TaskLog, family: Family, journal: Journal) -> Agent:
+    async def _agent(
+        self, task: Task, log: TaskLog, family: Family, journal: Journal, prices: Prices
+    ) -> Agent:
         """The agent as it was when the task was submitted, with what was said before in its thread."""
         asked = family.root.definition.get("memory", {})
         tokens = asked.get("thread_tokens", THREAD_TOKENS)
@@ -167,7 +176,8 @@ class AgentHandler:
             self._providers,
             self._windows,
             await self._known_to(task, family, journal),
-            task.pins,
+            task,
+            prices,
         )
         return maker.make(family, journal, memory)
 
@@ -203,5 +213,15 @@ def _no_answer(finished: Finished) -> tuple[str, str]:
 
 
 def _with_partial(error: LimitExceeded) -> str:
-    partial = error.partial_output.strip()
-    return f"{error.message} Partial output: {partial[:500]}" if partial else error.message
+    return _told_so_far(error.message, error.partial_output)
+
+
+def _with_answer_so_far(error: TaskFailed, told: Sequence[str]) -> TaskFailed:
+    last = next((text for text in reversed(told) if text.strip()), "")
+    message = _told_so_far(error.message, last)
+    return TaskFailed(error.error_type, message, reason=error.reason)
+
+
+def _told_so_far(message: str, partial: str) -> str:
+    partial = partial.strip()
+    return f"{message} Partial output: {partial[:500]}" if partial else message

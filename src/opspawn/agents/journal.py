@@ -27,11 +27,13 @@ from ops_core.journal import Journal, PlainTelling
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import ChildEnd, TaskLog
 from ops_core.task import NOTHING_USED, JsonObject, Task, Usage
+from opspawn.agents.spending import Price, no_price, wanted
 
 
 class TaskJournal:
     """`agentkit.Journal` over the log of one running task. `start_child` submits a task of its own.
     `answer_within_s` is how long people have to answer where nothing shorter is said; None: for ever.
+    `price` says what a model call may cost.
 
     Raises `TaskFailed` when the log does not fit the program (`nondeterministic`), `TaskWaits` when the task
     must wait, `LostOwnership` when it is no longer ours.
@@ -44,10 +46,13 @@ class TaskJournal:
         start_child: StartChild,
         *,
         answer_within_s: float | None = None,
+        price: Price = no_price,
     ) -> None:
         self._task = task
         self._log = log
         self._answer_within_s = answer_within_s
+        self._price = price
+        self._is_paid = log.purse is not None
         self._journal = Journal(task, log, telling=AgentTelling())
         self._children = Children(task, log, start_child)
 
@@ -62,6 +67,7 @@ class TaskJournal:
                 step_of(asked),
                 lambda: self._told(asked, run),
                 happened=lambda said: _happened(asked, said),
+                may_use=wanted(asked, self._price) if self._is_paid else None,
             )
         except _Raised as raised:
             raise raised.error from None

@@ -17,9 +17,11 @@ from agentkit.journal import Journal
 from agentkit.memory import Memory
 from agentkit.planning import Planner
 from agentkit.tools import Tool
+from ops_core.task import Task
 from opspawn.agents import policy, toolbox
 from opspawn.agents.family import Family, Member
 from opspawn.agents.providers import ModelClients, default_choice
+from opspawn.agents.spending import Prices, answer_tokens
 from opspawn.agents.windows import Windows
 from opspawn.settings import Settings
 
@@ -31,7 +33,9 @@ KnownTo = Callable[[Member], Mapping[str, Tool]]
 
 
 class AgentMaker:
-    """Makes agents as settings and definitions say; `pins` has the prompts that the task began with."""
+    """Makes agents as settings and definitions say. The task is tied to the prompts that it began with;
+    `prices` is told which provider each model is asked of.
+    """
 
     def __init__(
         self,
@@ -39,13 +43,16 @@ class AgentMaker:
         providers: ModelClients,
         windows: Windows,
         known_to: KnownTo,
-        pins: Sequence[str],
+        task: Task,
+        prices: Prices,
     ) -> None:
         self._settings = settings
         self._providers = providers
         self._windows = windows
         self._known_to = known_to
-        self._pins = pins
+        self._pins = task.pins
+        self._answer_tokens = answer_tokens(task)
+        self._prices = prices
 
     def make(self, family: Family, journal: Journal, memory: Memory) -> Agent:
         """The agent that runs the task, over its journal. Raises `TaskFailed` for a tool that is not here."""
@@ -95,10 +102,17 @@ class AgentMaker:
     ) -> Agent:
         settings, config = self._settings, member.config
         provider = config.get("llm_provider") or default_choice(settings).provider
+        llm = self._providers.client(provider, config.get("llm_model"))
+        self._prices.add(llm.model, provider)
+        asked = ModelSettings(
+            temperature=config.get("temperature"),
+            timeout_s=_timeout_s(provider, settings),
+            max_tokens=self._answer_tokens,
+        )
         return Agent(
-            self._providers.client(provider, config.get("llm_model")),
+            llm,
             tools=(*own, *others),
-            profile=_profile(member.name, config, _timeout_s(provider, settings)),
+            profile=_profile(member.name, config, asked),
             planner=_planner(config.get("planner_type", settings.planner_type), self._pins),
             memory=memory,
             # What those below it call is held to this as well.
@@ -117,8 +131,7 @@ class AgentMaker:
         )
 
 
-def _profile(name: str, config: Mapping[str, Any], timeout_s: float) -> AgentProfile:
-    asked = ModelSettings(temperature=config.get("temperature"), timeout_s=timeout_s)
+def _profile(name: str, config: Mapping[str, Any], asked: ModelSettings) -> AgentProfile:
     if "instructions" in config:
         return AgentProfile(name, config["instructions"], asked)
     return AgentProfile(name, settings=asked)

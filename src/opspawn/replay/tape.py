@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 from agentkit.journal import Step
 from ops_core.errors import TaskFailed
 from ops_core.log import Event, EventType, NewEvent
-from ops_core.ports import ChildEnd, Exchange
+from ops_core.ports import ChildEnd, Exchange, Purse
 from ops_core.replay import read
 from ops_core.task import NOTHING_USED, JsonObject, Usage, Wait
 from opspawn.replay.difference import Difference, LogEnds, asked, place, short, told
@@ -85,6 +85,9 @@ class Tape:
             for path, event in self._finished.items()
             if event.type != EventType.CHILD_FINISHED and not _is_within(path, self._asked)
         ]
+
+    purse: Purse | None = None
+    """Nothing is paid for here."""
 
     async def append(self, *events: NewEvent, usage: Usage = NOTHING_USED) -> None:
         """Only what the run says of its end, and only as it was said."""

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from agentkit.messages import Effect
+from agentkit.messages import Effect, Usage
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -50,6 +50,8 @@ class Step:
 
     Of a wait for a person, `about` is what they should see besides, and `expires_in_s` how long
     they have. Both may change without making it another step.
+
+    `may_use` says what a model call may use at most, for who pays for it.
     """
 
     path: str
@@ -62,6 +64,7 @@ class Step:
     )
     about: Mapping[str, JsonValue] = field(default_factory=dict, compare=False, repr=False)
     expires_in_s: float | None = field(default=None, compare=False)
+    may_use: Callable[[], Usage] | None = field(default=None, compare=False, repr=False)
 
     @property
     def input_hash(self) -> str:

@@ -13,12 +13,14 @@ from ops_core.api import (
     api_keys,
     approvals,
     audit,
+    budgets,
     dead_letters,
     deliveries,
     events,
     fork,
     health,
     inputs,
+    limits,
     links,
     schedules,
     tasks,
@@ -53,6 +55,8 @@ _ROUTERS: Final = (
     audit.router,
     webhooks.router,
     deliveries.router,
+    limits.router,
+    budgets.router,
     health.router,
 )
 

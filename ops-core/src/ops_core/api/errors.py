@@ -17,14 +17,17 @@ from ops_core.errors import (
     ApiKeyNotFound,
     ApiKeyRevoked,
     AskNotFound,
+    BudgetNotFound,
     DeliveryNotFound,
     IdempotencyConflict,
     InvalidRequest,
+    LimitNotFound,
     LinksNotConfigured,
     MissingScope,
     NotADeadLetter,
     NotAuthenticated,
     NothingAsked,
+    NotNow,
     OpsError,
     RateLimited,
     ScheduleChanged,
@@ -78,6 +81,9 @@ STATUSES: Final[dict[type[OpsError], tuple[int, str]]] = {
     WebhookNotFound: (404, "Webhook not found"),
     DeliveryNotFound: (404, "Delivery not found"),
     TooManyWebhooks: (409, "Too many webhooks"),
+    LimitNotFound: (404, "Limit not found"),
+    BudgetNotFound: (404, "Budget not found"),
+    NotNow: (429, "Too many tasks"),
     Unavailable: (503, "Service unavailable"),
     TooManyStreams: (503, "Too many streams"),
     StreamTooSlow: (503, "Stream too slow"),
@@ -113,7 +119,7 @@ async def on_ops_error(request: Request, error: OpsError) -> Response:
 
 def _headers(error: OpsError) -> dict[str, str] | None:
     """What a client's library looks for: when to come back, and what credentials would help (RFC 6750)."""
-    if isinstance(error, Unavailable | RateLimited):
+    if isinstance(error, Unavailable | RateLimited | NotNow):
         return {"Retry-After": str(error.retry_after_s)}
     challenge = 'Bearer realm="opspawn"'
     if isinstance(error, NotAuthenticated):

@@ -30,7 +30,7 @@ async def _fork_request(request: Request) -> ForkRequest:
             "model": TaskView,
             "description": "The Idempotency-Key had stored it before: `Idempotent-Replay: true`.",
         },
-        **problems(404, 408, 409, 413, 415, 422, 503),
+        **problems(404, 408, 409, 413, 415, 422, 429, 503),
     },
 )
 async def fork_task(

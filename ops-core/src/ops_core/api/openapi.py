@@ -12,6 +12,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from ops_core.agents.request import AgentRequest, VersionRequest
 from ops_core.api.problems import MEDIA_TYPE, PREFIX, Problem
+from ops_core.flow.request import LimitRequest
 from ops_core.identity.needs import NEEDS
 from ops_core.identity.requests import ApiKeyRequest, RotationRequest, TenantRequest
 from ops_core.overrides import ForkRequest
@@ -22,7 +23,7 @@ from ops_core.replies import (
     InputReply,
     LinkRequest,
 )
-from ops_core.request import TaskRequest
+from ops_core.request import BudgetRequest, TaskRequest
 from ops_core.schedules.request import PauseRequest, ScheduleChange, ScheduleRequest
 from ops_core.threads.request import ThreadForkRequest, ThreadRequest
 from ops_core.webhooks.request import RotateRequest, WebhookChange, WebhookRequest
@@ -53,6 +54,8 @@ _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
             WebhookRequest,
             WebhookChange,
             RotateRequest,
+            LimitRequest,
+            BudgetRequest,
         )
     ),
     (Problem, "serialization"),
@@ -68,7 +71,10 @@ _MEANINGS: Final = {
     413: ("The body is too large.", "body_too_large"),
     415: ("The body is not JSON.", "unsupported_media_type"),
     422: ("The JSON is malformed, or a field or parameter is wrong.", "invalid_request"),
-    429: ("Too many requests; Retry-After says when to come back.", "too_many_requests"),
+    429: (
+        "Too many requests, or too much under way; Retry-After says when to come back.",
+        "too_many_requests",
+    ),
     500: ("A fault of the server; its log has the reason.", "internal"),
     503: ("Something needed is away; Retry-After says when to come back.", "store_unavailable"),
 }

@@ -4,7 +4,15 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from ops_core.api.dependencies import SentTask, Service, TenantId, in_query, no_query, once
+from ops_core.api.dependencies import (
+    SentTask,
+    Service,
+    TenantId,
+    in_query,
+    no_query,
+    once,
+    services_of,
+)
 from ops_core.api.openapi import json_body, problems
 from ops_core.api.prefer import Holding
 from ops_core.api.views import TaskPageView, TaskView
@@ -34,7 +42,7 @@ router = APIRouter(prefix=PREFIX, tags=["tasks"])
             "model": TaskView,
             "description": "The Idempotency-Key had stored it before: `Idempotent-Replay: true`.",
         },
-        **problems(408, 409, 413, 415, 422, 503),
+        **problems(408, 409, 413, 415, 422, 429, 503),
     },
 )
 async def create_task(
@@ -77,11 +85,16 @@ async def list_tasks(
 
 @router.get("/{task_id}", dependencies=[Depends(no_query)], responses=problems(404, 422, 503))
 async def get_task(
-    task_id: str, response: Response, service: Service, tenant_id: TenantId, holding: Holding
+    task_id: str,
+    request: Request,
+    response: Response,
+    service: Service,
+    tenant_id: TenantId,
+    holding: Holding,
 ) -> TaskView:
     """One task."""
-    task = await service.get(task_id, tenant_id=tenant_id)
-    return TaskView.of(await holding.settled(task, response))
+    task = await holding.settled(await service.get(task_id, tenant_id=tenant_id), response)
+    return TaskView.of(task, await services_of(request).budgets.of_task(task))
 
 
 @router.post(

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
+from ops_core.amounts import Allowance
+from ops_core.budgets.ledger import Budget
 from ops_core.log import Event, rfc3339
 from ops_core.ports import TaskPage
 from ops_core.task import Reason, Status, Task, TaskError
@@ -54,6 +56,24 @@ class UsageView(BaseModel):
             output_tokens=usage.output_tokens,
             cost_usd=usage.cost_usd,
             steps=usage.steps,
+        )
+
+
+class AllowanceView(BaseModel):
+    """What may be used; null: as much as is wanted."""
+
+    cost_usd: Cost | None
+    tokens: int | None
+    steps: int | None
+    seconds: float | None
+
+    @classmethod
+    def of(cls, allowance: Allowance) -> Self:
+        return cls(
+            cost_usd=allowance.cost_usd,
+            tokens=allowance.tokens,
+            steps=allowance.steps,
+            seconds=allowance.seconds,
         )
 
 
@@ -107,9 +127,17 @@ class TaskView(BaseModel):
     dead_letter_at: Time | None = Field(
         description="When it became a dead letter; null once it was retried or discarded."
     )
+    concurrency_key: str | None
+    budget: AllowanceView | None = Field(
+        description="What it and its children may use at most; null when it has no budget of its own."
+    )
+    budget_left: AllowanceView | None = Field(
+        description="What of that is neither spent nor reserved; only where one task was asked for."
+    )
 
     @classmethod
-    def of(cls, task: Task) -> Self:
+    def of(cls, task: Task, budget: Budget | None = None) -> Self:
+        """`budget` is the task's own, as it stands."""
         return cls(
             task_id=task.task_id,
             task_type=task.task_type,
@@ -137,6 +165,9 @@ class TaskView(BaseModel):
             started_at=task.started_at,
             completed_at=task.completed_at,
             dead_letter_at=task.dead_letter_at,
+            concurrency_key=task.concurrency_key,
+            budget=AllowanceView.of(task.budget) if task.budget else None,
+            budget_left=AllowanceView.of(budget.left) if budget else None,
         )
 
 

@@ -91,6 +91,15 @@ NEEDS: Final[dict[str, Need]] = {
     "list_webhook_deliveries": Need(Scope.WEBHOOKS_READ),
     "list_task_deliveries": Need(Scope.WEBHOOKS_READ),
     "get_delivery": Need(Scope.WEBHOOKS_READ),
+    # What may run, and what may be spent.
+    "put_limit": Need(Scope.BUDGETS_WRITE, audited=True),
+    "delete_limit": Need(Scope.BUDGETS_WRITE, audited=True),
+    "list_limits": Need(Scope.BUDGETS_READ),
+    "get_limit": Need(Scope.BUDGETS_READ),
+    "put_budget": Need(Scope.BUDGETS_WRITE, audited=True),
+    "delete_budget": Need(Scope.BUDGETS_WRITE, audited=True),
+    "list_budgets": Need(Scope.BUDGETS_READ),
+    "get_budget": Need(Scope.BUDGETS_READ),
     # Identity.
     "create_api_key": Need(Scope.KEYS_ADMIN),
     "list_api_keys": Need(Scope.KEYS_ADMIN),

@@ -205,7 +205,7 @@ class Worker:
             # Its task stays owned by us and not run: the heartbeat gives it back.
             log.error("run failed outside its handler", task_id=run.task.task_id, exc_info=error)
         self._tell_room()
-        if self._more_due:
+        if self._more_due or run.task.concurrency_key is not None:  # another one of it may go on
             self._freed.set()
 
     async def _pass_on(self, queue: str) -> None:

@@ -40,7 +40,7 @@ async def record(gate: Gate, request: Message) -> None:
     named = [
         str(value)
         for field, value in request.ListFields()
-        if field.name.endswith("_id") or field.name == "step"
+        if field.name.endswith("_id") or field.name in ("step", "key")
     ]
     await gate.record(admitted.attempt, admitted.principal, "/".join(named))
 

@@ -10,7 +10,9 @@ from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from ops_core.budgets.ledger import Budget
 from ops_core.errors import FieldError, InvalidRequest
+from ops_core.rpc.flow_convert import allowance_message
 from ops_core.rpc.v1 import tasks_pb2
 from ops_core.task import JsonObject, Status, Task
 
@@ -21,8 +23,8 @@ _MAX_EXACT: Final = 2.0**53
 STATUSES: Final = {tasks_pb2.TaskStatus.Value(status.name): status for status in Status}
 
 
-def task_message(task: Task) -> tasks_pb2.Task:
-    """Fields that a task does not have (a name, a result) are absent."""
+def task_message(task: Task, budget: Budget | None = None) -> tasks_pb2.Task:
+    """Fields that a task does not have (a name, a result) are absent. `budget` is its own."""
     message = tasks_pb2.Task(
         task_id=task.task_id,
         task_type=task.task_type,
@@ -47,6 +49,9 @@ def task_message(task: Task) -> tasks_pb2.Task:
         waiting_for=[struct(wait) for wait in task.waiting_for or []],
         dead_letter_at=task.dead_letter_at,
         agent_version=task.agent_version,
+        concurrency_key=task.concurrency_key,
+        budget=allowance_message(task.budget) if task.budget else None,
+        budget_left=allowance_message(budget.left) if budget else None,
     )
     if task.result is not None:
         message.result.CopyFrom(struct(task.result))

@@ -9,6 +9,7 @@ from ops_core.overrides import ForkRequest, parse_fork
 from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest, invalid, parse_request
 from ops_core.rpc.convert import STATUSES, from_struct, from_timestamp
+from ops_core.rpc.flow_convert import plain
 from ops_core.rpc.v1 import tasks_pb2
 
 #: Fields of a request that mean the same as JSON.
@@ -22,8 +23,12 @@ _PLAIN: Final = frozenset(
         "deadline_s",
         "parent_task_id",
         "on_busy",
+        "concurrency_key",
     }
 )
+
+#: Fields that are free JSON.
+_STRUCTS: Final = frozenset({"input_data", "output_schema"})
 
 
 def task_id_of(task_id: str) -> str:
@@ -38,15 +43,18 @@ def task_request(message: tasks_pb2.CreateTaskRequest) -> TaskRequest:
     data: dict[str, Any] = {
         field.name: value for field, value in message.ListFields() if field.name in _PLAIN
     }
-    if message.HasField("input_data"):
-        data["input_data"] = from_struct(message.input_data)
-    if message.HasField("output_schema"):
-        data["output_schema"] = from_struct(message.output_schema)
+    data |= {
+        field.name: from_struct(value)
+        for field, value in message.ListFields()
+        if field.name in _STRUCTS
+    }
     if message.HasField("scheduled_at"):
         data["scheduled_at"] = from_timestamp("scheduled_at", message.scheduled_at)
     if message.HasField("retry_policy"):
         policy = message.retry_policy.ListFields()
         data["retry_policy"] = {field.name: value for field, value in policy}
+    if message.HasField("budget"):
+        data["budget"] = plain(message.budget)
     if message.depends_on:
         data["depends_on"] = list(message.depends_on)
     if message.HasField("webhook"):

@@ -17,6 +17,7 @@ from ops_core.rpc.audit import Audit
 from ops_core.rpc.calls import Calls
 from ops_core.rpc.connections import Connections
 from ops_core.rpc.health import Health
+from ops_core.rpc.limits import Budgets, Limits
 from ops_core.rpc.schedules import Schedules
 from ops_core.rpc.tasks import Tasks
 from ops_core.rpc.tenants import Tenants
@@ -28,6 +29,8 @@ from ops_core.rpc.v1 import (
     approvals_pb2_grpc,
     identity_pb2,
     identity_pb2_grpc,
+    limits_pb2,
+    limits_pb2_grpc,
     schedules_pb2,
     schedules_pb2_grpc,
     tasks_pb2,
@@ -48,6 +51,7 @@ SERVICE_NAMES: Final = frozenset(
         agents_pb2,
         threads_pb2,
         schedules_pb2,
+        limits_pb2,
         identity_pb2,
         webhooks_pb2,
     )
@@ -103,3 +107,6 @@ def _add(services: Services, server: grpc.aio.Server) -> None:
     threads.add_ThreadServiceServicer_to_server(Threads(services.threads), server)
     webhooks: Any = webhooks_pb2_grpc
     webhooks.add_WebhookServiceServicer_to_server(Webhooks(services.webhooks), server)
+    limits: Any = limits_pb2_grpc
+    limits.add_LimitServiceServicer_to_server(Limits(services.limits), server)
+    limits.add_BudgetServiceServicer_to_server(Budgets(services.budgets), server)

@@ -14,14 +14,17 @@ from ops_core.errors import (
     ApiKeyNotFound,
     ApiKeyRevoked,
     AskNotFound,
+    BudgetNotFound,
     DeliveryNotFound,
     IdempotencyConflict,
     InvalidRequest,
+    LimitNotFound,
     LinksNotConfigured,
     MissingScope,
     NotADeadLetter,
     NotAuthenticated,
     NothingAsked,
+    NotNow,
     OpsError,
     RateLimited,
     ScheduleChanged,
@@ -74,6 +77,9 @@ CODES: Final[dict[type[OpsError], grpc.StatusCode]] = {
     WebhookNotFound: grpc.StatusCode.NOT_FOUND,
     DeliveryNotFound: grpc.StatusCode.NOT_FOUND,
     TooManyWebhooks: grpc.StatusCode.FAILED_PRECONDITION,
+    LimitNotFound: grpc.StatusCode.NOT_FOUND,
+    BudgetNotFound: grpc.StatusCode.NOT_FOUND,
+    NotNow: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     TooManyStreams: grpc.StatusCode.RESOURCE_EXHAUSTED,
     StreamTooSlow: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -110,16 +116,19 @@ class Refusal:
 def refusal(error: OpsError, request_id: str) -> Refusal:
     """For an error whose class, or a base of it, is in `CODES`."""
     code = next(CODES[cls] for cls in type(error).__mro__ if cls in CODES)
-    if isinstance(error, Unavailable | RateLimited):
+    if isinstance(error, Unavailable | RateLimited | NotNow):
         message = _AWAY if isinstance(error, Unavailable) and not error.is_public else str(error)
         refused = _refusal(code, error.type, message, request_id)
-        wait = Duration(seconds=error.retry_after_s)
-        refused.details.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=wait))
+        refused.details.details.add().Pack(_retry_info(error.retry_after_s))
         return refused
     refused = _refusal(code, error.type, str(error), request_id)
     if isinstance(error, InvalidRequest):
         refused.details.details.add().Pack(_bad_request(error))
     return refused
+
+
+def _retry_info(seconds: int) -> error_details_pb2.RetryInfo:
+    return error_details_pb2.RetryInfo(retry_delay=Duration(seconds=seconds))
 
 
 def internal(request_id: str) -> Refusal:

@@ -29,6 +29,7 @@ class Tasks(EventCalls, tasks_pb2_grpc.TaskServiceServicer):
     def __init__(self, services: Services) -> None:
         super().__init__(services.tasks, services.streams)
         self._approvals = services.approvals
+        self._budgets = services.budgets
 
     async def CreateTask(  # noqa: N802  # the names are the contract's
         self, request: tasks_pb2.CreateTaskRequest, context: Context
@@ -46,7 +47,8 @@ class Tasks(EventCalls, tasks_pb2_grpc.TaskServiceServicer):
         self, request: tasks_pb2.GetTaskRequest, context: Context
     ) -> tasks_pb2.GetTaskResponse:
         task = await self._service.get(task_id_of(request.task_id), tenant_id=tenant_id(context))
-        return tasks_pb2.GetTaskResponse(task=task_message(task))
+        budget = await self._budgets.of_task(task)
+        return tasks_pb2.GetTaskResponse(task=task_message(task, budget))
 
     async def ListTasks(  # noqa: N802
         self, request: tasks_pb2.ListTasksRequest, context: Context

@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import Final
 
+from ops_core.errors import NotNow
 from ops_core.schedules.model import Missed, Outcome, Overlap, Schedule
 from ops_core.schedules.timing import Timing, timing_of
 from ops_core.task import NewTask, new_task_id
@@ -29,6 +30,13 @@ class Planned:
     fire_at: datetime
     outcome: Outcome
     reason: str | None = None
+    task_id: str | None = None
+
+    def refused(self, why: NotNow) -> "Planned":
+        """Skipped: it is not tried again, for who waits for room with all that is due stands in the way of
+        other schedules.
+        """
+        return replace(self, outcome=Outcome.SKIPPED, reason=str(why))
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class ScheduleStore(Protocol):
     ) -> Triggered:
         """Submits a task now, whatever the policies say; the same key is the same task.
 
-        Raises `ScheduleNotFound`.
+        Raises `ScheduleNotFound`, and `NotNow` when too much is under way.
         """
         ...
 
@@ -81,6 +81,7 @@ class DueStore(Protocol):
     async def fire(self, seen: Schedule, template: NewTask) -> int:
         """Carries out what is due of a schedule, in one transaction: its tasks, its history, its next time.
 
+        A firing whose task is refused because too much is under way is skipped.
         Returns how many firings that were; 0 when another dispatcher was faster.
         """
         ...

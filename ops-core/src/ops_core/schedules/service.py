@@ -67,7 +67,7 @@ class ScheduleService:
     ) -> Triggered:
         """Submits a task now, also of a paused schedule and beside one that has not ended.
 
-        Raises `ScheduleNotFound`, and `InvalidRequest` when the template is good no more.
+        Raises `ScheduleNotFound`, `NotNow`, and `InvalidRequest` when the template is good no more.
         """
         _check_key(idempotency_key)
         seen = await self.get(schedule_id, tenant_id=tenant_id)

@@ -3,6 +3,7 @@
 from ops_core.store.agents import SqlAgentStore
 from ops_core.store.asks import SqlAskStore
 from ops_core.store.audit import SqlAuditStore
+from ops_core.store.budgets import SqlBudgetStore
 from ops_core.store.client import SqlTaskStore
 from ops_core.store.credentials import SqlCredentialStore
 from ops_core.store.database import Database
@@ -10,6 +11,7 @@ from ops_core.store.deliveries import SqlDeliveries
 from ops_core.store.due_schedules import SqlDueStore
 from ops_core.store.isolation import check_isolation
 from ops_core.store.keys import SqlKeyStore
+from ops_core.store.limits import SqlLimitStore
 from ops_core.store.news import SqlNews
 from ops_core.store.presence import Presence
 from ops_core.store.schedules import SqlScheduleStore
@@ -26,10 +28,12 @@ __all__ = [
     "SqlAgentStore",
     "SqlAskStore",
     "SqlAuditStore",
+    "SqlBudgetStore",
     "SqlCredentialStore",
     "SqlDeliveries",
     "SqlDueStore",
     "SqlKeyStore",
+    "SqlLimitStore",
     "SqlNews",
     "SqlScheduleStore",
     "SqlTaskStore",

@@ -1,8 +1,8 @@
-"""The claim: a worker takes the best due tasks of its queues."""
+"""The claim: a worker takes the best due tasks of its queues, by turns from the tenants that have any."""
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,38 +11,70 @@ from ops_core.log import EventType
 from ops_core.store.rows import Row
 
 # Takes the best due rows of a worker's queues; rows that another worker is taking are passed over. Only the
-# first claim and a claim after a failure begin a new attempt. Index: task_for_claim, which is in the order
-# of a claim only within one queue: hence a scan a queue, and the best of what they find.
+# first claim and a claim after a failure begin a new attempt. Index: task_for_fair_claim, which is in the
+# order of a claim only within one queue and tenant (a lane): hence a scan a lane.
+#
+# The lanes are found by a probe each, however many rows they hold. One row of every tenant comes before the
+# second of any; who was not served for longest is first. Priorities hold within a tenant. No lane is asked
+# for more than its tenant's part of the count; the rest comes with another round.
 #
 # A task under which workers have died is for workers that run alone, and for nobody else; a task whose pins a
-# worker does not support is for another one.
+# worker does not support is for another one; a task at a gate is for nobody yet.
 #
-# First every queue's share of the best is counted, without a lock, then each share is locked: what is locked
+# First every lane's share of the best is counted, without a lock, then each share is locked: what is locked
 # here and then not taken would look taken to a worker that was rung for it, and it would not look again.
 _CLAIM: Final = text(
     """
-    WITH me AS (
+    WITH RECURSIVE me AS (
         -- Holds off a dispatcher that is burying this worker: it must see what is claimed here.
         SELECT alone, pins, supports FROM worker WHERE worker_id = :worker_id FOR KEY SHARE
-    ), best AS (
-        SELECT ahead.queue
-        FROM me CROSS JOIN unnest(CAST(:queues AS text[])) AS mine (queue) CROSS JOIN LATERAL (
-            SELECT queue, priority, runnable_at, task_id FROM task
-            WHERE queue = mine.queue AND status = 'pending' AND runnable_at <= ops_now()
+    ), lane AS (
+        SELECT mine.queue, first.tenant_id
+        FROM unnest(CAST(:queues AS text[])) AS mine (queue) CROSS JOIN LATERAL (
+            SELECT tenant_id FROM task
+            WHERE queue = mine.queue AND status = 'pending' AND NOT gated
+            ORDER BY tenant_id LIMIT 1
+        ) AS first
+        UNION ALL
+        SELECT lane.queue, next.tenant_id
+        FROM lane CROSS JOIN LATERAL (
+            SELECT tenant_id FROM task
+            WHERE queue = lane.queue AND status = 'pending' AND NOT gated
+              AND tenant_id > lane.tenant_id
+            ORDER BY tenant_id LIMIT 1
+        ) AS next
+    ), part AS (
+        SELECT count(DISTINCT tenant_id) AS tenants,
+               ceil(CAST(:count AS float8) / count(DISTINCT tenant_id)) AS size
+        FROM lane HAVING count(*) > 0
+    ), ahead AS (
+        SELECT lane.queue, lane.tenant_id, row_number() OVER (
+                   PARTITION BY lane.tenant_id
+                   ORDER BY due.priority DESC, due.runnable_at, due.task_id) AS round
+        FROM me CROSS JOIN part CROSS JOIN lane CROSS JOIN LATERAL (
+            SELECT priority, runnable_at, task_id FROM task
+            WHERE queue = lane.queue AND tenant_id = lane.tenant_id
+              AND status = 'pending' AND NOT gated AND runnable_at <= ops_now()
               AND (deadline_at IS NULL OR deadline_at > ops_now())
               AND (deaths >= 2) = me.alone AND (task.pins IS NULL OR task.pins <@ me.supports)
             ORDER BY priority DESC, runnable_at, task_id
-            LIMIT :count
-        ) AS ahead
-        ORDER BY ahead.priority DESC, ahead.runnable_at, ahead.task_id
+            LIMIT part.size
+        ) AS due
+        WHERE (lane.queue, lane.tenant_id) NOT IN (
+            SELECT * FROM unnest(CAST(:beaten_queues AS text[]), CAST(:beaten_tenants AS text[])))
+    ), best AS (
+        SELECT ahead.queue, ahead.tenant_id
+        FROM ahead LEFT JOIN tenant_turn USING (tenant_id)
+        ORDER BY ahead.round, COALESCE(turn, 0), tenant_id
         LIMIT :count
     ), share AS (
-        SELECT queue, count(*) AS size FROM best GROUP BY queue
+        SELECT queue, tenant_id, count(*) AS size FROM best GROUP BY queue, tenant_id
     ), due AS (
         SELECT free.tenant_id, free.task_id, ops_now() AS now
         FROM me CROSS JOIN share CROSS JOIN LATERAL (
             SELECT tenant_id, task_id FROM task
-            WHERE queue = share.queue AND status = 'pending' AND runnable_at <= ops_now()
+            WHERE queue = share.queue AND tenant_id = share.tenant_id
+              AND status = 'pending' AND NOT gated AND runnable_at <= ops_now()
               AND (deadline_at IS NULL OR deadline_at > ops_now())
               AND (deaths >= 2) = me.alone AND (task.pins IS NULL OR task.pins <@ me.supports)
             ORDER BY priority DESC, runnable_at, task_id
@@ -74,9 +106,35 @@ _CLAIM: Final = text(
                jsonb_build_object('worker', owner, 'attempt', attempt), updated_at
         FROM claimed
     )
-    SELECT share.queue AS share_queue, share.size AS share_size, claimed.*
-    FROM share LEFT JOIN claimed ON claimed.queue = share.queue
+    SELECT share.queue AS share_queue, share.tenant_id AS share_tenant, share.size AS share_size,
+           part.tenants, share.size >= part.size AS is_cut, claimed.*,
+           ARRAY(SELECT budget_id FROM budget
+                 WHERE budget.tenant_id = claimed.tenant_id AND period IS NOT NULL
+                 ORDER BY budget_id) AS tenant_budget_ids
+    FROM part CROSS JOIN share
+    LEFT JOIN claimed ON claimed.queue = share.queue AND claimed.tenant_id = share.tenant_id
     ORDER BY priority DESC, runnable_at, task_id
+    """
+)
+
+# These tenants were served: they go behind all others. Rows that another claim is writing are passed over,
+# for that one says the same, and nobody waits. Index: primary key.
+_SERVED: Final = text(
+    """
+    WITH next AS (
+        SELECT nextval('claim_turn') AS turn
+    ), known AS (
+        SELECT tenant_id FROM tenant_turn WHERE tenant_id = ANY(:tenants)
+        FOR NO KEY UPDATE SKIP LOCKED
+    ), moved AS (
+        UPDATE tenant_turn t SET turn = next.turn FROM known, next
+        WHERE t.tenant_id = known.tenant_id
+    )
+    INSERT INTO tenant_turn (tenant_id, turn)
+    SELECT served.tenant_id, next.turn
+    FROM unnest(CAST(:tenants AS text[])) AS served (tenant_id), next
+    ORDER BY served.tenant_id
+    ON CONFLICT DO NOTHING
     """
 )
 
@@ -86,23 +144,31 @@ async def claim(
 ) -> list[Row]:
     """Claims at most `count` rows.
 
-    A queue that could not fill its share (others were quicker) is empty for now, and the other queues are
-    asked for the rest: else a worker would go to sleep beside tasks that it was rung for.
+    A lane that could not fill its share (others were quicker) is empty for now, and the others are asked for
+    the rest: else a worker would go to sleep beside tasks that it was rung for.
     """
-    left, rows = set(queues), list[Row]()
-    while left and len(rows) < count:
-        parameters = {
-            "worker_id": worker_id,
-            "queues": sorted(left),
-            "count": count - len(rows),
-            "type": EventType.TASK_CLAIMED.value,
-        }
-        found = (await connection.execute(_CLAIM, parameters)).all()
+    asked = {"worker_id": worker_id, "queues": sorted(queues), "type": EventType.TASK_CLAIMED.value}
+    beaten, rows, tenants = set[tuple[str, str]](), list[Row](), 1
+    while len(rows) < count:
+        left = {"count": count - len(rows), **_columns(sorted(beaten))}
+        found = (await connection.execute(_CLAIM, asked | left)).all()
         claimed = [row for row in found if row.task_id is not None]
-        filled = Counter(row.queue for row in claimed)
-        short = {row.share_queue for row in found if filled[row.share_queue] < row.share_size}
+        filled = Counter((row.queue, row.tenant_id) for row in claimed)
+        shares = {(row.share_queue, row.share_tenant): row.share_size for row in found}
+        short = {lane for lane, size in shares.items() if filled[lane] < size}
         rows += claimed
-        if not short:
+        tenants = max([tenants, *(row.tenants for row in found)])
+        if not short and not any(row.is_cut for row in found):
             break
-        left -= short
-    return rows
+        beaten |= short
+    if tenants > 1 and rows:
+        served = sorted({row.tenant_id for row in rows})
+        await connection.execute(_SERVED, {"tenants": served})
+    return sorted(rows, key=lambda row: (-row.priority, row.runnable_at, row.task_id))
+
+
+def _columns(lanes: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    return {
+        "beaten_queues": [queue for queue, _ in lanes],
+        "beaten_tenants": [tenant for _, tenant in lanes],
+    }

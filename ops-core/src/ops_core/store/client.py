@@ -1,11 +1,13 @@
 """The store as the doors use it: every statement names the tenant."""
 
+from contextlib import suppress
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, func, text
 from sqlalchemy.exc import ProgrammingError
 from sqlmodel import col, select
 
+from ops_core.admission import UNLIMITED, AdmissionLimits
 from ops_core.errors import (
     IdempotencyConflict,
     NotADeadLetter,
@@ -20,6 +22,7 @@ from ops_core.moves import cancel, wake
 from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
 from ops_core.store.cursor import after, cursor_of
 from ops_core.store.database import Database, reason
+from ops_core.store.gates import Gate, open_gate
 from ops_core.store.history import history
 from ops_core.store.moves import add_events, apply
 from ops_core.store.reopen import reopen
@@ -91,19 +94,36 @@ class SqlTaskStore:
         *,
         ring_grace_s: float = 5.0,
         limits: FamilyLimits = DEFAULT_FAMILY_LIMITS,
+        admission: AdmissionLimits = UNLIMITED,
     ) -> None:
         self._database = database
         self._ring_grace_s = ring_grace_s
         self._limits = limits
+        self._admission = admission
 
     async def submit(self, new: NewTask) -> tuple[Task, bool]:
         async with self._database.begin_for(new.tenant_id) as connection:
             row, created = await submit(
-                connection, new, ring_grace_s=self._ring_grace_s, limits=self._limits
+                connection,
+                new,
+                ring_grace_s=self._ring_grace_s,
+                limits=self._limits,
+                admission=self._admission,
             )
         if not created and row.request_hash != new.request_hash:
             raise IdempotencyConflict(new.idempotency_key or "")
-        return task_of(row), created
+        return await self._through_gate(task_of(row)), created
+
+    async def _through_gate(self, task: Task) -> Task:
+        """The task, let through its gate if there is room. If that fails, upkeep does it."""
+        if not task.gated or task.concurrency_key is None:
+            return task
+        gate = Gate(task.tenant_id, task.concurrency_key)
+        with suppress(StoreUnavailable):
+            async with self._database.begin_for(task.tenant_id) as connection:
+                opened = await open_gate(connection, gate)
+            return next((task_of(row) for row in opened if row.task_id == task.task_id), task)
+        return task
 
     async def get(self, tenant_id: str, task_id: str) -> Task:
         async with self._database.begin_for(tenant_id) as connection:
@@ -151,7 +171,7 @@ class SqlTaskStore:
             moved = await reopen(connection, row)
         if moved is None:
             raise TaskNotEnded(task_id, row.status)
-        return task_of(moved)
+        return await self._through_gate(task_of(moved))
 
     async def log(self, tenant_id: str, task_id: str) -> list[Event]:
         async with self._database.begin_for(tenant_id) as connection:
@@ -172,7 +192,8 @@ class SqlTaskStore:
             event = decide(task, await history(connection, key))
             row = await add_events(connection, key, [event], signals=1)
             # A task that waits finds out by replaying; any other one finds it when it would wait.
-            return task_of(await apply(connection, key, wake(event.type)) or row)
+            row = await apply(connection, key, wake(event.type)) or row
+        return await self._through_gate(task_of(row))
 
     async def discard(self, tenant_id: str, task_id: str) -> Task:
         key = TaskKey(tenant_id, task_id)

@@ -22,6 +22,8 @@ SESSION_LIMITS: Final = {
     "tcp_user_timeout": "10000",
     # Never weaker where a promise is made: with `off`, a crash lost accepted rows.
     "synchronous_commit": "on",
+    # Our statements read few rows, whatever the planner fears; to compile one takes longer than to run it.
+    "jit": "off",
     "application_name": "opspawn",
 }
 

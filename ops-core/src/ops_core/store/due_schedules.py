@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_core.admission import UNLIMITED, AdmissionLimits
+from ops_core.errors import NotNow
 from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
 from ops_core.schedules.model import Outcome, Schedule
 from ops_core.schedules.plan import Planned, plan, task_for
@@ -70,7 +71,7 @@ _QUEUED: Final = text(
 # Index: primary key.
 _RELEASE: Final = text(
     """
-    UPDATE firing SET outcome = 'task', task_id = :task_id
+    UPDATE firing SET outcome = :outcome, task_id = :task_id, reason = :reason
     WHERE tenant_id = :tenant_id AND schedule_id = :schedule_id AND number = :number
     """
 )
@@ -79,9 +80,16 @@ _RELEASE: Final = text(
 class SqlDueStore:
     """`DueStore` on PostgreSQL."""
 
-    def __init__(self, database: Database, *, limits: FamilyLimits = DEFAULT_FAMILY_LIMITS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        limits: FamilyLimits = DEFAULT_FAMILY_LIMITS,
+        admission: AdmissionLimits = UNLIMITED,
+    ) -> None:
         self._database = database
         self._limits = limits
+        self._admission = admission
 
     async def due(self, limit: int) -> Sequence[Schedule]:
         async with self._database.begin() as connection:
@@ -121,17 +129,21 @@ class SqlDueStore:
     ) -> Schedule:
         key = {"tenant_id": schedule.tenant_id, "schedule_id": schedule.schedule_id}
         waiting = (await connection.execute(_QUEUED, key)).one()
-        task_id = await self._submit(connection, schedule, template, waiting.fire_at)
-        asked = key | {"number": waiting.number, "task_id": task_id}
-        await connection.execute(_RELEASE, asked)
-        return replace(schedule, queued=schedule.queued - 1, last_task_id=task_id)
+        firing = await self._submitted(
+            connection, schedule, template, Planned(waiting.fire_at, Outcome.TASK)
+        )
+        asked = {"outcome": firing.outcome.value, "reason": firing.reason}
+        asked |= {"number": waiting.number, "task_id": firing.task_id}
+        await connection.execute(_RELEASE, key | asked)
+        last = firing.task_id or schedule.last_task_id
+        return replace(schedule, queued=schedule.queued - 1, last_task_id=last)
 
     async def _carry_out(
         self, connection: AsyncConnection, schedule: Schedule, template: NewTask, firing: Planned
     ) -> Schedule:
-        number, task_id = schedule.firings + 1, None
+        number = schedule.firings + 1
         if firing.outcome is Outcome.TASK:
-            task_id = await self._submit(connection, schedule, template, firing.fire_at)
+            firing = await self._submitted(connection, schedule, template, firing)
         await record(
             connection,
             schedule,
@@ -139,23 +151,33 @@ class SqlDueStore:
             firing.fire_at,
             firing.outcome,
             reason=firing.reason,
-            task_id=task_id,
+            task_id=firing.task_id,
         )
         return replace(
             schedule,
             firings=number,
             last_fired_at=firing.fire_at,
-            last_task_id=task_id or schedule.last_task_id,
+            last_task_id=firing.task_id or schedule.last_task_id,
             queued=schedule.queued + (firing.outcome is Outcome.QUEUED),
         )
 
-    async def _submit(
-        self, connection: AsyncConnection, schedule: Schedule, template: NewTask, fire_at: datetime
-    ) -> str:
-        new = task_for(schedule, template, fire_at)
-        # Nobody rings but the dispatcher that this runs in, and it does so at the end of the same pass.
-        row, _ = await submit(connection, new, ring_grace_s=0.0, limits=self._limits)
-        return str(row.task_id)
+    async def _submitted(
+        self, connection: AsyncConnection, schedule: Schedule, template: NewTask, firing: Planned
+    ) -> Planned:
+        """The firing with its task; or skipped, where too much is under way."""
+        new = task_for(schedule, template, firing.fire_at)
+        try:
+            # Nobody rings but the dispatcher that this runs in, and it does so at the end of the same pass.
+            row, _ = await submit(
+                connection,
+                new,
+                ring_grace_s=0.0,
+                limits=self._limits,
+                admission=self._admission,
+            )
+        except NotNow as refused:
+            return firing.refused(refused)
+        return replace(firing, task_id=str(row.task_id))
 
 
 async def _taken(connection: AsyncConnection, seen: Schedule) -> Schedule | None:

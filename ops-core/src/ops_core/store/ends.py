@@ -92,7 +92,7 @@ _FREE: Final = text(
         dependencies_left = dependencies_left - 1,
         runnable_at = CASE WHEN status <> 'pending' OR dependencies_left > 1 THEN runnable_at
                            ELSE GREATEST(ops_now(), scheduled_at) END,
-        ring_at     = CASE WHEN status <> 'pending' OR dependencies_left > 1 THEN ring_at
+        ring_at     = CASE WHEN status <> 'pending' OR dependencies_left > 1 OR gated THEN ring_at
                            ELSE GREATEST(ops_now(), scheduled_at) END,
         reason      = CASE WHEN status <> 'pending' THEN reason
                            WHEN dependencies_left > 1 OR scheduled_at > ops_now() THEN 'delayed'

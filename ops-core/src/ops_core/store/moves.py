@@ -63,7 +63,9 @@ _APPLY: Final = statement(
             runnable_at  = CASE WHEN :pending AND dependencies_left > 0 THEN 'infinity'
                                 WHEN :pending THEN ops_now() + :delay * interval '1 second'
                                 ELSE runnable_at END,
-            ring_at      = CASE WHEN :pending AND dependencies_left = 0
+            -- With a concurrency key it stands at the gate again, where nobody rings for it.
+            gated        = :pending AND concurrency_key IS NOT NULL,
+            ring_at      = CASE WHEN :pending AND dependencies_left = 0 AND concurrency_key IS NULL
                                 THEN ops_now() + :delay * interval '1 second' END,
             rings        = 0,
             completed_at = CASE WHEN :terminal THEN ops_now() END,

@@ -56,6 +56,8 @@ async def sort_repeated(
     A repeated append whose row is in other hands is in neither: it may be its own earlier try.
     """
     repeated = [append for append in batch if append.is_repeated]
+    if not repeated:
+        return set(), [*batch]
     leases = [append.lease for append in repeated]
     locked = keys_of(
         await connection.fetch(

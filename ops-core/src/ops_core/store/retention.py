@@ -34,6 +34,9 @@ _PRUNE: Final = text(
     ), deliveries AS (
         DELETE FROM webhook_delivery d USING old
         WHERE d.tenant_id = old.tenant_id AND d.task_id = old.task_id
+    ), budgets AS (
+        DELETE FROM budget b USING old
+        WHERE b.tenant_id = old.tenant_id AND b.budget_id = old.task_id
     ), dependencies AS (
         DELETE FROM dependency d USING old
         WHERE d.tenant_id = old.tenant_id AND d.task_id = old.task_id

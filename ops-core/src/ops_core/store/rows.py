@@ -9,6 +9,7 @@ from dataclasses import fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from ops_core.amounts import Allowance
 from ops_core.log import Event, EventType
 from ops_core.ports import ChildEnd
 from ops_core.task import Reason, RetryPolicy, Status, Task, TaskError, Usage
@@ -39,12 +40,7 @@ def task_of(row: Row) -> Task:
         attempt=row.attempt,
         generation=row.generation,
         retry_policy=_known_fields(RetryPolicy, row.retry_policy),
-        usage=Usage(
-            input_tokens=row.input_tokens,
-            output_tokens=row.output_tokens,
-            cost_usd=row.cost_usd,
-            steps=row.steps,
-        ),
+        usage=_usage_of(row),
         owner=row.owner,
         epoch=row.epoch,
         cancel_requested=row.cancel_requested,
@@ -63,6 +59,21 @@ def task_of(row: Row) -> Task:
         dead_letter_at=row.dead_letter_at,
         agent_version=row.agent_version,
         handoffs=row.handoffs,
+        concurrency_key=row.concurrency_key,
+        gated=row.gated,
+        budget=Allowance.of(row.budget) if row.budget else None,
+        budget_ids=tuple(row.budget_ids or ()),
+        # Only a claim looks for them.
+        tenant_budget_ids=tuple(getattr(row, "tenant_budget_ids", ())),
+    )
+
+
+def _usage_of(row: Row) -> Usage:
+    return Usage(
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        cost_usd=row.cost_usd,
+        steps=row.steps,
     )
 
 

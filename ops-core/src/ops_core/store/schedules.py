@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_core.admission import UNLIMITED, AdmissionLimits
 from ops_core.errors import (
     ScheduleChanged,
     ScheduleExists,
@@ -116,10 +117,12 @@ class SqlScheduleStore:
         *,
         ring_grace_s: float = 5.0,
         limits: FamilyLimits = DEFAULT_FAMILY_LIMITS,
+        admission: AdmissionLimits = UNLIMITED,
     ) -> None:
         self._database = database
         self._ring_grace_s = ring_grace_s
         self._limits = limits
+        self._admission = admission
 
     async def create(self, tenant_id: str, spec: ScheduleSpec, *, by: str) -> Schedule:
         async with self._database.begin_for(tenant_id) as connection:
@@ -205,6 +208,7 @@ class SqlScheduleStore:
                 triggered_task(stored, template, key),
                 ring_grace_s=self._ring_grace_s,
                 limits=self._limits,
+                admission=self._admission,
             )
             if created:
                 number, task_id = stored.firings + 1, row.task_id

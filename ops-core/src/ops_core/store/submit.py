@@ -7,9 +7,11 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_core.admission import UNLIMITED, AdmissionLimits
 from ops_core.family import FamilyLimits, check_family
 from ops_core.log import EventType
 from ops_core.ports import TaskKey
+from ops_core.store.budgets import open_budget
 from ops_core.store.moves import add_events, statement
 from ops_core.store.rows import Row, task_of
 from ops_core.store.threads import enter_thread, interrupt
@@ -17,8 +19,9 @@ from ops_core.store.webhooks import hook_task
 from ops_core.task import NewTask, Status, Task, submitted_data
 from ops_core.threads.entering import Entry
 
-# Stores a task with its first event, or nothing when the idempotency key is taken. A concurrent submit
-# with the same key waits here until the other one has committed. Index: task_idempotency_key.
+# Stores a task with its first event, or nothing when the idempotency key is taken or too much is under way.
+# A concurrent submit with the same key waits here until the other one has committed. One with a concurrency
+# key waits at its gate, without a ring. Index: task_idempotency_key.
 _SUBMIT: Final = statement(
     """
     WITH clock AS (
@@ -28,7 +31,8 @@ _SUBMIT: Final = statement(
             tenant_id, task_id, task_type, queue, name, agent, agent_version, handoffs, thread_id,
             parent_task_id, priority, labels, input_data, status, reason, retry_policy,
             idempotency_key, request_hash, last_seq, created_at, updated_at, scheduled_at,
-            runnable_at, deadline_at, ring_at
+            runnable_at, deadline_at, ring_at,
+            concurrency_key, gated, budget, budget_ids
         )
         SELECT :tenant_id, :task_id, :task_type, :queue, :name, :agent, :agent_version, :handoffs,
                :thread_id, :parent_task_id,
@@ -37,9 +41,13 @@ _SUBMIT: Final = statement(
                :retry_policy, :idempotency_key, :request_hash, 1,
                now, now, :scheduled_at, runnable_at, now + :deadline_s * interval '1 second',
                -- A task that may run now is rung by its submitter; upkeep rings only if that is lost.
-               CASE WHEN runnable_at > now THEN runnable_at
-                    ELSE now + :ring_grace_s * interval '1 second' END
+               CASE WHEN CAST(:concurrency_key AS text) IS NOT NULL THEN NULL
+                    WHEN runnable_at > now THEN runnable_at
+                    ELSE now + :ring_grace_s * interval '1 second' END,
+               :concurrency_key, CAST(:concurrency_key AS text) IS NOT NULL, :budget,
+               CAST(:budget_ids AS text[])
         FROM clock
+        WHERE NOT :is_held OR ops_refusal(:tenant_id, :max_unfinished, :max_backlog) IS NULL
         ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
         RETURNING *
     ), logged AS (
@@ -52,7 +60,15 @@ _SUBMIT: Final = statement(
     "handoffs",
     "input_data",
     "retry_policy",
+    "budget",
     "data",
+)
+
+# Why nothing was stored, where no key explains it.
+_REFUSAL: Final = text(
+    """
+    SELECT ops_refusal(:tenant_id, CAST(:max_unfinished AS bigint), CAST(:max_backlog AS bigint))
+    """
 )
 
 # The task that a key stands for. Index: task_idempotency_key.
@@ -100,7 +116,8 @@ _JOIN: Final = text(
         dependencies_left = :open,
         reason            = CASE WHEN :open > 0 THEN 'delayed' ELSE reason END,
         runnable_at       = CASE WHEN :open > 0 THEN 'infinity' ELSE runnable_at END,
-        ring_at           = CASE WHEN :open = 0 THEN ring_at END
+        ring_at           = CASE WHEN :open = 0 THEN ring_at END,
+        budget_ids        = NULLIF(CAST(:budget_ids AS text[]) || budget_ids, '{}')
     WHERE tenant_id = :tenant_id AND task_id = :task_id
     RETURNING *
     """
@@ -108,17 +125,31 @@ _JOIN: Final = text(
 
 
 async def submit(
-    connection: AsyncConnection, new: NewTask, *, ring_grace_s: float, limits: FamilyLimits
+    connection: AsyncConnection,
+    new: NewTask,
+    *,
+    ring_grace_s: float,
+    limits: FamilyLimits,
+    admission: AdmissionLimits = UNLIMITED,
 ) -> tuple[Row, bool]:
     """The task's row, and whether it is new; else the one that its key had stored before.
 
-    Raises `InvalidRequest` when its parent or a task it depends on does not fit, and `ThreadBusy` and
-    `ThreadArchived` when its thread takes it not.
+    Raises `InvalidRequest` when its parent or a task it depends on does not fit, `ThreadBusy` and
+    `ThreadArchived` when its thread takes it not, and `NotNow`.
     """
-    parameters = _parameters(new) | {"ring_grace_s": ring_grace_s}
+    parameters = _parameters(new) | _held(new, admission) | {"ring_grace_s": ring_grace_s}
     row = (await connection.execute(_SUBMIT, parameters)).one_or_none()
-    if row is None:
-        return (await connection.execute(_BY_KEY, parameters)).one(), False
+    while row is None:
+        stored = (await connection.execute(_BY_KEY, parameters)).one_or_none()
+        if stored is not None:
+            return stored, False
+        why = await connection.scalar(_REFUSAL, parameters)
+        if why is not None:
+            raise admission.refusal(new.tenant_id, why)
+        # Room was made this moment: once more, and with the limit's lock where it is near.
+        row = (await connection.execute(_SUBMIT, parameters)).one_or_none()
+    if new.budget is not None:
+        await open_budget(connection, new.tenant_id, new.task_id, new.budget)
     # After the key, for everybody: who waits for a key must not hold a thread.
     entry = await enter_thread(connection, new)
     if new.parent_task_id is not None or new.depends_on or entry.after:
@@ -128,6 +159,13 @@ async def submit(
     if new.webhook is not None:
         await hook_task(connection, new.tenant_id, new.task_id, new.webhook)
     return row, True
+
+
+def _held(new: NewTask, admission: AdmissionLimits) -> dict[str, Any]:
+    """Whether the limits hold for the task, and what they are."""
+    most = (admission.of(new.tenant_id), admission.max_backlog)
+    is_held = new.parent_task_id is None and most != (None, None)
+    return {"is_held": is_held, "max_unfinished": most[0], "max_backlog": most[1]}
 
 
 async def _join(
@@ -163,6 +201,7 @@ async def _join(
         "depth": depth,
         "deadline_at": parent.deadline_at if parent else None,
         "open": len(needs) + len(before),
+        "budget_ids": (parent.budget_ids if parent else None) or [],
     }
     return (await connection.execute(_JOIN, key | joined)).one()
 
@@ -196,4 +235,7 @@ def _parameters(new: NewTask) -> dict[str, Any]:
         "deadline_s": new.deadline_s,
         "type": EventType.TASK_SUBMITTED.value,
         "data": submitted_data(new),
+        "concurrency_key": new.concurrency_key,
+        "budget": new.budget.json() if new.budget else None,
+        "budget_ids": [new.task_id] if new.budget else None,
     }

@@ -113,6 +113,10 @@ class TaskRow(_Table, table=True):
     pins: list[str] | None = Field(sa_column=Column(ARRAY(Text)))
     agent_version: int | None = Field(sa_column=Column(Integer))
     handoffs: dict[str, int] = _json(default="{}")
+    concurrency_key: str | None = _text(nullable=True)
+    gated: bool = _flag()
+    budget: dict[str, Any] | None = _json(nullable=True)
+    budget_ids: list[str] | None = Field(sa_column=Column(ARRAY(Text)))
     wake_at: datetime | None = Field(
         sa_column=Column(
             DateTime(timezone=True),
@@ -122,12 +126,30 @@ class TaskRow(_Table, table=True):
 
     __table_args__ = (
         Index(
-            "task_for_claim",
+            "task_for_fair_claim",
             "queue",
+            "tenant_id",
             text("priority DESC"),
             "runnable_at",
             "task_id",
-            postgresql_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending' AND NOT gated"),
+        ),
+        Index(
+            "task_for_gate",
+            "tenant_id",
+            "concurrency_key",
+            text("priority DESC"),
+            "runnable_at",
+            "task_id",
+            postgresql_where=text("status = 'pending' AND gated"),
+        ),
+        Index(
+            "task_for_key",
+            "tenant_id",
+            "concurrency_key",
+            postgresql_where=text(
+                "concurrency_key IS NOT NULL AND NOT gated AND status IN ('pending', 'running')"
+            ),
         ),
         Index("task_for_wake", "queue", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
         Index(

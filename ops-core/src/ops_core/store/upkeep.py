@@ -12,6 +12,9 @@ from ops_core.moves import deadline_exceeded, orphaned, wake
 from ops_core.ports import PutOff, TakenRings, TaskKey
 from ops_core.store.database import Database
 from ops_core.store.ends import End, next_end, tell
+from ops_core.store.gates import Gate, open_gate, openable
+from ops_core.store.ledger import free_dead, with_dead
+from ops_core.store.load import fold
 from ops_core.store.moves import apply
 from ops_core.store.retention import prune
 from ops_core.store.rows import task_of
@@ -169,6 +172,7 @@ class SqlUpkeepStore:
             "holds_presence": reconnect_grace_s is not None,
         }
         self._set_aside: list[int] = []
+        self._next_gate = Gate("", "")
         self._grace = {"grace_s": ring_grace_s, "grace_max_s": ring_grace_max_s}
 
     async def take_rings(self, limit: int) -> list[TakenRings]:
@@ -244,6 +248,27 @@ class SqlUpkeepStore:
     async def prune(self, older_than_s: float, limit: int) -> int:
         async with self._database.begin() as connection:
             return await prune(connection, older_than_s, limit)
+
+    async def open_gates(self, limit: int) -> int:
+        async with self._database.begin() as connection:
+            gates, self._next_gate = await openable(connection, self._next_gate, limit)
+        opened = 0
+        for gate in gates:  # a transaction each: nobody waits for one gate's lock behind another's
+            async with self._database.begin() as connection:
+                opened += len(await open_gate(connection, gate))
+        return opened
+
+    async def free_reservations(self, limit: int) -> int:
+        async with self._database.begin() as connection:
+            budgets = await with_dead(connection, limit)
+        for tenant_id, budget_id in budgets:
+            async with self._database.begin() as connection:
+                await free_dead(connection, tenant_id, budget_id)
+        return len(budgets)
+
+    async def fold_load(self, limit: int) -> int:
+        async with self._database.begin() as connection:
+            return await fold(connection, limit)
 
     async def bury_workers(self, limit: int) -> int:
         async with self._database.begin() as connection:

@@ -1,13 +1,14 @@
 """The store as a worker uses it. The step path is plain asyncpg: one statement commits a whole batch."""
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 
-from ops_core.errors import LostOwnership
+from ops_core.budgets.ledger import Verdict, Wanted
+from ops_core.errors import LostOwnership, StoreUnavailable
 from ops_core.log import Event
 from ops_core.moves import Move, met
 from ops_core.ports import (
@@ -23,10 +24,12 @@ from ops_core.ports import (
 )
 from ops_core.store.agents import definitions
 from ops_core.store.ask_projection import open_asks
-from ops_core.store.blobs import Journaled
+from ops_core.store.batch import event_columns, lease_columns, task_columns
 from ops_core.store.claim import claim
-from ops_core.store.database import Database, dump_json
+from ops_core.store.database import Database
+from ops_core.store.gates import Gate, open_gate
 from ops_core.store.history import history
+from ops_core.store.ledger import Paid, lock_budgets, put_back, reserve, settle_batch
 from ops_core.store.moves import apply, statement
 from ops_core.store.presence import Presence
 from ops_core.store.repeated import Connection, Key, key_of, keys_of, sort_repeated
@@ -165,18 +168,20 @@ class SqlWorkerStore:
     async def append(self, batch: Sequence[Append]) -> list[Appended]:
         async with self._database.driver() as connection:
             stored, tried = set[Key](), batch
-            if any(append.is_repeated or append.asks for append in batch):
+            if any(append.is_repeated or append.asks or append.settles for append in batch):
                 async with connection.transaction():
+                    await lock_budgets(connection, batch)
                     stored, tried = await sort_repeated(connection, batch)
                     now = await _append(connection, tried)
                     await open_asks(connection, [a for a in tried if key_of(a) in now])
+                    await settle_batch(connection, tried, now)
                     stored |= now
             else:
                 stored = await _append(connection, batch)
             if len(stored) == len(batch):
                 return [Appended.STORED] * len(batch)
             rest = [append.lease for append in batch if key_of(append) not in stored]
-            held = await connection.fetch(_STILL_HELD, *_lease_columns(rest))
+            held = await connection.fetch(_STILL_HELD, *lease_columns(rest))
         cancelled = keys_of([row for row in held if row["cancel_requested"]])
         refused = {key_of(append) for append in tried if append.opens_effect} & cancelled
         return [_outcome(key_of(append), stored, refused, keys_of(held)) for append in batch]
@@ -191,7 +196,28 @@ class SqlWorkerStore:
             row = await apply(connection, TaskKey(lease.tenant_id, lease.task_id), move, lease)
         if row is None:
             raise _lost(lease)
+        if row.concurrency_key is not None:
+            await self._open_gate(Gate(row.tenant_id, row.concurrency_key))
         return task_of(row)
+
+    async def _open_gate(self, gate: Gate) -> None:
+        """Lets in who waited for this task to end. If that fails, upkeep does it."""
+        with suppress(StoreUnavailable):
+            async with self._database.begin() as connection:
+                await open_gate(connection, gate)
+
+    async def reserve(
+        self, lease: Lease, path: str, wanted: Wanted, budget_ids: Sequence[str]
+    ) -> Verdict:
+        async with self._database.begin() as connection:
+            verdict = await reserve(connection, Paid(lease, path, budget_ids), wanted)
+        if verdict is None:
+            raise _lost(lease)
+        return verdict
+
+    async def put_back(self, lease: Lease, path: str, budget_ids: Sequence[str]) -> None:
+        async with self._database.begin() as connection:
+            await put_back(connection, Paid(lease, path, budget_ids))
 
     async def children(self, lease: Lease, task_ids: Sequence[str]) -> list[ChildEnd]:
         asked = {"tenant_id": lease.tenant_id, "task_id": lease.task_id, "task_ids": list(task_ids)}
@@ -254,7 +280,7 @@ def _lost(lease: Lease) -> LostOwnership:
 async def _append(connection: Connection, batch: Sequence[Append]) -> set[Key]:
     """The tasks whose events were stored."""
     opens = [append.opens_effect for append in batch]
-    rows = await connection.fetch(_APPEND, *_task_columns(batch), *_event_columns(batch), opens)
+    rows = await connection.fetch(_APPEND, *task_columns(batch), *event_columns(batch), opens)
     return keys_of(rows)
 
 
@@ -264,51 +290,3 @@ def _outcome(key: Key, stored: set[Key], refused: set[Key], held: set[Key]) -> A
     if key in refused:
         return Appended.CANCELLED
     return Appended.BUSY if key in held else Appended.LOST
-
-
-def _lease_columns(leases: Sequence[Lease]) -> list[list[Any]]:
-    return [
-        [lease.tenant_id for lease in leases],
-        [lease.task_id for lease in leases],
-        [lease.owner for lease in leases],
-        [lease.epoch for lease in leases],
-    ]
-
-
-def _task_columns(batch: Sequence[Append]) -> list[list[Any]]:
-    return [
-        *_lease_columns([append.lease for append in batch]),
-        [len(append.events) for append in batch],
-        [append.usage.input_tokens for append in batch],
-        [append.usage.output_tokens for append in batch],
-        [append.usage.cost_usd for append in batch],
-        [append.usage.steps for append in batch],
-        [any(event.finishes_step for event in append.events) for append in batch],
-    ]
-
-
-def _event_columns(batch: Sequence[Append]) -> list[list[Any]]:
-    placed = [
-        (append.lease, place, event)
-        for append in batch
-        for place, event in enumerate(append.events, start=1)
-    ]
-    journals = [Journaled.of(event.journal) for _, _, event in placed]
-    large = [
-        (lease, journal)
-        for (lease, _, _), journal in zip(placed, journals, strict=True)
-        if journal.digest is not None
-    ]
-    return [
-        [lease.tenant_id for lease, _, _ in placed],
-        [lease.task_id for lease, _, _ in placed],
-        [place for _, place, _ in placed],
-        [event.type.value for _, _, event in placed],
-        [event.v for _, _, event in placed],
-        [dump_json(event.data) for _, _, event in placed],
-        [journal.column for journal in journals],
-        [lease.tenant_id for lease, _ in large],
-        [lease.task_id for lease, _ in large],
-        [journal.digest for _, journal in large],
-        [journal.value for _, journal in large],
-    ]

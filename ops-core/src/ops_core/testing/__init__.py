@@ -4,6 +4,8 @@ from ops_core.testing.bell import RecordingBell
 from ops_core.testing.clock import FrozenClock
 from ops_core.testing.memory import MemoryStore
 from ops_core.testing.memory_agents import MemoryAgentStore
+from ops_core.testing.memory_budgets import MemoryBudgetStore
+from ops_core.testing.memory_flow import MemoryLimitStore
 from ops_core.testing.memory_identity import (
     MemoryAuditStore,
     MemoryCredentialStore,
@@ -20,9 +22,11 @@ __all__ = [
     "FrozenClock",
     "MemoryAgentStore",
     "MemoryAuditStore",
+    "MemoryBudgetStore",
     "MemoryCredentialStore",
     "MemoryIdentity",
     "MemoryKeyStore",
+    "MemoryLimitStore",
     "MemorySchedules",
     "MemoryStore",
     "MemoryTenantStore",

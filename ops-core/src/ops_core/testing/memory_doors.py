@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ops_core.ask import CLOSES, AskStatus, path_of
+from ops_core.budgets.ledger import Budget
 from ops_core.errors import (
     AlreadyResolved,
+    BacklogFull,
     FieldError,
     IdempotencyConflict,
     InvalidRequest,
@@ -15,20 +17,23 @@ from ops_core.errors import (
     TaskNotEnded,
     ThreadArchived,
     ThreadBusy,
+    TooManyTasks,
 )
 from ops_core.family import check_family, check_retry
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.moves import cancel, reopen, wake
 from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
 from ops_core.task import REOPENED, NewTask, Reason, Status, Task, Usage, submitted_data
-from ops_core.testing.memory_state import NEVER, MemoryState, StoredTask
+from ops_core.testing.memory_flow import MemoryFlow
+from ops_core.testing.memory_state import NEVER, StoredTask
 
 
-class MemoryTaskStore(MemoryState):
+class MemoryTaskStore(MemoryFlow):
     """`TaskStore` over dictionaries."""
 
     async def submit(self, new: NewTask) -> tuple[Task, bool]:
         key = TaskKey(new.tenant_id, new.task_id)
+        self._admit(new)
         if new.idempotency_key is not None:
             earlier, digest = self._keys.setdefault(
                 (new.tenant_id, new.idempotency_key), (key, new.request_hash)
@@ -48,7 +53,23 @@ class MemoryTaskStore(MemoryState):
             self._add(key, event)
         if new.webhook is not None:
             self.hooks[key] = new.webhook
+        if new.budget is not None:
+            self.flow.budgets[new.tenant_id, new.task_id] = Budget(
+                budget_id=new.task_id, period=None, allowance=new.budget, since=self._clock()
+            )
+        self._open_gate(new.tenant_id, new.concurrency_key)
         return self._rows[key].task, True
+
+    def _admit(self, new: NewTask) -> None:
+        """Raises `NotNow`, but not for a child, nor for a key that has stored its task."""
+        if new.parent_task_id is not None or (new.tenant_id, new.idempotency_key) in self._keys:
+            return
+        unfinished = [key.tenant_id for key, r in self._rows.items() if not r.task.is_terminal]
+        own, most = self._admission.of(new.tenant_id), self._admission.max_backlog
+        if own is not None and unfinished.count(new.tenant_id) >= own:
+            raise self._admission.refusal(new.tenant_id, TooManyTasks.type)
+        if most is not None and len(unfinished) >= most:
+            raise self._admission.refusal(new.tenant_id, BacklogFull.type)
 
     def _placed(self, new: NewTask) -> StoredTask:
         """The row of a new task, and its place among those it belongs to. Raises `InvalidRequest`."""
@@ -56,7 +77,8 @@ class MemoryTaskStore(MemoryState):
         runnable_at = max(now, new.scheduled_at or now)
         delayed = runnable_at > now
         ring_at = runnable_at if delayed else now + timedelta(seconds=self._grace_s)
-        row = StoredTask(_submitted(new, now, delayed), runnable_at, ring_at)
+        is_gated = new.concurrency_key is not None
+        row = StoredTask(_submitted(new, now, delayed), runnable_at, None if is_gated else ring_at)
         related = [*new.depends_on, *([new.parent_task_id] if new.parent_task_id else [])]
         keys = {task_id: TaskKey(new.tenant_id, task_id) for task_id in related}
         rows = {task_id: self._rows[key] for task_id, key in keys.items() if key in self._rows}
@@ -72,7 +94,11 @@ class MemoryTaskStore(MemoryState):
             parent.children += 1
             row.depth = parent.depth + 1
             ends = [at for at in (row.task.deadline_at, parent.task.deadline_at) if at]
-            row.task = replace(row.task, deadline_at=min(ends, default=None))
+            row.task = replace(
+                row.task,
+                deadline_at=min(ends, default=None),
+                budget_ids=(*parent.task.budget_ids, *row.task.budget_ids),
+            )
         # Last, for what raises must change nothing.
         row.ends = self._ahead(new)
         row.needs = {n for n in new.depends_on if rows[n].task.status is not Status.COMPLETED}
@@ -136,6 +162,7 @@ class MemoryTaskStore(MemoryState):
                 raise ThreadBusy(row.task.thread_id, len(busy))
         if not self._apply(TaskKey(tenant_id, task_id), reopen(row.task.generation + 1)):
             raise TaskNotEnded(task_id, row.task.status)
+        self._open_gate(tenant_id, row.task.concurrency_key)
         return row.task
 
     async def log(self, tenant_id: str, task_id: str) -> list[Event]:
@@ -153,6 +180,7 @@ class MemoryTaskStore(MemoryState):
         self._add(key, event)
         self._signal(key)
         self._apply(key, wake(event.type))
+        self._open_gate(tenant_id, row.task.concurrency_key)
         return row.task
 
     async def discard(self, tenant_id: str, task_id: str) -> Task:
@@ -221,6 +249,10 @@ def _submitted(new: NewTask, now: datetime, delayed: bool) -> Task:
         completed_at=None,
         agent_version=new.agent_version,
         handoffs=new.handoffs,
+        concurrency_key=new.concurrency_key,
+        gated=new.concurrency_key is not None,
+        budget=new.budget,
+        budget_ids=(new.task_id,) if new.budget else (),
     )
 
 

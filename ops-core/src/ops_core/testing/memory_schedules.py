@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from ops_core.errors import ScheduleChanged, ScheduleExists, ScheduleNotFound, TaskNotFound
+from ops_core.errors import NotNow, ScheduleChanged, ScheduleExists, ScheduleNotFound, TaskNotFound
 from ops_core.ports import TaskStore
 from ops_core.schedules.history import before
 from ops_core.schedules.model import (
@@ -18,7 +18,7 @@ from ops_core.schedules.model import (
     Triggered,
     new_schedule_id,
 )
-from ops_core.schedules.plan import has_due, plan, task_for, triggered_task
+from ops_core.schedules.plan import Planned, has_due, plan, task_for, triggered_task
 from ops_core.schedules.timing import timing_of
 from ops_core.task import NewTask
 from ops_core.testing.pages import page_of
@@ -143,11 +143,11 @@ class MemorySchedules:
         if planned.releases_queued:
             schedule = await self._release(schedule, template)
         for firing in planned.firings:
-            task_id = None
+            done = firing
             if firing.outcome is Outcome.TASK:
-                task_id = await self._submit(schedule, template, firing.fire_at)
+                done = await self._submitted(schedule, template, firing)
             schedule = self._record(
-                schedule, firing.fire_at, firing.outcome, reason=firing.reason, task_id=task_id
+                schedule, done.fire_at, done.outcome, reason=done.reason, task_id=done.task_id
             )
         self._put(replace(schedule, next_fire_at=planned.next_fire_at))
         return len(planned.firings) + planned.releases_queued
@@ -164,13 +164,20 @@ class MemorySchedules:
     async def _release(self, schedule: Schedule, template: NewTask) -> Schedule:
         kept = self._firings[schedule.tenant_id, schedule.schedule_id]
         place = next(i for i, each in enumerate(kept) if each.outcome is Outcome.QUEUED)
-        task_id = await self._submit(schedule, template, kept[place].fire_at)
-        kept[place] = replace(kept[place], outcome=Outcome.TASK, task_id=task_id)
-        return replace(schedule, queued=schedule.queued - 1, last_task_id=task_id)
+        due = Planned(kept[place].fire_at, Outcome.TASK)
+        done = await self._submitted(schedule, template, due)
+        kept[place] = replace(
+            kept[place], outcome=done.outcome, task_id=done.task_id, reason=done.reason
+        )
+        last = done.task_id or schedule.last_task_id
+        return replace(schedule, queued=schedule.queued - 1, last_task_id=last)
 
-    async def _submit(self, schedule: Schedule, template: NewTask, fire_at: datetime) -> str:
-        task, _ = await self._tasks.submit(task_for(schedule, template, fire_at))
-        return task.task_id
+    async def _submitted(self, schedule: Schedule, template: NewTask, firing: Planned) -> Planned:
+        try:
+            task, _ = await self._tasks.submit(task_for(schedule, template, firing.fire_at))
+        except NotNow as refused:
+            return firing.refused(refused)
+        return replace(firing, task_id=task.task_id)
 
     async def _is_busy(self, schedule: Schedule) -> bool:
         try:

@@ -5,10 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from ops_core.admission import UNLIMITED, AdmissionLimits
+from ops_core.amounts import Amounts
 from ops_core.ask import AskLedger
+from ops_core.budgets.ledger import Budget
 from ops_core.effects import unknown_effects
 from ops_core.errors import TaskNotFound
 from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
+from ops_core.flow.key_limit import Bucket, KeyLimit
 from ops_core.hook import TaskHook
 from ops_core.log import Event, NewEvent
 from ops_core.moves import Move
@@ -41,6 +45,28 @@ class StoredTask:
     pins: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True)
+class Reserved:
+    """What a call has reserved of a budget."""
+
+    epoch: int
+    amounts: Amounts
+
+
+@dataclass
+class FlowState:
+    """What decides who may go on, and what is paid from what."""
+
+    clock: Callable[[], datetime]
+    turn: int = 0
+    turns: dict[str, int] = field(default_factory=dict)
+    limits: dict[tuple[str, str], KeyLimit] = field(default_factory=dict)
+    buckets: dict[tuple[str, str], Bucket] = field(default_factory=dict)
+    budgets: dict[tuple[str, str], Budget] = field(default_factory=dict)
+    reservations: dict[tuple[str, str, str, str], Reserved] = field(default_factory=dict)
+    """By tenant, budget, task and path of the step."""
+
+
 @dataclass
 class StoredWorker:
     """The heartbeat of one worker."""
@@ -63,6 +89,7 @@ class MemoryState:
         ring_grace_s: float = 5.0,
         ring_grace_max_s: float = 300.0,
         limits: FamilyLimits = DEFAULT_FAMILY_LIMITS,
+        admission: AdmissionLimits = UNLIMITED,
     ) -> None:
         self._clock = clock
         self._ttl = timedelta(seconds=heartbeat_ttl_s)
@@ -75,6 +102,8 @@ class MemoryState:
         self._outbox: list[TaskKey] = []
         self._asks: dict[TaskKey, AskLedger] = {}
         self._limits = limits
+        self._admission = admission
+        self.flow = FlowState(clock)
         self.agents = MemoryAgentStore(clock)
         self.threads = MemoryThreadStore(clock, lambda *key: self._row(*key).task)
         self.hooks: dict[TaskKey, TaskHook] = {}
@@ -134,11 +163,14 @@ class MemoryState:
             parent = self._rows.get(TaskKey(key.tenant_id, row.task.parent_task_id or ""))
             row.task = _next_generation(row.task, now, deadline_s, parent.task if parent else None)
         row.ring_at, row.rings = None, 0
+        is_gated = move.to is Status.PENDING and row.task.concurrency_key is not None
+        row.task = replace(row.task, gated=is_gated)
         if move.to is Status.PENDING and row.needs:
             row.runnable_at = NEVER
             row.task = replace(row.task, reason=Reason.DELAYED)
         elif move.to is Status.PENDING:
-            row.runnable_at = row.ring_at = now + timedelta(seconds=move.delay_s)
+            row.runnable_at = now + timedelta(seconds=move.delay_s)
+            row.ring_at = None if row.task.gated else row.runnable_at
         self._add(key, move.event)
         if move.to in TERMINAL and (row.task.parent_task_id or row.watched or row.children):
             self._outbox.append(key)

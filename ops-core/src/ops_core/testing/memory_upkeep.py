@@ -16,10 +16,12 @@ from ops_core.moves import (
 )
 from ops_core.ports import PutOff, TakenRings, TaskKey
 from ops_core.task import Reason, Status, Task
-from ops_core.testing.memory_state import MemoryState, StoredTask
+from ops_core.testing.memory_budgets import MemoryLedger
+from ops_core.testing.memory_flow import MemoryFlow
+from ops_core.testing.memory_state import StoredTask
 
 
-class MemoryUpkeepStore(MemoryState):
+class MemoryUpkeepStore(MemoryFlow, MemoryLedger):
     """`UpkeepStore` over dictionaries."""
 
     silence_is_death = False
@@ -50,6 +52,21 @@ class MemoryUpkeepStore(MemoryState):
             row = self._rows[key]
             if row.task.status is Status.PENDING and (row.task.epoch, row.rings) == (epoch, rings):
                 row.ring_at, row.rings = self._clock(), rings - 1
+
+    async def open_gates(self, limit: int) -> int:
+        waiting = {
+            (key.tenant_id, row.task.concurrency_key)
+            for key, row in self._rows.items()
+            if row.task.gated
+        }
+        return sum(self._open_gate(*gate) for gate in waiting)
+
+    async def free_reservations(self, limit: int) -> int:
+        return len(self._free(set(self.flow.budgets)))
+
+    async def fold_load(self, limit: int) -> int:
+        """Nothing to fold: what is under way is counted when it is asked for."""
+        return 0
 
     async def expire(self, limit: int) -> int:
         now = self._clock()
@@ -100,6 +117,7 @@ class MemoryUpkeepStore(MemoryState):
         for key in old[:limit]:
             del self._rows[key], self._log[key], self._asks[key]
             self.hooks.pop(key, None)
+            self.flow.budgets.pop((key.tenant_id, key.task_id), None)
             self._keys = {k: v for k, v in self._keys.items() if v[0] != key}
         return len(old[:limit])
 
@@ -143,7 +161,8 @@ class MemoryUpkeepStore(MemoryState):
             return
         if not left:
             now = self._clock()
-            row.runnable_at = row.ring_at = max(now, row.task.scheduled_at or now)
+            row.runnable_at = max(now, row.task.scheduled_at or now)
+            row.ring_at = None if row.task.gated else row.runnable_at
             delayed = row.runnable_at > now
             row.task = replace(row.task, reason=Reason.DELAYED if delayed else Reason.QUEUED)
         if left and was_end:  # of a queue before it only the last end is news

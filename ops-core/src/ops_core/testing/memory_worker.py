@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
 from ops_core.agents.reference import AgentRef
+from ops_core.budgets.ledger import PERIODS
 from ops_core.errors import LostOwnership
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.moves import SUSPECT_DEATHS, Move, met
@@ -20,13 +21,15 @@ from ops_core.ports import (
     TaskKey,
 )
 from ops_core.task import JsonObject, Reason, Status, Task
-from ops_core.testing.memory_state import MemoryState, StoredTask, StoredWorker
+from ops_core.testing.memory_budgets import MemoryLedger
+from ops_core.testing.memory_flow import Due, MemoryFlow
+from ops_core.testing.memory_state import StoredTask, StoredWorker
 
 #: A claim from these begins a new attempt; any other one goes on with the same.
 _AFTER_FAILURE = frozenset({Reason.RETRYING, Reason.RATE_LIMITED})
 
 
-class MemoryWorkerStore(MemoryState):
+class MemoryWorkerStore(MemoryFlow, MemoryLedger):
     """`WorkerStore` over dictionaries."""
 
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
@@ -34,22 +37,30 @@ class MemoryWorkerStore(MemoryState):
         worker = self._workers.get(worker_id)
         if worker is None:
             return []
-        due = [
-            (key, row)
+        waiting = [
+            Due(key, row)
             for key, row in self._rows.items()
-            if row.task.status is Status.PENDING
-            and row.task.queue in queues
-            and row.runnable_at <= now
-            and (row.task.deadline_at is None or row.task.deadline_at > now)
-            and _suits(row, worker.profile)
+            if row.task.status is Status.PENDING and row.task.queue in queues and not row.task.gated
         ]
-        due.sort(key=lambda item: (-item[1].task.priority, item[1].runnable_at, item[0].task_id))
-        for key, row in due[:count]:
+        due = [
+            one
+            for one in waiting
+            if one.row.runnable_at <= now
+            and (one.row.task.deadline_at is None or one.row.task.deadline_at > now)
+            and _suits(one.row, worker.profile)
+        ]
+        tenants = {key.tenant_id for key, _ in waiting}
+        taken = self._by_turns(due, count, len(tenants))
+        for key, row in taken:
             self._own(worker_id, key, row)
             if row.pins is None:
                 row.pins = tuple(worker.profile.pins.get(row.task.task_type, ()))
                 row.task = replace(row.task, pins=row.pins)
-        return [row.task for _, row in due[:count]]
+        return [self._with_budgets(row.task) for _, row in taken]
+
+    def _with_budgets(self, task: Task) -> Task:
+        own = sorted(p for t, p in self.flow.budgets if t == task.tenant_id and p in PERIODS)
+        return replace(task, tenant_budget_ids=tuple(own))
 
     async def history(self, lease: Lease) -> list[Event]:
         return [*self._log[TaskKey(lease.tenant_id, lease.task_id)]]
@@ -63,7 +74,9 @@ class MemoryWorkerStore(MemoryState):
             raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
         if not self._apply(key, met(move, self._rows[key].task)):
             raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")
-        return self._rows[key].task
+        settled = self._rows[key].task
+        self._open_gate(key.tenant_id, settled.concurrency_key)
+        return settled
 
     async def children(self, lease: Lease, task_ids: Sequence[str]) -> list[ChildEnd]:
         keys = [TaskKey(lease.tenant_id, task_id) for task_id in task_ids]
@@ -146,6 +159,8 @@ class MemoryWorkerStore(MemoryState):
             return Appended.CANCELLED
         for event in append.events:
             self._add(key, event)
+        if append.settles is not None:
+            self._settle_step(append.lease, append.settles)
         row = self._rows[key]
         finishes = any(event.finishes_step for event in append.events)
         row.task = replace(

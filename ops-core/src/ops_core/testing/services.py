@@ -7,7 +7,8 @@ from ops_core.agents import AgentService
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
-from ops_core.asks.port import AskStore
+from ops_core.budgets.service import BudgetService
+from ops_core.flow.service import LimitService
 from ops_core.identity.audit_service import AuditService
 from ops_core.identity.gate import Gate, OpenGate
 from ops_core.identity.key_service import ApiKeyService
@@ -21,6 +22,8 @@ from ops_core.streams.hub import DEFAULT_STREAM_SETTINGS, StreamSettings
 from ops_core.streams.service import EventStreams
 from ops_core.streams.signals import Signals
 from ops_core.testing.memory import MemoryStore
+from ops_core.testing.memory_budgets import MemoryBudgetStore
+from ops_core.testing.memory_flow import MemoryLimitStore
 from ops_core.testing.memory_identity import (
     MemoryAuditStore,
     MemoryIdentity,
@@ -40,9 +43,8 @@ ANY_AGENT = AgentKind(definition_schema={"type": "object"})
 
 def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
     tasks: TaskService,
-    asks: AskStore | None = None,
-    *,
     store: MemoryStore | None = None,
+    *,
     types: Mapping[str, TaskType] | None = None,
     kind: AgentKind = ANY_AGENT,
     link_secret: str | None = None,
@@ -53,22 +55,19 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
     identity: MemoryIdentity | None = None,
     webhooks: WebhookStore | None = None,
 ) -> Services:
-    """All services: the given one, and every other over a fake: that of `store`, or one of its own.
+    """All services: the given one, and every other over `store`, or over a fake of its own.
 
     Everybody is let in.
-
-    `asks`: what the store of the tasks knows of what they ask people; `MemoryStore` knows it.
     """
     store = store or MemoryStore()
-    asks = asks or store
-    approvals = ApprovalService(asks, tasks)
+    approvals = ApprovalService(store, tasks)
     schedules = schedules or MemorySchedules(MemoryStore(), lambda: datetime.now(UTC))
     known = identity or MemoryIdentity()
     return Services(
         gate=gate or OpenGate(),
         tasks=tasks,
         approvals=approvals,
-        inputs=InputService(asks, tasks),
+        inputs=InputService(store, tasks),
         links=ApprovalLinks(approvals, link_secret),
         streams=EventStreams(tasks, TaskByTask(tasks), signals, settings=streams),
         schedules=ScheduleService(schedules, tasks),
@@ -78,4 +77,6 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
         tenants=TenantService(MemoryTenantStore(known)),
         audit=AuditService(MemoryAuditStore(known)),
         webhooks=WebhookService(webhooks or MemoryWebhooks(MemoryStore()), tasks),
+        limits=LimitService(MemoryLimitStore(store)),
+        budgets=BudgetService(MemoryBudgetStore(store)),
     )

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from ops_core.rpc.v1 import limits_pb2 as _limits_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -66,7 +67,7 @@ APPROVAL_DECISION_APPROVE: ApprovalDecision
 APPROVAL_DECISION_REJECT: ApprovalDecision
 
 class Task(_message.Message):
-    __slots__ = ("task_id", "task_type", "status", "input_data", "result", "created_at", "updated_at", "started_at", "completed_at", "error_message", "name", "reason", "error", "agent", "thread_id", "parent_task_id", "priority", "labels", "tenant_id", "attempt", "generation", "usage", "scheduled_at", "waiting_for", "dead_letter_at", "agent_version")
+    __slots__ = ("task_id", "task_type", "status", "input_data", "result", "created_at", "updated_at", "started_at", "completed_at", "error_message", "name", "reason", "error", "agent", "thread_id", "parent_task_id", "priority", "labels", "tenant_id", "attempt", "generation", "usage", "scheduled_at", "waiting_for", "dead_letter_at", "agent_version", "concurrency_key", "budget", "budget_left")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +101,9 @@ class Task(_message.Message):
     WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_AT_FIELD_NUMBER: _ClassVar[int]
     AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_LEFT_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     task_type: str
     status: TaskStatus
@@ -126,7 +130,10 @@ class Task(_message.Message):
     waiting_for: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
     dead_letter_at: _timestamp_pb2.Timestamp
     agent_version: int
-    def __init__(self, task_id: _Optional[str] = ..., task_type: _Optional[str] = ..., status: _Optional[_Union[TaskStatus, str]] = ..., input_data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., result: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., completed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., error_message: _Optional[str] = ..., name: _Optional[str] = ..., reason: _Optional[str] = ..., error: _Optional[_Union[TaskError, _Mapping]] = ..., agent: _Optional[str] = ..., thread_id: _Optional[str] = ..., parent_task_id: _Optional[str] = ..., priority: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., tenant_id: _Optional[str] = ..., attempt: _Optional[int] = ..., generation: _Optional[int] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., scheduled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., waiting_for: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., dead_letter_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., agent_version: _Optional[int] = ...) -> None: ...
+    concurrency_key: str
+    budget: _limits_pb2.Allowance
+    budget_left: _limits_pb2.Allowance
+    def __init__(self, task_id: _Optional[str] = ..., task_type: _Optional[str] = ..., status: _Optional[_Union[TaskStatus, str]] = ..., input_data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., result: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., completed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., error_message: _Optional[str] = ..., name: _Optional[str] = ..., reason: _Optional[str] = ..., error: _Optional[_Union[TaskError, _Mapping]] = ..., agent: _Optional[str] = ..., thread_id: _Optional[str] = ..., parent_task_id: _Optional[str] = ..., priority: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., tenant_id: _Optional[str] = ..., attempt: _Optional[int] = ..., generation: _Optional[int] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., scheduled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., waiting_for: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., dead_letter_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., agent_version: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., budget: _Optional[_Union[_limits_pb2.Allowance, _Mapping]] = ..., budget_left: _Optional[_Union[_limits_pb2.Allowance, _Mapping]] = ...) -> None: ...
 
 class TaskError(_message.Message):
     __slots__ = ("type", "message", "retryable")
@@ -161,7 +168,7 @@ class RetryPolicy(_message.Message):
     def __init__(self, max_attempts: _Optional[int] = ..., backoff_s: _Optional[float] = ..., max_backoff_s: _Optional[float] = ...) -> None: ...
 
 class CreateTaskRequest(_message.Message):
-    __slots__ = ("task_type", "input_data", "idempotency_key", "name", "agent", "thread_id", "priority", "scheduled_at", "deadline_s", "retry_policy", "labels", "parent_task_id", "depends_on", "output_schema", "on_busy", "webhook")
+    __slots__ = ("task_type", "input_data", "idempotency_key", "name", "agent", "thread_id", "priority", "scheduled_at", "deadline_s", "retry_policy", "labels", "concurrency_key", "parent_task_id", "depends_on", "budget", "output_schema", "on_busy", "webhook")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -180,8 +187,10 @@ class CreateTaskRequest(_message.Message):
     DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
     RETRY_POLICY_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     PARENT_TASK_ID_FIELD_NUMBER: _ClassVar[int]
     DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_SCHEMA_FIELD_NUMBER: _ClassVar[int]
     ON_BUSY_FIELD_NUMBER: _ClassVar[int]
     WEBHOOK_FIELD_NUMBER: _ClassVar[int]
@@ -196,12 +205,14 @@ class CreateTaskRequest(_message.Message):
     deadline_s: float
     retry_policy: RetryPolicy
     labels: _containers.ScalarMap[str, str]
+    concurrency_key: str
     parent_task_id: str
     depends_on: _containers.RepeatedScalarFieldContainer[str]
+    budget: _limits_pb2.Allowance
     output_schema: _struct_pb2.Struct
     on_busy: str
     webhook: TaskWebhook
-    def __init__(self, task_type: _Optional[str] = ..., input_data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., name: _Optional[str] = ..., agent: _Optional[str] = ..., thread_id: _Optional[str] = ..., priority: _Optional[int] = ..., scheduled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_s: _Optional[float] = ..., retry_policy: _Optional[_Union[RetryPolicy, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., parent_task_id: _Optional[str] = ..., depends_on: _Optional[_Iterable[str]] = ..., output_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., on_busy: _Optional[str] = ..., webhook: _Optional[_Union[TaskWebhook, _Mapping]] = ...) -> None: ...
+    def __init__(self, task_type: _Optional[str] = ..., input_data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., name: _Optional[str] = ..., agent: _Optional[str] = ..., thread_id: _Optional[str] = ..., priority: _Optional[int] = ..., scheduled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_s: _Optional[float] = ..., retry_policy: _Optional[_Union[RetryPolicy, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., concurrency_key: _Optional[str] = ..., parent_task_id: _Optional[str] = ..., depends_on: _Optional[_Iterable[str]] = ..., budget: _Optional[_Union[_limits_pb2.Allowance, _Mapping]] = ..., output_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., on_busy: _Optional[str] = ..., webhook: _Optional[_Union[TaskWebhook, _Mapping]] = ...) -> None: ...
 
 class TaskWebhook(_message.Message):
     __slots__ = ("url", "events", "secret")

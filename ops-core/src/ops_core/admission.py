@@ -1,0 +1,36 @@
+"""How much may be under way before a new task is refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ops_core.errors import BacklogFull, NotNow, TooManyTasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionLimits:
+    """Unfinished tasks that may be stored; None: any number.
+
+    A child of a task is always admitted, and counted: what was accepted must be able to end, and families
+    have limits of their own.
+    """
+
+    max_unfinished: int | None = None
+    """Of one tenant."""
+
+    max_backlog: int | None = None
+    """Of all tenants together."""
+
+    tenants: Mapping[str, int] = field(default_factory=dict)
+    """Tenants that have another limit."""
+
+    def of(self, tenant_id: str) -> int | None:
+        """The limit of one tenant."""
+        return self.tenants.get(tenant_id, self.max_unfinished)
+
+    def refusal(self, tenant_id: str, why: str) -> NotNow:
+        """The error for a type that a store gave as its reason."""
+        return BacklogFull() if why == BacklogFull.type else TooManyTasks(self.of(tenant_id) or 0)
+
+
+UNLIMITED: Final = AdmissionLimits()

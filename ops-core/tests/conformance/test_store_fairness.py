@@ -1,0 +1,68 @@
+"""Who comes first: tenants by turns, and priorities within a tenant."""
+
+import pytest
+from flow_world import FlowWorld
+
+from ops_core.task import Task
+
+pytestmark = pytest.mark.conformance
+
+
+def owners(claimed: list[Task]) -> str:
+    return "".join(task.tenant_id for task in claimed)
+
+
+async def test_one_task_does_not_wait_behind_many_of_another_tenant(flow: FlowWorld) -> None:
+    """It is claimed by the second claim at the latest, however many came before it."""
+    for _ in range(20):
+        await flow.submit(tenant_id="a", priority=10)
+    await flow.submit(tenant_id="b")
+    assert "b" in owners([*await flow.claim(), *await flow.claim()])
+
+
+async def test_tenants_are_served_by_turns(flow: FlowWorld) -> None:
+    """One claim after the other, each of one task."""
+    for tenant in "aaabbbccc":
+        await flow.submit(tenant_id=tenant)
+    assert "abcabcabc" == "".join([owners(await flow.claim()) for _ in range(9)])
+
+
+async def test_a_claim_of_many_takes_one_of_each_before_the_second_of_any(flow: FlowWorld) -> None:
+    """What one tenant does not use of its part goes to the others."""
+    for tenant in "aaaaaabbcc":
+        await flow.submit(tenant_id=tenant)
+    assert "aabc" == "".join(sorted(owners(await flow.claim(count=4))))
+    assert "aaabc" == "".join(sorted(owners(await flow.claim(count=5))))
+    assert "a" == owners(await flow.claim(count=6))
+
+
+async def test_a_tenant_that_comes_back_has_saved_up_nothing(flow: FlowWorld) -> None:
+    """It has its turn, and not those that it did not ask for while it was away."""
+    for tenant in "aaaaaaabb":
+        await flow.submit(tenant_id=tenant)
+    first = "".join([owners(await flow.claim()) for _ in range(6)])
+    assert "ababaa" == first
+    for tenant in "bbb":
+        await flow.submit(tenant_id=tenant)
+    assert "abab" == "".join([owners(await flow.claim()) for _ in range(4)])
+
+
+async def test_a_priority_holds_within_its_tenant(flow: FlowWorld) -> None:
+    """Another tenant's turn is not for sale."""
+    await flow.submit(tenant_id="a", priority=1)
+    high = await flow.submit(tenant_id="a", priority=100)
+    await flow.submit(tenant_id="b", priority=-100)
+    first, second = [*await flow.claim(), *await flow.claim()]
+    assert [high.task_id, "b"] == [first.task_id, second.tenant_id]
+
+
+async def test_a_tenant_whose_tasks_are_not_due_takes_no_turn(flow: FlowWorld) -> None:
+    """Its later tasks hold up nobody, nor do those that wait for others."""
+    needed = await flow.submit(tenant_id="b")
+    await flow.submit(tenant_id="a", depends_on=(await flow.submit(tenant_id="a")).task_id.split())
+    flow.advance(1)
+    for _ in range(3):
+        await flow.submit(tenant_id="b")
+    claimed = [await flow.claim() for _ in range(5)]
+    assert "abbbb" == "".join(map(owners, claimed))
+    assert needed.task_id == claimed[1][0].task_id
