@@ -15,8 +15,10 @@ from ops_core.queue.bell import BackgroundBell, DramatiqBell
 from ops_core.store import Database
 from ops_core.streams.local import LocalSignals
 from opspawn import bootstrap
-from opspawn.bootstrap import Parts
+from opspawn import parts as opening
+from opspawn.composition import ringing
 from opspawn.doors import EndedByItself, StartError, serve_rest, serve_rpc, together
+from opspawn.parts import Parts, opened
 from opspawn.preconditions import explained
 from opspawn.settings import Settings
 
@@ -46,7 +48,7 @@ async def test_a_rest_door_that_ended_ends_the_process(
     monkeypatch.setattr(uvicorn.Server, "serve", serve)
     stop = asyncio.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        async with bootstrap.ringing(parts, stop) as service:
+        async with ringing(parts, stop) as service:
             with pytest.raises(EndedByItself, match="the REST door ended by itself") as ended:
                 async with asyncio.timeout(5):
                     await serve_rest(bootstrap._app(parts, service), listening, stop)
@@ -79,7 +81,7 @@ async def test_a_door_that_is_told_to_stop_stops_quietly(parts: Parts) -> None:
     server = grpc.aio.server()
     server.add_insecure_port("127.0.0.1:0")
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        async with asyncio.timeout(10), bootstrap.ringing(parts, stop) as service:
+        async with asyncio.timeout(10), ringing(parts, stop) as service:
             await serve_rpc(server, stop)
             await serve_rest(bootstrap._app(parts, service), listening, stop)
 
@@ -95,7 +97,7 @@ async def test_a_publisher_that_ended_stops_the_process(
     monkeypatch.setattr(BackgroundBell, "run", run)
     stop = asyncio.Event()
     with pytest.raises(EndedByItself, match="the publisher of rings ended by itself: a bug"):
-        async with asyncio.timeout(5), bootstrap.ringing(parts, stop):
+        async with asyncio.timeout(5), ringing(parts, stop):
             await stop.wait()
 
 
@@ -135,10 +137,10 @@ async def _open_and_leave(broker: _Broker, monkeypatch: pytest.MonkeyPatch) -> N
     async def usable(*_: object) -> None:
         return None
 
-    monkeypatch.setattr(bootstrap, "in_process_broker", lambda: broker)
-    monkeypatch.setattr(bootstrap, "_check_database", usable)
+    monkeypatch.setattr(opening, "in_process_broker", lambda: broker)
+    monkeypatch.setattr(opening, "_check_database", usable)
     url = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
-    async with asyncio.timeout(5), bootstrap.opened(Settings(rabbitmq_url=None), url):
+    async with asyncio.timeout(5), opened(Settings(rabbitmq_url=None), url):
         pass
 
 
@@ -151,7 +153,7 @@ async def test_the_broker_is_closed_at_the_end(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_a_frozen_broker_does_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing is given up after a moment, on a thread that does not keep the process either."""
-    monkeypatch.setattr(bootstrap, "GOODBYE_S", 0.05)
+    monkeypatch.setattr(opening, "GOODBYE_S", 0.05)
     broker = _Broker(frozen=True)
     await _open_and_leave(broker, monkeypatch)
     closing = [thread for thread in threading.enumerate() if thread.name == "goodbye"]
