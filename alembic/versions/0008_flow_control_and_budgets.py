@@ -229,8 +229,11 @@ INDEXES = (
 
 ISOLATED = ("tenant_load", "load_change", "tenant_turn", "key_limit", "budget", "reservation")
 
-# A door sees how much is under way only through the functions above, which run as the owner.
-COUNTED_BY_TRIGGERS = "REVOKE INSERT, UPDATE, DELETE ON tenant_load, load_change FROM opspawn_api"
+# A door may ask whether there is room, which the owner's eyes look for: not how much others have under way.
+COUNTED_UNSEEN = (
+    "REVOKE INSERT, UPDATE, DELETE ON tenant_load, load_change FROM opspawn_api",
+    "REVOKE EXECUTE ON FUNCTION ops_unfinished(text), ops_backlog() FROM PUBLIC",
+)
 TURNS = (
     "REVOKE INSERT, UPDATE, DELETE ON tenant_turn FROM opspawn_api",
     "GRANT USAGE ON SEQUENCE claim_turn TO opspawn_worker",
@@ -245,5 +248,5 @@ def upgrade() -> None:
         op.execute(statement)
     for table in ISOLATED:
         op.execute(f"SELECT ops_isolate('{table}')")
-    for statement in (COUNTED_BY_TRIGGERS, *TURNS):
+    for statement in (*COUNTED_UNSEEN, *TURNS):
         op.execute(statement)

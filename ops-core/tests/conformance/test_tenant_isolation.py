@@ -112,6 +112,28 @@ async def test_without_a_tenant_a_door_sees_nothing(database: Database) -> None:
         assert 0 == await count(connection)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT ops_unfinished('default')",
+        "SELECT ops_backlog()",
+        "INSERT INTO load_change (tenant_id, change) VALUES ('acme', -1)",
+        "UPDATE tenant_load SET unfinished = 0",
+        "INSERT INTO tenant_turn (tenant_id, turn) VALUES ('acme', 0)",
+    ],
+)
+async def test_a_door_neither_sees_nor_changes_what_is_counted(
+    database: Database, statement: str
+) -> None:
+    """It may ask whether there is room; triggers count."""
+    async with database.begin_for("acme") as connection:
+        refused = await connection.scalar(text("SELECT ops_refusal('acme', 5, 5)"))
+    assert refused is None
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        async with database.begin_for("acme") as connection:
+            await connection.execute(text(statement))
+
+
 @pytest.mark.parametrize("statement", ["UPDATE task SET priority = 1", "DELETE FROM task"])
 async def test_a_door_changes_no_row_of_another_tenant(database: Database, statement: str) -> None:
     """It finds none to change."""
