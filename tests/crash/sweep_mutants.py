@@ -464,7 +464,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the idempotency key is ignored",
-        replace(service, "_checked_key", lambda _: None),
+        replace(service, "checked_key", lambda _: None),
         Sweep(KILL, "submit"),
         says="one request became two tasks",
     ),
