@@ -161,10 +161,14 @@ def _key_of_children(task_id: str, path: str) -> str:
 
 
 async def _acknowledge_at_once(
-    self: writer.StepWriter, lease: Lease, events: Sequence[NewEvent], usage: Usage
+    self: writer.StepWriter,
+    lease: Lease,
+    events: Sequence[NewEvent],
+    usage: Usage,
+    settles: Any = None,
 ) -> None:
     committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    self._waiting.append(writer._Waiting(Append(lease, events, usage), committed))
+    self._waiting.append(writer._Waiting(Append(lease, events, usage, settles), committed))
     self._work.set()
 
 
@@ -183,14 +187,15 @@ async def _repeat_all(connection: object, batch: Sequence[Append]) -> tuple[set[
 
 
 async def _submit_in_two(
-    connection: AsyncConnection, new: Any, *, ring_grace_s: float, limits: Any
+    connection: AsyncConnection, new: Any, *, ring_grace_s: float, limits: Any, admission: Any
 ) -> tuple[Any, bool]:
     """The task is committed before its first event is."""
     whole = submit._SUBMIT
     head, _, _ = whole.text.partition("), logged AS (")
     sql = head + ") SELECT * FROM submitted"  # noqa: S608  # a statement of ours
-    row = moves.statement(sql, "labels", "input_data", "retry_policy")
-    parameters = submit._parameters(new) | {"ring_grace_s": ring_grace_s}
+    row = moves.statement(sql, "labels", "handoffs", "input_data", "retry_policy", "budget")
+    held = submit._held(new, admission)
+    parameters = submit._parameters(new) | held | {"ring_grace_s": ring_grace_s}
     stored = (await connection.execute(row, parameters)).one_or_none()
     if stored is None:
         return (await connection.execute(submit._BY_KEY, parameters)).one(), False
