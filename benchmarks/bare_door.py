@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
+from ops_core.admission import UNLIMITED
 from ops_core.store import client, submit
 from ops_core.task import NewTask
 
@@ -61,7 +62,8 @@ def app(database_url: str) -> FastAPI:
             name=sent.get("name"),
             idempotency_key=request.headers.get("Idempotency-Key"),
         )
-        parameters = submit._parameters(new) | {"ring_grace_s": 3600.0}  # noqa: SLF001
+        held = submit._held(new, UNLIMITED)  # noqa: SLF001
+        parameters = submit._parameters(new) | held | {"ring_grace_s": 3600.0}  # noqa: SLF001
         async with bare.state.pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(SUBMIT.text, *SUBMIT.values(parameters))
         return _answer(row, 201)
