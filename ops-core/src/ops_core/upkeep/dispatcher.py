@@ -8,17 +8,17 @@ dispatchers may run: every statement passes over rows that another one holds.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
 from ops_core.errors import BrokerUnavailable, StoreUnavailable
 from ops_core.ports import Bell, UpkeepStore
+from ops_core.upkeep.part import Chore, Part
 
 log = structlog.get_logger(__name__)
 
-Chore = Callable[[], Awaitable[int]]
-"""One pass over what is due of one kind; returns how much there was. Short: everything else waits for it."""
+T = TypeVar("T")
 
 #: Rows taken in one pass of each kind: a transaction that holds more locks would be in others' way.
 BATCH: Final = 500
@@ -57,68 +57,86 @@ class Dispatcher:
         self._busy_s = busy_s
         self._idle_s = idle_s
         self._retention_s = retention_s
-        self._chores = dict(chores or {})
         self._clock = clock
         self._judges_at = clock()
         self._prunes_at = clock()
         self._prunes = BATCH
-        self._unheard = False
+        self._unheard: BrokerUnavailable | None = None
+        self._waits = False
+        parts: dict[str, Chore] = {
+            "expired": self._expire,
+            "given_back": self._bury,
+            "woken": lambda: store.wake(BATCH),
+            "told": lambda: store.tell_ends(TOLD),
+            "pruned": self._prune,
+            **(chores or {}),
+        }
+        self._parts = [Part(name, chore, clock) for name, chore in parts.items()]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set. A store or a broker that is away is waited for."""
         rest = self._busy_s
         while not stop.is_set():
-            try:
-                busy = await self.tick()
-            except (StoreUnavailable, BrokerUnavailable) as error:
-                log.warning("upkeep waits", error=str(error))
-                busy = False
-            rest = self._busy_s if busy else min(rest * 2, self._idle_s)
+            rest = self._busy_s if await self._passed() else min(rest * 2, self._idle_s)
             try:
                 await asyncio.wait_for(stop.wait(), rest)
             except TimeoutError:
                 continue
 
+    async def _passed(self) -> bool:
+        """Whether a pass had anything to do. The log hears of an outage when it begins and when it ends."""
+        try:
+            busy = await self.tick()
+        except (StoreUnavailable, BrokerUnavailable) as error:
+            if not self._waits:
+                log.warning("upkeep waits", error=str(error))
+            self._waits = True
+            return False
+        if self._waits:
+            log.info("upkeep goes on")
+        self._waits = False
+        return busy
+
     async def tick(self) -> bool:
         """One pass over everything that is due. Returns whether there was anything.
 
-        Raises `StoreUnavailable`, `BrokerUnavailable`.
+        The rings come first, and once more for what the pass made runnable: no other part may stand in their
+        way. Raises `StoreUnavailable` when none could be taken, which ends the pass, and `BrokerUnavailable`
+        when none could be given, at its end.
         """
-        done = {
-            "expired": await _guarded(self._expire),
-            "given_back": await _guarded(self._bury),
-            "woken": await _guarded(lambda: self._store.wake(BATCH)),
-            "told": await _guarded(lambda: self._store.tell_ends(TOLD)),
-            "pruned": await _guarded(self._prune),
-            **{name: await _guarded(chore) for name, chore in self._chores.items()},
-            "rung": await _guarded(
-                self._ring
-            ),  # the last, because it ends the pass when the broker is away
-        }
+        rung = await self._ring()
+        done = {part.name: await part.run() for part in self._parts}
+        if any(done.values()) and self._unheard is None:
+            rung += await self._ring()
+        if self._unheard is not None:
+            raise self._unheard
         if done["expired"] or done["given_back"] or done["pruned"]:
             log.info("upkeep", **done)
-        return any(done.values())
+        return rung > 0 or any(done.values())
 
     async def _bury(self) -> int:
         return await self._store.bury_workers(BATCH) if self._clock() >= self._judges_at else 0
 
     async def _expire(self) -> int:
-        """Carries out deadlines; how the store answers here tells whether heartbeats can be judged."""
+        return await self._watched(lambda: self._store.expire(BATCH))
+
+    async def _watched(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What a call of the store returns; how the store answers tells whether heartbeats can be judged."""
         started = self._clock()
         try:
-            expired = await self._store.expire(BATCH)
+            answer = await call()
         except StoreUnavailable:
             self._judges_at = self._clock() + SETTLE_S
             raise
         if self._clock() - started > SLOW_S:
             self._judges_at = self._clock() + SETTLE_S
-        return expired
+        return answer
 
     async def _prune(self) -> int:
         """Deletes what is older than the retention, a batch at a time, and looks again after a while.
 
         A batch that the store did not get through (a few hundred long logs may take longer than it gives a
-        statement) would fail again, and end every pass before its rings: the next one is later, and smaller.
+        statement) would fail again: the next one is later, and smaller.
         """
         if self._retention_s is None or self._clock() < self._prunes_at:
             return 0
@@ -133,32 +151,33 @@ class Dispatcher:
         return pruned
 
     async def _ring(self) -> int:
+        """How many queues were rung. A broker that is away is kept for the end of the pass."""
+        try:
+            return await self._give_rings()
+        except StoreUnavailable:
+            raise
+        except BrokerUnavailable as error:
+            self._unheard = error
+        # A fault that nobody foresaw: deadlines and the dead must not wait until somebody has mended it.
+        except Exception:
+            log.exception("nothing can be rung for, going on with the rest")
+        return 0
+
+    async def _give_rings(self) -> int:
         """Rings for due rows, which the store has put off by then: who is rung finds them free.
 
         What the broker did not confirm is due again at once, so that when a broker comes back everything
         that waits is rung. If this process dies in between, the rows come again after their rest.
         """
-        if self._unheard:  # else each pass would take rings only to return them
+        if self._unheard is not None:  # else each pass would take rings only to return them
             await self._bell.check()
-            self._unheard = False
-        taken = await self._store.take_rings(BATCH)
+            self._unheard = None
+        taken = await self._watched(lambda: self._store.take_rings(BATCH))
         for place, rings in enumerate(taken):
             try:
                 for _ in range(rings.count):
                     await self._bell.ring(rings.queue, rings.rows[0].key.task_id)
             except BrokerUnavailable:
-                self._unheard = True
                 await self._store.return_rings([row for rest in taken[place:] for row in rest.rows])
                 raise
         return len(taken)
-
-
-async def _guarded(part: Chore) -> int:
-    """One part of a pass: a fault that nobody foresaw costs this part, not the others, nor the dispatcher."""
-    try:
-        return await part()
-    except (StoreUnavailable, BrokerUnavailable):
-        raise
-    except Exception:
-        log.exception("a part of upkeep failed, going on with the others")
-        return 0
