@@ -254,12 +254,20 @@ class WorkerStore(Protocol):
         ...
 
     async def reserve(
-        self, lease: Lease, path: str, wanted: Wanted, budget_ids: Sequence[str]
+        self,
+        lease: Lease,
+        path: str,
+        wanted: Wanted,
+        budget_ids: Sequence[str],
+        *,
+        waited: bool = False,
     ) -> Verdict:
         """Reserves in every one of the budgets what the call at `path` may use, or in none of them.
 
         What was reserved under epochs that are over, or before for this call, does not count. Budgets that
-        are not there limit nothing. Raises `LostOwnership`.
+        are not there limit nothing. Raises `LostOwnership`, and `StoreUnavailable`: then nobody knows, and
+        asking again reserves once. `waited`: something was in the way before, and the store is to look
+        whether it still is before it keeps others from these budgets.
         """
         ...
 

@@ -6,12 +6,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+import structlog
+
 from ops_core.amounts import Amounts
-from ops_core.budgets.ledger import Exhausted, Settlement, Wanted
+from ops_core.budgets.ledger import IN_THE_WAY, Exhausted, Settlement, Verdict, Wanted
 from ops_core.errors import StoreUnavailable, TaskFailed
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import Lease, WorkerStore
 from ops_core.task import NOTHING_USED, Reason, Usage
+
+log = structlog.get_logger(__name__)
 
 #: How long to rest while what others have reserved is in the way: first, and at most. Seconds.
 IN_THE_WAY_REST_S: Final = (0.05, 1.0)
@@ -42,8 +46,9 @@ class RunPurse:
     async def reserve(self, path: str, wanted: Wanted) -> None:
         """See `Purse`."""
         rest_s, most_s = IN_THE_WAY_REST_S
+        waited = False
         while True:
-            verdict = await self._store.reserve(self._lease, path, wanted, self._budget_ids)
+            verdict = await self._asked(path, wanted, waited=waited)
             if verdict.is_granted:
                 self._began_s[path] = self._clock()
                 return
@@ -51,6 +56,17 @@ class RunPurse:
                 await self._fail(path, verdict.exhausted)
             await asyncio.sleep(rest_s)
             rest_s = min(rest_s * 2, most_s)
+            waited = True
+
+    async def _asked(self, path: str, wanted: Wanted, *, waited: bool) -> Verdict:
+        """A store that is away, or budgets in other hands, are waited for like what others have reserved."""
+        try:
+            return await self._store.reserve(
+                self._lease, path, wanted, self._budget_ids, waited=waited
+            )
+        except StoreUnavailable as error:
+            log.warning("the store is away, reserving again", path=path, error=str(error))
+            return IN_THE_WAY
 
     async def put_back(self, path: str) -> None:
         """See `Purse`."""

@@ -66,10 +66,16 @@ def admission() -> AdmissionLimits:
 
 
 @pytest.fixture(params=["memory", "postgres"])
+def flow_store(request: pytest.FixtureRequest) -> str:
+    """The stores that `flow` is over; a suite that is about rows has PostgreSQL alone."""
+    return str(request.param)
+
+
+@pytest.fixture
 async def flow(
-    request: pytest.FixtureRequest, admission: AdmissionLimits
+    request: pytest.FixtureRequest, admission: AdmissionLimits, flow_store: str
 ) -> AsyncIterator[FlowWorld]:
-    if request.param == "memory":
+    if flow_store == "memory":
         clock = FrozenClock()
         store = MemoryStore(clock, ring_grace_s=GRACE_S, admission=admission)
 

@@ -36,7 +36,11 @@ class FlowWorld(World):
         return await self.workers.reserve(self.lease(claimed), path, wanted, paid_by(claimed))
 
     async def settle(self, claimed: Task, path: str = "1/llm", tokens: int = 10) -> Appended:
-        return (await self.workers.append([step(claimed, path, tokens)]))[0]
+        """Asks again while others hold the budgets, as a worker's writer does."""
+        outcome = Appended.BUSY
+        while outcome is Appended.BUSY:
+            [outcome] = await self.workers.append([step(claimed, path, tokens)])
+        return outcome
 
     async def budget(self, budget_id: str, tenant_id: str = "default") -> Budget:
         found = await self.budgets.get(tenant_id, budget_id)

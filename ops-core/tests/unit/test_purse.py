@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from ops_core.amounts import Allowance, Amounts
-from ops_core.budgets.ledger import Wanted
+from ops_core.budgets.ledger import Verdict, Wanted
+from ops_core.errors import StoreUnavailable
 from ops_core.execute import Executor
 from ops_core.journal import Journal, PlainTelling
 from ops_core.log import EventType
@@ -185,6 +187,36 @@ async def test_a_call_waits_for_what_others_have_reserved(desk: Desk) -> None:
     assert Status.COMPLETED is (await desk.run(body)).status
     assert 1 == most
     assert IN_THE_WAY_REST_S[0] < 0.1  # what this test has waited for
+
+
+class AwayOnce(MemoryStore):
+    """Reserves, and loses the first answer."""
+
+    asked = 0
+
+    async def reserve(self, *asked: Any, **how: Any) -> Verdict:
+        verdict = await super().reserve(*asked, **how)
+        self.asked += 1
+        if self.asked == 1:
+            raise StoreUnavailable(
+                "PostgreSQL cannot be used now: canceling statement due to lock timeout"
+            )
+        return verdict
+
+
+async def test_a_store_that_is_away_when_a_call_reserves_is_waited_for(desk: Desk) -> None:
+    """The task has done nothing wrong: its call is made when the store is back, and paid for once."""
+    desk.store = store = AwayOnce(desk.clock)
+    desk.budgets = MemoryBudgetStore(store)
+    task_id = await desk.submit(Allowance(tokens=75))
+
+    async def body(journal: Journal) -> None:
+        await call(journal)
+
+    assert Status.COMPLETED is (await desk.run(body)).status
+    budget = await desk.budgets.get("default", task_id)
+    assert budget is not None
+    assert (2, 10, 0) == (store.asked, budget.spent.tokens, budget.reserved.tokens)
 
 
 async def test_a_models_time_is_charged() -> None:

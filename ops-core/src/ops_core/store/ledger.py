@@ -5,12 +5,12 @@ Locks are taken in the order that everybody keeps: budgets by their ids, then ta
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ops_core.budgets.ledger import Verdict, Wanted, judge
+from ops_core.budgets.ledger import IN_THE_WAY, Verdict, Wanted, judge
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import Append, Lease, TaskKey
 from ops_core.store.budgets import budget_of
@@ -68,6 +68,36 @@ _READ: Final = text(
     """
 )
 
+# The budgets as `_READ` will find them when nothing is reserved any more under an epoch that is over, or for
+# this very call; and whether the task is still ours. No locks: who waits for others only looks, however
+# many they are, for what they wait for needs the rows. Indexes: primary keys.
+_LOOK: Final = text(
+    """
+    SELECT b.budget_id, b.period, b.since, b.max_cost_usd, b.max_tokens, b.max_steps, b.max_seconds,
+           b.spent_cost_usd, b.spent_tokens, b.spent_steps, b.spent_seconds,
+           b.reserved_cost_usd - g.cost_usd AS reserved_cost_usd,
+           b.reserved_tokens - g.tokens AS reserved_tokens,
+           b.reserved_steps - g.steps AS reserved_steps,
+           b.reserved_seconds - g.seconds AS reserved_seconds,
+           ops_now() AS now
+    FROM budget b CROSS JOIN LATERAL (
+        SELECT COALESCE(sum(r.cost_usd), 0) AS cost_usd, COALESCE(sum(r.tokens), 0) AS tokens,
+               COALESCE(sum(r.steps), 0) AS steps, COALESCE(sum(r.seconds), 0) AS seconds
+        FROM reservation r
+        WHERE r.tenant_id = b.tenant_id AND r.budget_id = b.budget_id
+          AND (r.task_id = :task_id AND r.path = :path
+               OR NOT EXISTS (
+                   SELECT FROM task t WHERE t.tenant_id = r.tenant_id AND t.task_id = r.task_id
+                                        AND t.status = 'running' AND t.epoch = r.epoch))
+    ) AS g
+    WHERE b.tenant_id = :tenant_id AND b.budget_id = ANY(:budget_ids)
+      AND EXISTS (SELECT FROM task
+                  WHERE tenant_id = :tenant_id AND task_id = :task_id
+                    AND status = 'running' AND owner = :owner AND epoch = :epoch)
+    ORDER BY b.budget_id
+    """
+)
+
 # Reserves in every budget, once more guarded by what it holds; a period that is over ends here.
 # Index: primary key.
 _TAKE: Final = text(
@@ -113,12 +143,20 @@ _PUT_BACK: Final = text(
     """
 )
 
-# The budgets of a batch of steps, in order. Index: primary key.
-_LOCK_ALL: Final = """
-    SELECT b.budget_id FROM budget b
+# The budgets of a batch of steps, in order. One in other hands is passed over: the steps of all tasks of a
+# worker are in one batch, and those that nobody pays for must not wait for it. Index: primary key.
+_LOCK_FREE: Final = """
+    SELECT b.tenant_id, b.budget_id FROM budget b
     JOIN (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])) AS u (tenant_id, budget_id)
       ON b.tenant_id = u.tenant_id AND b.budget_id = u.budget_id
-    ORDER BY b.tenant_id, b.budget_id FOR NO KEY UPDATE OF b
+    ORDER BY b.tenant_id, b.budget_id FOR NO KEY UPDATE OF b SKIP LOCKED
+"""
+
+# Which of the others are there: one that was deleted is in nobody's way. Index: primary key.
+_THERE: Final = """
+    SELECT b.tenant_id, b.budget_id FROM budget b
+    JOIN unnest($1::text[], $2::text[]) AS u (tenant_id, budget_id)
+      ON b.tenant_id = u.tenant_id AND b.budget_id = u.budget_id
 """
 
 # What recorded steps have used takes the place of what was reserved for them. Indexes: primary keys.
@@ -170,6 +208,10 @@ _WITH_DEAD: Final = text(
 )
 
 
+#: A budget, by its tenant and its id.
+_Budget: TypeAlias = tuple[str, str]
+
+
 class Paid(NamedTuple):
     """Who pays for a call: the budgets of a running task."""
 
@@ -200,6 +242,12 @@ async def reserve(connection: AsyncConnection, paid: Paid, wanted: Wanted) -> Ve
     return verdict
 
 
+async def is_in_the_way(connection: AsyncConnection, paid: Paid, wanted: Wanted) -> bool:
+    """Whether what others have reserved still is; every other verdict needs the locks of `reserve`."""
+    rows = (await connection.execute(_LOOK, paid.parameters)).all()
+    return judge([budget_of(row) for row in rows], wanted) == IN_THE_WAY
+
+
 async def put_back(connection: AsyncConnection, paid: Paid) -> None:
     """Gives back what was reserved for a call."""
     await connection.execute(_LOCK, paid.parameters)
@@ -219,15 +267,27 @@ async def free_dead(connection: AsyncConnection, tenant_id: str, budget_id: str)
     await connection.execute(_FREE_DEAD, asked)
 
 
-async def lock_budgets(connection: Connection, batch: Sequence[Append]) -> None:
-    """Locks what a batch of steps will be settled in, before their tasks are."""
-    budgets = [
-        (append.lease.tenant_id, budget_id)
-        for append in batch
-        for budget_id in (append.settles.budget_ids if append.settles else ())
-    ]
-    if budgets:
-        await connection.execute(_LOCK_ALL, [b[0] for b in budgets], [b[1] for b in budgets])
+async def lock_budgets(connection: Connection, batch: Sequence[Append]) -> list[Append]:
+    """Locks what a batch of steps will be settled in, before their tasks are.
+
+    Returns those that can be settled now; the others' budgets are in other hands this moment.
+    """
+    asked = {budget for append in batch for budget in _budgets_of(append)}
+    locked = await _found(connection, _LOCK_FREE, asked)
+    busy = await _found(connection, _THERE, asked - locked)
+    return [append for append in batch if busy.isdisjoint(_budgets_of(append))]
+
+
+async def _found(connection: Connection, query: str, asked: set[_Budget]) -> set[_Budget]:
+    if not asked:
+        return set()
+    rows = await connection.fetch(query, [b[0] for b in asked], [b[1] for b in asked])
+    return {(row["tenant_id"], row["budget_id"]) for row in rows}
+
+
+def _budgets_of(append: Append) -> list[_Budget]:
+    settled = append.settles.budget_ids if append.settles else ()
+    return [(append.lease.tenant_id, budget_id) for budget_id in settled]
 
 
 async def settle_batch(connection: Connection, batch: Sequence[Append], stored: set[Key]) -> None:

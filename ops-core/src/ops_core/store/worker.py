@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from ops_core.budgets.ledger import Verdict, Wanted
+from ops_core.budgets.ledger import IN_THE_WAY, Verdict, Wanted
 from ops_core.errors import LostOwnership, StoreUnavailable
 from ops_core.log import Event
 from ops_core.moves import Move, met
@@ -29,7 +29,14 @@ from ops_core.store.claim import claim
 from ops_core.store.database import Database
 from ops_core.store.gates import Gate, open_gate
 from ops_core.store.history import history
-from ops_core.store.ledger import Paid, lock_budgets, put_back, reserve, settle_batch
+from ops_core.store.ledger import (
+    Paid,
+    is_in_the_way,
+    lock_budgets,
+    put_back,
+    reserve,
+    settle_batch,
+)
 from ops_core.store.moves import apply, statement
 from ops_core.store.presence import Presence
 from ops_core.store.repeated import Connection, Key, key_of, keys_of, sort_repeated
@@ -170,8 +177,8 @@ class SqlWorkerStore:
             stored, tried = set[Key](), batch
             if any(append.is_repeated or append.asks or append.settles for append in batch):
                 async with connection.transaction():
-                    await lock_budgets(connection, batch)
-                    stored, tried = await sort_repeated(connection, batch)
+                    payable = await lock_budgets(connection, batch)
+                    stored, tried = await sort_repeated(connection, payable)
                     now = await _append(connection, tried)
                     await open_asks(connection, [a for a in tried if key_of(a) in now])
                     await settle_batch(connection, tried, now)
@@ -207,10 +214,19 @@ class SqlWorkerStore:
                 await open_gate(connection, gate)
 
     async def reserve(
-        self, lease: Lease, path: str, wanted: Wanted, budget_ids: Sequence[str]
+        self,
+        lease: Lease,
+        path: str,
+        wanted: Wanted,
+        budget_ids: Sequence[str],
+        *,
+        waited: bool = False,
     ) -> Verdict:
+        paid = Paid(lease, path, budget_ids)
         async with self._database.begin() as connection:
-            verdict = await reserve(connection, Paid(lease, path, budget_ids), wanted)
+            if waited and await is_in_the_way(connection, paid, wanted):
+                return IN_THE_WAY
+            verdict = await reserve(connection, paid, wanted)
         if verdict is None:
             raise _lost(lease)
         return verdict

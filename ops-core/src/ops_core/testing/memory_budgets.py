@@ -16,7 +16,13 @@ class MemoryLedger(MemoryState):
     """What calls may use is reserved, and settled with their steps."""
 
     async def reserve(
-        self, lease: Lease, path: str, wanted: Wanted, budget_ids: Sequence[str]
+        self,
+        lease: Lease,
+        path: str,
+        wanted: Wanted,
+        budget_ids: Sequence[str],
+        *,
+        waited: bool = False,
     ) -> Verdict:
         if not self._holds(lease):
             raise LostOwnership(f"{lease.task_id} is no longer held under epoch {lease.epoch}")

@@ -1,0 +1,123 @@
+"""Who holds a row is in the way of those who need that row, and of nobody else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import pytest
+from flow_world import FlowWorld, paid_by, step, tokens
+from sqlalchemy import text
+
+from ops_core.budgets.ledger import Wanted
+from ops_core.errors import LostOwnership
+from ops_core.log import EventType, NewEvent
+from ops_core.moves import release
+from ops_core.ports import Append, Appended
+from ops_core.store import Database
+from ops_core.task import Usage
+
+pytestmark = pytest.mark.conformance
+
+PROMPT_S = 2.0
+"""Less than the three seconds that a statement waits for a lock."""
+
+BUDGET = "SELECT FROM budget WHERE budget_id = :id FOR NO KEY UPDATE"
+
+
+class Hands:
+    """Others' transactions, which hold rows for as long as a block."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def holding(self, query: str, row_id: str) -> AsyncIterator[None]:
+        async with self._database.begin() as connection:
+            assert 1 == (await connection.execute(text(query), {"id": row_id})).rowcount
+            yield
+
+
+@pytest.fixture
+def flow_store() -> str:
+    """Rows are locked in PostgreSQL alone."""
+    return "postgres"
+
+
+@pytest.fixture
+async def hands(database_url: str) -> AsyncIterator[Hands]:
+    database = Database(database_url, pool_size=2)
+    yield Hands(database)
+    await database.close()
+
+
+async def test_a_batch_does_not_wait_for_a_budget_in_other_hands(
+    flow: FlowWorld, hands: Hands
+) -> None:
+    """The steps that nobody pays for, or from other budgets, are stored; the one that is paid comes again."""
+    for budget in (tokens(100), tokens(100), None):
+        await flow.submit(budget=budget)
+    claimed = await flow.claim(count=3)
+    held, free, unpaid = sorted(claimed, key=lambda task: (not task.budget_ids, task.task_id))
+    event = NewEvent(type=EventType.TIMER_SET, data={})
+    batch = [step(held, "1/llm", 5), step(free, "1/llm", 5)]
+    batch.append(Append(flow.lease(unpaid), [event], Usage()))
+    async with asyncio.timeout(PROMPT_S), hands.holding(BUDGET, held.task_id):
+        outcomes = await flow.workers.append(batch)
+    assert [Appended.BUSY, Appended.STORED, Appended.STORED] == outcomes
+    assert 0 == (await flow.budget(held.task_id)).spent.tokens
+    assert [Appended.STORED] == await flow.workers.append(batch[:1])
+    spent = [(await flow.budget(task.task_id)).spent.tokens for task in (held, free)]
+    assert [5, 5] == spent
+
+
+async def test_who_lost_its_task_is_told_so_though_the_budget_is_in_other_hands(
+    flow: FlowWorld, hands: Hands
+) -> None:
+    """Else a zombie would ask again and again."""
+    task = await flow.submit(budget=tokens(100))
+    [claimed] = await flow.claim()
+    await flow.workers.settle(flow.lease(claimed), release("drained"))
+    async with asyncio.timeout(PROMPT_S), hands.holding(BUDGET, task.task_id):
+        outcomes = await flow.workers.append([step(claimed, "1/llm", 5)])
+    assert [Appended.LOST] == outcomes
+
+
+async def test_a_deleted_budget_is_in_nobodys_way(flow: FlowWorld) -> None:
+    """A step that was begun under a tenant's budget is stored when there is none any more."""
+    await flow.budgets.put("default", "day", tokens(100))
+    await flow.submit()
+    [claimed] = await flow.claim()
+    await flow.budgets.delete("default", "day")
+    assert Appended.STORED is await flow.settle(claimed)
+
+
+async def test_who_waits_for_a_budget_does_not_hold_it(flow: FlowWorld, hands: Hands) -> None:
+    """While something is in the way it is only looked: the settlement that would make room comes first."""
+    task = await flow.submit(budget=tokens(50))
+    [claimed] = await flow.claim()
+    await flow.reserve(claimed, "1/llm", 40)
+    wanted = Wanted(tokens=20, cost_usd=Decimal(0))
+    asked = (flow.lease(claimed), "2/llm", wanted, paid_by(claimed))
+    async with asyncio.timeout(PROMPT_S), hands.holding(BUDGET, task.task_id):
+        verdict = await flow.workers.reserve(*asked, waited=True)
+    assert (False, None) == (verdict.is_granted, verdict.exhausted)
+    await flow.settle(claimed, "1/llm", 5)
+    assert (await flow.workers.reserve(*asked, waited=True)).is_granted
+
+
+async def test_what_the_dead_reserved_is_in_nobodys_way_who_waits(flow: FlowWorld) -> None:
+    """Nor is what was reserved for the very call before; and who lost its task waits no longer."""
+    await flow.submit(budget=tokens(50))
+    [dead] = await flow.claim()
+    await flow.reserve(dead, "1/llm", 40)
+    await flow.workers.settle(flow.lease(dead), release("drained"))
+    [claimed] = await flow.claim()
+    wanted = Wanted(tokens=50, cost_usd=Decimal(0))
+    for _ in range(2):
+        granted = await flow.workers.reserve(
+            flow.lease(claimed), "2/llm", wanted, paid_by(claimed), waited=True
+        )
+        assert granted.is_granted
+    with pytest.raises(LostOwnership):
+        await flow.workers.reserve(flow.lease(dead), "1/llm", wanted, paid_by(dead), waited=True)
