@@ -199,6 +199,21 @@ async def test_a_webhook_that_is_disabled_fails_what_is_due(hooks: Hooks) -> Non
     )
 
 
+async def test_the_backlog_of_a_disabled_webhook_is_in_nobodys_way(hooks: Hooks) -> None:
+    """It fails in bulk, whatever number of places there is, and it is told that something was done."""
+    dead = await hooks.subscribe("task.submitted", labels={"to": "dead"})
+    await hooks.subscribe("task.submitted", labels={"to": "other"})
+    for _ in range(9):
+        await hooks.world.submit(labels={"to": "dead"})
+    await hooks.world.submit(labels={"to": "other"})
+    spec = HookSpec(url=URL, events=("*",), enabled=False)
+    await hooks.webhooks.change("default", dead.webhook_id, spec)
+    taken = await hooks.deliveries.claim(1, busy=(), lease_s=45.0)
+    assert (1, 9) == (len(taken.claimed), taken.failed)
+    failed = await hooks.made(webhook_id=dead.webhook_id)
+    assert [DeliveryStatus.FAILED] * 9 == [delivery.status for delivery in failed]
+
+
 async def test_a_redelivery_has_the_same_id_and_all_its_tries(hooks: Hooks) -> None:
     """Whatever became of it; a request that was under way is not recorded any more."""
     await hooks.subscribe("task.submitted")

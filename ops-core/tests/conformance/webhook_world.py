@@ -34,7 +34,7 @@ class Hooks:
         )
 
     async def claim(self, limit: int = 10, busy: tuple[str, ...] = ()) -> list[Claimed]:
-        return list(await self.deliveries.claim(limit, busy=busy, lease_s=LEASE_S))
+        return list((await self.deliveries.claim(limit, busy=busy, lease_s=LEASE_S)).claimed)
 
     async def claim_one(self) -> Claimed:
         [claimed] = await self.claim()

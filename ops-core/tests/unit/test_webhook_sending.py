@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 from webhook_support import Office
 
+from ops_core.webhooks.deliverer import Deliverer
 from ops_core.webhooks.model import DeliveryStatus
 from ops_core.webhooks.payload import MAX_BODY
 from ops_core.webhooks.port import Answer, NoAnswer, Refused
@@ -163,6 +165,30 @@ async def test_the_loop_sends_until_it_is_stopped() -> None:
     asyncio.get_running_loop().call_later(0.05, answering.set)
     await running
     assert DeliveryStatus.DELIVERED is (await office.delivery()).status
+
+
+async def test_the_loop_goes_on_at_once_where_a_disabled_webhook_was_in_the_way() -> None:
+    """More than one claim looks at is due for it: the deliveries behind it are sent without a rest."""
+    office = Office()
+    dead = await office.subscribe()
+    for _ in range(501):
+        await office.submit()
+    await office.webhooks.change("default", dead.webhook_id, replace(dead.spec, enabled=False))
+    await office.subscribe()
+    office.clock.advance(1)
+    await office.submit()
+    stop, came = asyncio.Event(), asyncio.Event()
+
+    class Signalling:
+        async def post(self, *_: object) -> Answer:
+            came.set()
+            return answered(200)
+
+    running = asyncio.create_task(Deliverer(office.webhooks, Signalling(), idle_s=3600).run(stop))
+    async with asyncio.timeout(5):
+        await came.wait()
+        stop.set()
+        await running
 
 
 async def test_old_deliveries_are_looked_for_once_a_minute() -> None:

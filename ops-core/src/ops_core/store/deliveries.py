@@ -12,7 +12,7 @@ from ops_core.store.moves import statement
 from ops_core.store.rows import Row, event_of, task_of
 from ops_core.store.webhook_rows import attempt_json, delivery_of
 from ops_core.webhooks.model import KEPT_ATTEMPTS, Attempt, Claimed, DeliveryStatus
-from ops_core.webhooks.port import Outcome
+from ops_core.webhooks.port import Outcome, Taken
 
 #: Of one webhook so many deliveries are taken in one claim; the rest of a long queue comes with the next.
 _EACH: Final = 4
@@ -22,21 +22,29 @@ _WINDOW: Final = 500
 
 # Takes the oldest due deliveries, a few of each webhook, and puts them off by a lease: should this dispatcher
 # die, they are due again when it ends. Rows that another one takes are passed over. What is due for a webhook
-# that is disabled, or gone, fails. Indexes: webhook_delivery_for_sending, primary keys.
+# that is disabled, or gone, fails: all that was looked at, for a few at a time would stand in the way of
+# the others for hours. Indexes: webhook_delivery_for_sending, primary keys.
 _CLAIM: Final = text(
     """
     WITH oldest AS (
-        SELECT tenant_id, delivery_id,
-               row_number() OVER (PARTITION BY tenant_id, webhook_id ORDER BY next_at, seq) AS place
+        SELECT due.tenant_id, due.delivery_id, due.next_at, due.seq, w.enabled IS TRUE AS enabled,
+               row_number() OVER (PARTITION BY due.tenant_id, due.webhook_id
+                                  ORDER BY due.next_at, due.seq) AS place
         FROM (SELECT * FROM webhook_delivery
               WHERE next_at <= ops_now() AND webhook_id <> ALL(:busy)
               ORDER BY next_at, seq LIMIT :window) AS due
+        LEFT JOIN webhook w ON w.tenant_id = due.tenant_id AND w.webhook_id = due.webhook_id
+    ), asked AS (
+        (SELECT tenant_id, delivery_id FROM oldest WHERE enabled AND place <= :each
+         ORDER BY next_at, seq LIMIT :limit)
+        UNION ALL
+        SELECT tenant_id, delivery_id FROM oldest WHERE NOT enabled
     ), free AS (
         SELECT d.tenant_id, d.delivery_id, d.webhook_id
-        FROM oldest JOIN webhook_delivery d
-             ON d.tenant_id = oldest.tenant_id AND d.delivery_id = oldest.delivery_id
-        WHERE oldest.place <= :each AND d.next_at <= ops_now()
-        ORDER BY d.next_at, d.seq LIMIT :limit
+        FROM asked JOIN webhook_delivery d
+             ON d.tenant_id = asked.tenant_id AND d.delivery_id = asked.delivery_id
+        WHERE d.next_at <= ops_now()
+        ORDER BY d.next_at, d.seq
         FOR NO KEY UPDATE OF d SKIP LOCKED
     ), taken AS (
         UPDATE webhook_delivery d SET
@@ -120,14 +128,13 @@ class SqlDeliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(
-        self, limit: int, *, busy: Collection[str], lease_s: float
-    ) -> Sequence[Claimed]:
+    async def claim(self, limit: int, *, busy: Collection[str], lease_s: float) -> Taken:
         asked = {"limit": limit, "busy": list(busy), "lease_s": lease_s}
         asked |= {"each": _EACH, "window": _WINDOW}
         async with self._database.begin() as connection:
             rows = (await connection.execute(_CLAIM, asked)).all()
-            return await _told(connection, [row for row in rows if row.status == "pending"])
+            sent = [row for row in rows if row.status == "pending"]
+            return Taken(await _told(connection, sent), len(rows) - len(sent))
 
     async def record(self, claimed: Claimed, attempt: Attempt, outcome: Outcome) -> bool:
         delivery = claimed.delivery

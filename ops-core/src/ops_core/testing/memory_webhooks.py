@@ -1,7 +1,7 @@
 """Webhooks in memory, beside the in-memory store of tasks: the fake of both ports, for tests."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -28,10 +28,11 @@ from ops_core.webhooks.model import (
     new_webhook_id,
 )
 from ops_core.webhooks.payload import TEST
-from ops_core.webhooks.port import Outcome
+from ops_core.webhooks.port import Outcome, Taken
 
-#: As the store on PostgreSQL takes of one webhook at once.
+#: As the store on PostgreSQL takes of one webhook at once, and looks at.
 EACH = 4
+WINDOW = 500
 
 
 @dataclass
@@ -138,9 +139,7 @@ class MemoryWebhooks:
         )
         return sent.delivery
 
-    async def claim(
-        self, limit: int, *, busy: Collection[str], lease_s: float
-    ) -> Sequence[Claimed]:
+    async def claim(self, limit: int, *, busy: Collection[str], lease_s: float) -> Taken:
         now = self._clock()
         due = [
             (key, sent)
@@ -151,13 +150,17 @@ class MemoryWebhooks:
         ]
         due.sort(key=lambda found: (found[1].delivery.next_at or now, found[1].delivery.seq or 0))
         taken: Counter[str] = Counter()
-        claimed = []
-        for key, sent in due:
-            if sum(taken.values()) < limit and taken[sent.delivery.webhook_id] < EACH:
-                taken[sent.delivery.webhook_id] += 1
-                found = self._claimed(key[0], sent, now, lease_s)
-                claimed += [] if found is None else [found]
-        return claimed
+        claimed, failed = [], 0
+        for key, sent in due[:WINDOW]:
+            webhook_id = sent.delivery.webhook_id
+            hook = self._hooks.get((key[0], webhook_id))
+            if hook is None or not hook.webhook.spec.enabled:
+                self._fail(sent, now)
+                failed += 1
+            elif sum(taken.values()) < limit and taken[webhook_id] < EACH:
+                taken[webhook_id] += 1
+                claimed.append(self._claimed(key[0], hook, sent, now, lease_s))
+        return Taken(claimed, failed)
 
     async def record(self, claimed: Claimed, attempt: Attempt, outcome: Outcome) -> bool:
         delivery = claimed.delivery
@@ -239,30 +242,25 @@ class MemoryWebhooks:
         self._sent[webhook.tenant_id, delivery.delivery_id] = _Sent(delivery, now)
         return delivery
 
-    def _claimed(
-        self, tenant_id: str, sent: _Sent, now: datetime, lease_s: float
-    ) -> Claimed | None:
-        hook = self._hooks.get((tenant_id, sent.delivery.webhook_id))
+    def _fail(self, sent: _Sent, now: datetime) -> None:
+        error = "the webhook is disabled"
+        said = Attempt(at=now, status_code=None, duration_s=0.0, error=error, response=None)
         sent.claim += 1
-        sent.delivery = replace(sent.delivery, tries=sent.delivery.tries + 1)
-        if hook is None or not hook.webhook.spec.enabled:
-            said = Attempt(
-                at=now,
-                status_code=None,
-                duration_s=0.0,
-                error="the webhook is disabled",
-                response=None,
-            )
-            attempts = (*sent.delivery.attempts, said)
-            sent.delivery = replace(
-                sent.delivery,
-                status=DeliveryStatus.FAILED,
-                next_at=None,
-                ended_at=now,
-                attempts=attempts,
-            )
-            return None
-        sent.delivery = replace(sent.delivery, next_at=now + timedelta(seconds=lease_s))
+        sent.delivery = replace(
+            sent.delivery,
+            tries=sent.delivery.tries + 1,
+            status=DeliveryStatus.FAILED,
+            next_at=None,
+            ended_at=now,
+            attempts=(*sent.delivery.attempts, said),
+        )
+
+    def _claimed(
+        self, tenant_id: str, hook: _Hook, sent: _Sent, now: datetime, lease_s: float
+    ) -> Claimed:
+        sent.claim += 1
+        next_at = now + timedelta(seconds=lease_s)
+        sent.delivery = replace(sent.delivery, tries=sent.delivery.tries + 1, next_at=next_at)
         previous = [hook.previous[0]] if hook.previous and hook.previous[1] > now else []
         key = TaskKey(tenant_id, sent.delivery.task_id or "")
         event, task = self._tasks.event_of(key, sent.delivery.seq or 0)

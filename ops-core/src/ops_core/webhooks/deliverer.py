@@ -62,12 +62,14 @@ class Deliverer:
         try:
             while not stop.is_set():
                 try:
-                    claimed = await self.begin()
+                    begun, failed = await self.begin()
                 except StoreUnavailable as error:
                     log.warning("webhooks wait", error=str(error))
-                    claimed = 0
+                    begun = failed = 0
+                if failed:  # what they stood in the way of is due
+                    continue
                 # A place that comes free is news only where one was missing, or something was due.
-                ends = self._sending if claimed or len(self._sending) >= self._concurrency else ()
+                ends = self._sending if begun or len(self._sending) >= self._concurrency else ()
                 await asyncio.wait(
                     {stopping, *ends}, timeout=self._idle_s, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -75,19 +77,22 @@ class Deliverer:
             stopping.cancel()
             await self._drain()
 
-    async def begin(self) -> int:
-        """Begins to send what is due, as far as there are places; returns how much that was."""
+    async def begin(self) -> tuple[int, int]:
+        """Begins to send what is due, as far as there are places; returns how much that was.
+
+        And how much of it failed at once, because its webhook is disabled.
+        """
         free = self._concurrency - len(self._sending)
         if free <= 0:
-            return 0
+            return 0, 0
         counts = Counter(self._sending.values())
         busy = {webhook for webhook, count in counts.items() if count >= PER_WEBHOOK}
         found = await self._store.claim(free, busy=busy, lease_s=self._lease_s)
-        for claimed in found:
+        for claimed in found.claimed:
             sending = asyncio.create_task(self._deliver(claimed))
             self._sending[sending] = claimed.delivery.webhook_id
             sending.add_done_callback(self._sending.pop)
-        return len(found)
+        return len(found.claimed), found.failed
 
     async def settled(self) -> None:
         """Returns when no request is under way."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import SecretStr
 
@@ -89,16 +89,22 @@ class Outcome:
     """Why the webhook is disabled with it."""
 
 
+class Taken(NamedTuple):
+    """What one claim came to."""
+
+    claimed: Sequence[Claimed]
+    failed: int
+    """Due for webhooks that are disabled: there may be more of them in the way of others."""
+
+
 class DeliveryStore(Protocol):
     """Deliveries as the dispatcher sees them: of all tenants."""
 
-    async def claim(
-        self, limit: int, *, busy: Collection[str], lease_s: float
-    ) -> Sequence[Claimed]:
+    async def claim(self, limit: int, *, busy: Collection[str], lease_s: float) -> Taken:
         """Takes what is due, the longest overdue first, but for webhooks that are `busy`.
 
         A claim is a try. What is not recorded within `lease_s` is due again: its dispatcher has died.
-        What is due for a webhook that is disabled fails here.
+        What is due for a webhook that is disabled fails here, in bulk.
         """
         ...
 
