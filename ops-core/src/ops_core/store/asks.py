@@ -1,11 +1,12 @@
 """The store of asks on PostgreSQL: what doors list and show, and what upkeep ends."""
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, func, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col, select
 
-from ops_core.ask import Ask, AskKind, AskStatus, expiry
+from ops_core.ask import Ask, AskKind, AskStatus, asks_of, expiry
 from ops_core.asks.port import AskFilter, AskPage
 from ops_core.errors import AskNotFound
 from ops_core.moves import wake
@@ -13,7 +14,8 @@ from ops_core.ports import TaskKey
 from ops_core.store.ask_tables import AskRow
 from ops_core.store.cursor import after, cursor_of
 from ops_core.store.database import Database
-from ops_core.store.moves import add_events, apply
+from ops_core.store.history import history
+from ops_core.store.moves import add_events, apply, statement
 from ops_core.store.rows import Row
 
 # One ask. Index: primary key.
@@ -27,9 +29,10 @@ _DUE: Final = text(
     """
     WITH due AS (
         SELECT DISTINCT tenant_id, task_id FROM (
-            SELECT tenant_id, task_id FROM ask
-            WHERE status = 'pending' AND expires_at <= ops_now()
-            ORDER BY expires_at LIMIT :limit
+            SELECT a.tenant_id, a.task_id FROM ask a
+            JOIN task t ON t.tenant_id = a.tenant_id AND t.task_id = a.task_id
+            WHERE a.status = 'pending' AND a.expires_at <= ops_now()
+            ORDER BY a.expires_at LIMIT :limit
         ) AS oldest
     )
     SELECT t.tenant_id, t.task_id
@@ -47,6 +50,18 @@ _OVER: Final = text(
       AND status = 'pending' AND expires_at <= ops_now()
     ORDER BY step
     """
+)
+
+
+# What the log says of an ask and its row did not hear: a process of an older build has ended it.
+# Index: primary key.
+_CORRECT: Final = statement(
+    """
+    UPDATE ask SET status = :status, resolution = :resolution, resolved_by = :resolved_by,
+                   resolved_at = :resolved_at, request_hash = :request_hash
+    WHERE tenant_id = :tenant_id AND ask_id = :ask_id
+    """,
+    "resolution",
 )
 
 
@@ -85,18 +100,38 @@ class SqlAskStore:
         return AskPage(asks, total or 0, next_cursor)
 
     async def expire_asks(self, limit: int) -> int:
-        expired = 0
         async with self._database.begin() as connection:
             due = (await connection.execute(_DUE, {"limit": limit})).all()
-            for task in due:
-                key = TaskKey(task.tenant_id, task.task_id)
-                over = (await connection.execute(_OVER, key._asdict())).all()
-                for row in over:
-                    event = expiry(ask_of(row))
-                    await add_events(connection, key, [event], signals=1)
-                    await apply(connection, key, wake(event.type))
-                expired += len(over)
-        return expired
+            return sum(
+                [await _expire(connection, TaskKey(task.tenant_id, task.task_id)) for task in due]
+            )
+
+
+async def _expire(connection: AsyncConnection, key: TaskKey) -> int:
+    """Ends what is over of a locked task. The log decides: the table may not have heard of an end."""
+    over = (await connection.execute(_OVER, key._asdict())).all()
+    known = {ask.ask_id: ask for ask in asks_of(key.tenant_id, await history(connection, key))}
+    for ask in map(ask_of, over):
+        now = known.get(ask.ask_id, ask)
+        if now.status is not AskStatus.PENDING:
+            await connection.execute(_CORRECT, _ended(now))
+            continue
+        event = expiry(ask)
+        await add_events(connection, key, [event], signals=1)
+        await apply(connection, key, wake(event.type))
+    return len(over)
+
+
+def _ended(ask: Ask) -> dict[str, Any]:
+    return {
+        "tenant_id": ask.tenant_id,
+        "ask_id": ask.ask_id,
+        "status": ask.status.value,
+        "resolution": ask.resolution,
+        "resolved_by": ask.resolved_by,
+        "resolved_at": ask.resolved_at,
+        "request_hash": ask.request_hash,
+    }
 
 
 def ask_of(row: Row) -> Ask:
