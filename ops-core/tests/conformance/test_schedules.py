@@ -16,8 +16,10 @@ from ops_core.errors import (
     ScheduleChanged,
     ScheduleExists,
     ScheduleNotFound,
+    ThreadBusy,
     TooManyTasks,
 )
+from ops_core.family import DEFAULT_FAMILY_LIMITS
 from ops_core.moves import fail
 from ops_core.ports import TaskFilter, TaskType
 from ops_core.schedules.firing import DueSchedules
@@ -33,6 +35,7 @@ from ops_core.store import (
     SqlTaskStore,
     SqlWorkerStore,
 )
+from ops_core.store.submit import submit
 from ops_core.task import NewTask, Reason, Status, TaskError
 from ops_core.testing import FrozenClock, MemorySchedules, MemoryStore
 
@@ -192,6 +195,32 @@ async def test_a_queue_of_firings_has_an_end(world: ScheduleWorld) -> None:
     assert MAX_QUEUED == (await world.again(made)).queued
 
 
+@pytest.mark.parametrize("world", ["postgres"], indirect=True)
+async def test_each_task_of_a_schedule_is_a_transaction(
+    world: ScheduleWorld, database_url: str
+) -> None:
+    """What the first holds is free while the second waits: two such could wait for each other."""
+    made = await world.create(overlap="allow", missed="run_all")
+    first = made.next_fire_at
+    assert first is not None
+    key = f"schedule:{made.schedule_id}:{(first + timedelta(seconds=60)).isoformat()}"
+    new = NewTask(
+        task_id="x", tenant_id="default", task_type="noop", input_data={}, idempotency_key=key
+    )
+    world.advance(121)
+    somebody = Database(database_url, pool_size=1)
+    async with asyncio.timeout(10):
+        async with somebody.begin() as connection:
+            await submit(connection, new, ring_grace_s=5.0, limits=DEFAULT_FAMILY_LIMITS)
+            running = asyncio.create_task(world.dispatcher().run())
+            while not await count(world):
+                assert not running.done()
+            await connection.rollback()
+        assert 2 == await running
+    assert ["task", "task"] == await world.outcomes(made)
+    await somebody.close()
+
+
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
@@ -303,8 +332,8 @@ async def test_a_firing_without_room_is_skipped(world: ScheduleWorld) -> None:
     assert ["task", "skipped", "task"] == await world.outcomes(made)
 
 
-async def test_a_firing_that_waited_and_finds_no_room_is_skipped(world: ScheduleWorld) -> None:
-    """It is not looked at in every pass from then on."""
+async def test_a_firing_that_waited_and_finds_no_room_waits_on(world: ScheduleWorld) -> None:
+    """It was promised a task; those that come meanwhile wait behind it."""
     made = await world.create_for("held", overlap="queue")
     await world.passed(60)
     await world.passed(60)
@@ -312,10 +341,47 @@ async def test_a_firing_that_waited_and_finds_no_room_is_skipped(world: Schedule
     await world.tasks.cancel("held", (await world.again(made)).last_task_id or "")
     other = NewTask(task_id="other", tenant_id="held", task_type="noop", input_data={})
     await world.tasks.submit(other)
-    assert 1 == await world.dispatcher().run()
-    assert ["task", "skipped"] == await world.outcomes(made)
-    assert (0, None) == ((now := await world.again(made)).queued, now.paused_at)
     assert 0 == await world.dispatcher().run()
+    assert ["task", "queued"] == await world.outcomes(made)
+    assert 1 == await world.passed(60)
+    assert ["task", "queued", "queued"] == await world.outcomes(made)
+    await world.tasks.cancel("held", "other")
+    assert 1 == await world.dispatcher().run()
+    assert ["task", "task", "queued"] == await world.outcomes(made)
+    assert (1, None) == ((now := await world.again(made)).queued, now.paused_at)
+
+
+async def test_a_schedule_without_room_is_not_tried_in_every_pass(world: ScheduleWorld) -> None:
+    """It rests for a second, and other schedules do not."""
+    made = await world.create_for("held", overlap="queue")
+    for _ in range(2):
+        await world.passed(60)
+    await world.tasks.cancel("held", (await world.again(made)).last_task_id or "")
+    await world.tasks.submit(
+        NewTask(task_id="other", tenant_id="held", task_type="noop", input_data={})
+    )
+    seconds = [0.0]
+    dispatcher = DueSchedules(world.due, world.service(), clock=lambda: seconds[0])
+    assert 0 == await dispatcher.run()
+    await world.tasks.cancel("held", "other")
+    await world.create(name="other")
+    world.advance(60.5)
+    assert 1 == await dispatcher.run()
+    seconds[0] = 1.1
+    assert 2 == await dispatcher.run()
+
+
+async def test_a_firing_whose_thread_is_busy_is_skipped(world: ScheduleWorld) -> None:
+    """Nothing of it is stored, the schedule goes on, and the next firing finds the thread free."""
+    task = {"task_type": "noop", "thread_id": "t", "on_busy": "reject"}
+    made = await world.create(overlap="allow", task=task)
+    assert [1, 1] == [await world.passed(60), await world.passed(60)]
+    taken, refused = await world.history(made)
+    assert (Outcome.SKIPPED, str(ThreadBusy("t", 1))) == (refused.outcome, refused.reason)
+    assert (1, None) == (await count(world), (await world.again(made)).paused_at)
+    await world.tasks.cancel("default", taken.task_id or "")
+    assert 1 == await world.passed(60)
+    assert ["task", "skipped", "task"] == await world.outcomes(made)
 
 
 async def test_a_person_who_asks_for_a_task_is_told_that_there_is_no_room(

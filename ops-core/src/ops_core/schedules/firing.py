@@ -1,5 +1,7 @@
 """A chore of the dispatcher: carries out the schedules that are due."""
 
+import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -15,18 +17,36 @@ log = structlog.get_logger(__name__)
 #: Schedules carried out in one pass; each is a transaction of its own, and other chores wait for it.
 PASS: Final = 50
 
+#: How long a schedule rests whose queued firing found no room. Seconds.
+NO_ROOM_REST_S: Final = 1.0
+
 
 class DueSchedules:
     """Several dispatchers may run it: each firing is carried out by one of them."""
 
-    def __init__(self, store: DueStore, tasks: TaskService) -> None:
+    def __init__(
+        self, store: DueStore, tasks: TaskService, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._tasks = tasks
+        self._clock = clock
+        self._rests: dict[str, float] = {}
 
     async def run(self) -> int:
         """One pass; returns how many firings were carried out. Raises `StoreUnavailable`."""
+        now = self._clock()
+        self._rests = {id_: until for id_, until in self._rests.items() if until > now}
         due = await self._store.due(PASS)
-        return sum([await self._fired(schedule) for schedule in due])
+        return sum([await self._passed(schedule, now) for schedule in due])
+
+    async def _passed(self, schedule: Schedule, now: float) -> int:
+        """What was queued and finds no room is tried again, but not in every pass."""
+        if schedule.schedule_id in self._rests:
+            return 0
+        fired = await self._fired(schedule)
+        if schedule.queued and not fired:
+            self._rests[schedule.schedule_id] = now + NO_ROOM_REST_S
+        return fired
 
     async def _fired(self, schedule: Schedule) -> int:
         try:

@@ -41,7 +41,7 @@ class Outcome(StrEnum):
     """Its task comes when the one before has ended."""
 
     SKIPPED = "skipped"
-    """By its overlap policy, or because too much was under way; `reason` says which."""
+    """By its overlap policy, or because too much was under way, maybe in its thread; `reason` says which."""
     MISSED = "missed"
     """For this time and every earlier one since the firing before."""
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import Final
 
-from ops_core.errors import NotNow
+from ops_core.errors import CallerError, NotNow, ThreadBusy
 from ops_core.schedules.model import Missed, Outcome, Overlap, Schedule
 from ops_core.schedules.timing import Timing, timing_of
 from ops_core.task import NewTask, new_task_id
@@ -16,8 +16,11 @@ from ops_core.task import NewTask, new_task_id
 #: and one that is restarted is back sooner. Seconds.
 ON_TIME_S: Final = 60.0
 
-#: Firings carried out in one transaction; what is left is due at once.
+#: Firings planned in one look; what is left is due at once.
 BATCH: Final = 100
+
+NO_ROOM: Final = (NotNow, ThreadBusy)
+"""Why a firing gets no task now, and may get one later: no reason to pause its schedule."""
 
 #: Firings that may wait for the task of the one before; a further one is skipped.
 MAX_QUEUED: Final = 100
@@ -32,9 +35,9 @@ class Planned:
     reason: str | None = None
     task_id: str | None = None
 
-    def refused(self, why: NotNow) -> "Planned":
+    def refused(self, why: CallerError) -> "Planned":
         """Skipped: it is not tried again, for who waits for room with all that is due stands in the way of
-        other schedules.
+        other schedules. One that was queued waits on, and lets others pass.
         """
         return replace(self, outcome=Outcome.SKIPPED, reason=str(why))
 
@@ -48,6 +51,14 @@ class Plan:
 
     firings: list[Planned]
     next_fire_at: datetime | None
+
+    def until_task(self) -> "Plan":
+        """The firings up to the first that gets a task; those behind it are due at once."""
+        tasks = (n for n, firing in enumerate(self.firings) if firing.outcome is Outcome.TASK)
+        end = next(tasks, len(self.firings)) + 1
+        if end >= len(self.firings):
+            return self
+        return replace(self, firings=self.firings[:end], next_fire_at=self.firings[end].fire_at)
 
 
 def plan(schedule: Schedule, now: datetime, *, is_busy: bool) -> Plan:

@@ -79,10 +79,11 @@ class DueStore(Protocol):
         ...
 
     async def fire(self, seen: Schedule, template: NewTask) -> int:
-        """Carries out what is due of a schedule, in one transaction: its tasks, its history, its next time.
+        """Carries out what is due of a schedule, each task with its firing's history and the next time.
 
-        A firing whose task is refused because too much is under way is skipped.
-        Returns how many firings that were; 0 when another dispatcher was faster.
+        A firing whose task is refused because too much is under way, in all or in its thread, is skipped;
+        one that was queued waits on. Returns how many firings that were; 0 when another dispatcher was
+        faster, or when there is no room for what was queued.
         """
         ...
 

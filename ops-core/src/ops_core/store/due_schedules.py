@@ -8,17 +8,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_core.admission import UNLIMITED, AdmissionLimits
-from ops_core.errors import NotNow
 from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
 from ops_core.schedules.model import Outcome, Schedule
-from ops_core.schedules.plan import Planned, plan, task_for
+from ops_core.schedules.plan import NO_ROOM, Planned, has_due, plan, task_for
 from ops_core.store.database import Database
 from ops_core.store.schedule_rows import PAUSE, advance, database_time, record, schedule_of
 from ops_core.store.submit import submit
 from ops_core.task import NewTask
 
 # Schedules whose time has come (index: schedule_for_firing), and those of which a firing waits for a task
-# that has ended since (indexes: schedule_for_queue, primary key of task).
+# that has ended since (indexes: schedule_for_queue, primary key of task). The latter in no order: one that
+# finds no room comes again with every look, and must not hide the others.
 _DUE: Final = text(
     """
     (
@@ -34,7 +34,7 @@ _DUE: Final = text(
               SELECT FROM task AS t
               WHERE t.tenant_id = s.tenant_id AND t.task_id = s.last_task_id
                 AND t.status IN ('pending', 'running', 'waiting'))
-        LIMIT :limit
+        ORDER BY random() LIMIT :limit
     )
     """
 )
@@ -71,10 +71,14 @@ _QUEUED: Final = text(
 # Index: primary key.
 _RELEASE: Final = text(
     """
-    UPDATE firing SET outcome = :outcome, task_id = :task_id, reason = :reason
+    UPDATE firing SET outcome = 'task', task_id = :task_id
     WHERE tenant_id = :tenant_id AND schedule_id = :schedule_id AND number = :number
     """
 )
+
+
+#: Tasks that one schedule gets in one pass, each in a transaction of its own; further ones are due at once.
+_AT_ONCE: Final = 20
 
 
 class SqlDueStore:
@@ -97,18 +101,37 @@ class SqlDueStore:
         return [schedule_of(row) for row in rows]
 
     async def fire(self, seen: Schedule, template: NewTask) -> int:
+        done = 0
+        for _ in range(_AT_ONCE):
+            rest, count = await self._fire_one(seen, template)
+            done += count
+            if rest is None:
+                break
+            seen = rest
+        return done
+
+    async def _fire_one(self, seen: Schedule, template: NewTask) -> tuple[Schedule | None, int]:
+        """The schedule, if more of it is due, and how many firings that were: with one task at most.
+
+        A transaction that submitted several would hold the rows of one of them (its thread, the limit of its
+        tenant) while it waits for those of the next.
+        """
         async with self._database.begin() as connection:
             schedule = await _taken(connection, seen)
             if schedule is None:
-                return 0
+                return None, 0
             now = await database_time(connection)
-            planned = plan(schedule, now, is_busy=await _is_busy(connection, schedule))
+            planned = plan(schedule, now, is_busy=await _is_busy(connection, schedule)).until_task()
             if planned.releases_queued:
-                schedule = await self._release(connection, schedule, template)
+                released = await self._release(connection, schedule, template)
+                if released is not None:
+                    schedule = await advance(connection, released)
+                    return schedule if has_due(schedule, now) else None, 1
             for firing in planned.firings:
                 schedule = await self._carry_out(connection, schedule, template, firing)
-            await advance(connection, replace(schedule, next_fire_at=planned.next_fire_at))
-        return len(planned.firings) + planned.releases_queued
+            standing = replace(schedule, next_fire_at=planned.next_fire_at)
+            schedule = await advance(connection, standing)
+        return schedule if has_due(schedule, now) else None, len(planned.firings)
 
     async def fail(self, seen: Schedule, reason: str) -> bool:
         async with self._database.begin() as connection:
@@ -126,17 +149,18 @@ class SqlDueStore:
 
     async def _release(
         self, connection: AsyncConnection, schedule: Schedule, template: NewTask
-    ) -> Schedule:
+    ) -> Schedule | None:
+        """None where there is no room for its task: then it waits on."""
         key = {"tenant_id": schedule.tenant_id, "schedule_id": schedule.schedule_id}
         waiting = (await connection.execute(_QUEUED, key)).one()
         firing = await self._submitted(
             connection, schedule, template, Planned(waiting.fire_at, Outcome.TASK)
         )
-        asked = {"outcome": firing.outcome.value, "reason": firing.reason}
-        asked |= {"number": waiting.number, "task_id": firing.task_id}
-        await connection.execute(_RELEASE, key | asked)
-        last = firing.task_id or schedule.last_task_id
-        return replace(schedule, queued=schedule.queued - 1, last_task_id=last)
+        if firing.task_id is None:
+            return None
+        released = {"number": waiting.number, "task_id": firing.task_id}
+        await connection.execute(_RELEASE, key | released)
+        return replace(schedule, queued=schedule.queued - 1, last_task_id=firing.task_id)
 
     async def _carry_out(
         self, connection: AsyncConnection, schedule: Schedule, template: NewTask, firing: Planned
@@ -167,15 +191,16 @@ class SqlDueStore:
         """The firing with its task; or skipped, where too much is under way."""
         new = task_for(schedule, template, firing.fire_at)
         try:
-            # Nobody rings but the dispatcher that this runs in, and it does so at the end of the same pass.
-            row, _ = await submit(
-                connection,
-                new,
-                ring_grace_s=0.0,
-                limits=self._limits,
-                admission=self._admission,
-            )
-        except NotNow as refused:
+            async with connection.begin_nested():  # a thread refuses what is stored already
+                # Nobody rings but the dispatcher that this runs in, at the end of the same pass.
+                row, _ = await submit(
+                    connection,
+                    new,
+                    ring_grace_s=0.0,
+                    limits=self._limits,
+                    admission=self._admission,
+                )
+        except NO_ROOM as refused:
             return firing.refused(refused)
         return replace(firing, task_id=str(row.task_id))
 

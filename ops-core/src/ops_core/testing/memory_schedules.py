@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from ops_core.errors import NotNow, ScheduleChanged, ScheduleExists, ScheduleNotFound, TaskNotFound
+from ops_core.errors import ScheduleChanged, ScheduleExists, ScheduleNotFound, TaskNotFound
 from ops_core.ports import TaskStore
 from ops_core.schedules.history import before
 from ops_core.schedules.model import (
@@ -18,7 +18,7 @@ from ops_core.schedules.model import (
     Triggered,
     new_schedule_id,
 )
-from ops_core.schedules.plan import Planned, has_due, plan, task_for, triggered_task
+from ops_core.schedules.plan import NO_ROOM, Planned, has_due, plan, task_for, triggered_task
 from ops_core.schedules.timing import timing_of
 from ops_core.task import NewTask
 from ops_core.testing.pages import page_of
@@ -139,9 +139,8 @@ class MemorySchedules:
         if self._schedules.get((seen.tenant_id, seen.schedule_id)) != seen:
             return 0
         planned = plan(seen, self._clock(), is_busy=await self._is_busy(seen))
-        schedule = seen
-        if planned.releases_queued:
-            schedule = await self._release(schedule, template)
+        released = await self._release(seen, template) if planned.releases_queued else None
+        schedule = released or seen
         for firing in planned.firings:
             done = firing
             if firing.outcome is Outcome.TASK:
@@ -150,7 +149,7 @@ class MemorySchedules:
                 schedule, done.fire_at, done.outcome, reason=done.reason, task_id=done.task_id
             )
         self._put(replace(schedule, next_fire_at=planned.next_fire_at))
-        return len(planned.firings) + planned.releases_queued
+        return len(planned.firings) + (released is not None)
 
     async def fail(self, seen: Schedule, reason: str) -> bool:
         if self._schedules.get((seen.tenant_id, seen.schedule_id)) != seen:
@@ -161,21 +160,20 @@ class MemorySchedules:
         await self.pause(seen.tenant_id, seen.schedule_id, reason[:500])
         return True
 
-    async def _release(self, schedule: Schedule, template: NewTask) -> Schedule:
+    async def _release(self, schedule: Schedule, template: NewTask) -> Schedule | None:
         kept = self._firings[schedule.tenant_id, schedule.schedule_id]
         place = next(i for i, each in enumerate(kept) if each.outcome is Outcome.QUEUED)
         due = Planned(kept[place].fire_at, Outcome.TASK)
         done = await self._submitted(schedule, template, due)
-        kept[place] = replace(
-            kept[place], outcome=done.outcome, task_id=done.task_id, reason=done.reason
-        )
-        last = done.task_id or schedule.last_task_id
-        return replace(schedule, queued=schedule.queued - 1, last_task_id=last)
+        if done.task_id is None:
+            return None
+        kept[place] = replace(kept[place], outcome=Outcome.TASK, task_id=done.task_id)
+        return replace(schedule, queued=schedule.queued - 1, last_task_id=done.task_id)
 
     async def _submitted(self, schedule: Schedule, template: NewTask, firing: Planned) -> Planned:
         try:
             task, _ = await self._tasks.submit(task_for(schedule, template, firing.fire_at))
-        except NotNow as refused:
+        except NO_ROOM as refused:
             return firing.refused(refused)
         return replace(firing, task_id=task.task_id)
 
