@@ -11,10 +11,12 @@ from sqlalchemy import text
 
 from ops_core.budgets.ledger import Wanted
 from ops_core.errors import LostOwnership
+from ops_core.flow.key_limit import Rate
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import release
 from ops_core.ports import Append, Appended
 from ops_core.store import Database
+from ops_core.store.gates import Gate, openable
 from ops_core.task import Usage
 
 pytestmark = pytest.mark.conformance
@@ -22,6 +24,7 @@ pytestmark = pytest.mark.conformance
 PROMPT_S = 2.0
 """Less than the three seconds that a statement waits for a lock."""
 
+GATE = "SELECT pg_advisory_xact_lock(hashtextextended('opspawn gate default' || chr(31) || :id, 0))"
 BUDGET = "SELECT FROM budget WHERE budget_id = :id FOR NO KEY UPDATE"
 
 
@@ -29,11 +32,11 @@ class Hands:
     """Others' transactions, which hold rows for as long as a block."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
     @asynccontextmanager
     async def holding(self, query: str, row_id: str) -> AsyncIterator[None]:
-        async with self._database.begin() as connection:
+        async with self.database.begin() as connection:
             assert 1 == (await connection.execute(text(query), {"id": row_id})).rowcount
             yield
 
@@ -121,3 +124,32 @@ async def test_what_the_dead_reserved_is_in_nobodys_way_who_waits(flow: FlowWorl
         assert granted.is_granted
     with pytest.raises(LostOwnership):
         await flow.workers.reserve(flow.lease(dead), "1/llm", wanted, paid_by(dead), waited=True)
+
+
+async def test_a_pass_does_not_wait_for_who_opens_a_gate(flow: FlowWorld, hands: Hands) -> None:
+    """Another dispatcher, say: it is passed over, and the gates behind it are opened."""
+    for key in ("a", "b"):
+        for _ in range(2):
+            await flow.submit(concurrency_key=key)
+        await flow.limit(key, concurrency=2)
+    async with asyncio.timeout(PROMPT_S), hands.holding(GATE, "a"):
+        assert 1 == await flow.upkeep.open_gates(10)
+    assert 1 == await flow.upkeep.open_gates(10)
+
+
+async def test_a_gate_without_tokens_is_not_looked_at_again_and_again(
+    flow: FlowWorld, hands: Hands
+) -> None:
+    """Who waits for its rate does not cost each pass a transaction: only when there is a token."""
+    await flow.limit("k", concurrency=9, rate=Rate(count=2, per_s=60))
+    for _ in range(4):
+        await flow.submit(concurrency_key="k")
+    gate = Gate("default", "k")
+    found = []
+    for passed_s in ("0", "15", "31", "600"):
+        async with hands.database.begin() as connection:
+            await connection.execute(
+                text(f"SET LOCAL ops_core.clock_offset = '{passed_s} seconds'")
+            )
+            found.append((await openable(connection, Gate("", ""), 10))[0])
+    assert [[], [], [gate], [gate]] == found

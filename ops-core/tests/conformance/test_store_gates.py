@@ -7,7 +7,8 @@ from flow_world import FlowWorld
 
 from ops_core.flow.key_limit import KeyLimit, Rate
 from ops_core.moves import release, retry
-from ops_core.task import Status, TaskError
+from ops_core.ports import Profile
+from ops_core.task import Status, Task, TaskError
 
 pytestmark = pytest.mark.conformance
 
@@ -159,6 +160,40 @@ async def test_no_more_start_in_a_while_than_the_rate_says(flow: FlowWorld) -> N
     assert 1 == await flow.upkeep.open_gates(10)
     flow.advance(600)
     assert 2 == await flow.upkeep.open_gates(10)
+
+
+async def test_whom_no_worker_would_take_holds_no_place(flow: FlowWorld) -> None:
+    """Its versions are gone with their worker: the next one goes on, and it comes when there is one again."""
+
+    async def claim(worker: str, *supports: str) -> list[Task]:
+        profile = Profile(pins={"noop": supports[-1:]}, supports=frozenset(supports))
+        await flow.workers.beat(worker, ["default"], slots=9, running=0, profile=profile)
+        return await flow.workers.claim(worker, ["default"], 9)
+
+    first = await flow.submit(concurrency_key="k", priority=1)
+    second = await flow.submit(concurrency_key="k")
+    [claimed] = await claim("old", "agent@1")
+    await flow.workers.settle(flow.lease(claimed), release("drained"))
+    assert not (await flow.tasks.get("default", first.task_id)).gated
+    await flow.workers.leave("old")
+    assert [] == await claim("new", "agent@2")
+    assert 1 == await flow.upkeep.open_gates(10)
+    [claimed] = await claim("new", "agent@2")
+    assert second.task_id == claimed.task_id
+    await flow.finish(claimed)
+    assert [0, []] == [await flow.upkeep.open_gates(10), await claim("new", "agent@2")]
+    assert [] == await claim("both", "agent@1", "agent@2")
+    assert 1 == await flow.upkeep.open_gates(10)
+    assert [first.task_id] == [task.task_id for task in await claim("both", "agent@1", "agent@2")]
+
+
+async def test_a_task_past_its_deadline_leaves_its_place(flow: FlowWorld) -> None:
+    """Opened and never claimed; upkeep lets the next one in."""
+    await flow.submit(concurrency_key="k", deadline_s=5.0)
+    second = await flow.submit(concurrency_key="k")
+    flow.advance(6)
+    assert [1, 1] == [await flow.upkeep.expire(10), await flow.upkeep.open_gates(10)]
+    assert [second.task_id] == [task.task_id for task in await flow.claim()]
 
 
 async def test_every_gate_is_looked_at_though_a_pass_looks_at_few(flow: FlowWorld) -> None:

@@ -22,10 +22,19 @@ class Gate(NamedTuple):
     key: str
 
 
-# Gates at which tasks stand that are due, and that have a free place: those after `after`, in order. Each key
-# is found by a probe, however many tasks stand there. Indexes: task_for_gate, task_for_key, key_limit's own.
+# Whether a worker would take the task `t`: one of its queue that can run the versions that it is tied to.
+# While there are no workers at all nobody knows, and gates open as if all would.
+_SERVED: Final = """(
+    EXISTS (SELECT FROM worker w
+            WHERE t.queue = ANY(w.queues) AND (t.pins IS NULL OR t.pins <@ w.supports))
+    OR NOT EXISTS (SELECT FROM worker w WHERE w.queues <> '{}'))
+"""
+
+# Gates at which tasks stand that are due, that have a free place (one that a task holds whom no worker would
+# take is free), and tokens for a start: those after `after`, in order. Each key is found by a probe, however
+# many tasks stand there. Indexes: task_for_gate, task_for_key, key_limit's own.
 _OPENABLE: Final = text(
-    """
+    f"""
     WITH RECURSIVE gate AS (
         (SELECT tenant_id, concurrency_key, 1 AS place FROM task
          WHERE status = 'pending' AND gated
@@ -46,25 +55,26 @@ _OPENABLE: Final = text(
                 SELECT FROM task t
                 WHERE t.tenant_id = gate.tenant_id AND t.concurrency_key = gate.concurrency_key
                   AND NOT t.gated AND t.status IN ('pending', 'running')
+                  AND (t.status = 'running' OR {_SERVED})
                 LIMIT COALESCE(l.concurrency, :default)) AS inside
            ) < COALESCE(l.concurrency, :default)
+           AND (l.rate_count IS NULL OR LEAST(l.rate_count, l.tokens + l.rate_count / l.rate_per_s
+                * EXTRACT(EPOCH FROM ops_now() - l.refilled_at)) > 1 - 1e-6)
            AND EXISTS (
                 SELECT FROM task t
                 WHERE t.tenant_id = gate.tenant_id AND t.concurrency_key = gate.concurrency_key
                   AND t.gated AND t.status = 'pending' AND t.runnable_at <= ops_now()
+                  AND {_SERVED}
            ) AS is_openable
     FROM gate LEFT JOIN key_limit l ON l.tenant_id = gate.tenant_id AND l.key = gate.concurrency_key
     ORDER BY gate.tenant_id, gate.concurrency_key
-    """
+    """  # noqa: S608  # a part of our own
 )
 
 # One opener a key at a time. The statements after this one see what the others have done.
-_LOCK: Final = text(
-    """
-    SELECT pg_advisory_xact_lock(
-        hashtextextended('opspawn gate ' || :tenant_id || chr(31) || :key, 0))
-    """
-)
+_NAME: Final = "hashtextextended('opspawn gate ' || :tenant_id || chr(31) || :key, 0)"
+_LOCK: Final = text(f"SELECT pg_advisory_xact_lock({_NAME})")
+_TRY_LOCK: Final = text(f"SELECT pg_try_advisory_xact_lock({_NAME})")
 
 # What holds for a key, and how many tasks are inside. Indexes: key_limit's own, task_for_key.
 _STATE: Final = text(
@@ -78,14 +88,29 @@ _STATE: Final = text(
     """
 )
 
+# Who holds a place and would be taken by no worker stands at the gate again, for as long as that is so: the
+# others need the place. Index: task_for_key.
+_TAKE_BACK: Final = text(
+    f"""
+    WITH idle AS (
+        SELECT tenant_id, task_id FROM task t
+        WHERE tenant_id = :tenant_id AND concurrency_key = :key
+          AND status = 'pending' AND NOT gated AND NOT {_SERVED}
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE task t SET gated = true, ring_at = NULL
+    FROM idle WHERE t.tenant_id = idle.tenant_id AND t.task_id = idle.task_id
+    """  # noqa: S608  # as above
+)
+
 # The best that stand at a gate go through it, and are rung for. Rows in other hands are just being ended or
 # looked at, and come with the next pass. Index: task_for_gate.
 _OPEN: Final = text(
-    """
+    f"""
     WITH best AS (
-        SELECT tenant_id, task_id FROM task
+        SELECT tenant_id, task_id FROM task t
         WHERE tenant_id = :tenant_id AND concurrency_key = :key
-          AND status = 'pending' AND gated AND runnable_at <= ops_now()
+          AND status = 'pending' AND gated AND runnable_at <= ops_now() AND {_SERVED}
         ORDER BY priority DESC, runnable_at, task_id
         LIMIT :room
         FOR NO KEY UPDATE SKIP LOCKED
@@ -93,7 +118,7 @@ _OPEN: Final = text(
     UPDATE task t SET gated = false, rings = 0, ring_at = ops_now()
     FROM best WHERE t.tenant_id = best.tenant_id AND t.task_id = best.task_id
     RETURNING t.*
-    """
+    """  # noqa: S608  # as above
 )
 
 # Index: primary key.
@@ -115,12 +140,20 @@ async def openable(connection: AsyncConnection, after: Gate, limit: int) -> tupl
     return gates, Gate("", "") if is_last else Gate(rows[-1].tenant_id, rows[-1].concurrency_key)
 
 
-async def open_gate(connection: AsyncConnection, gate: Gate) -> Sequence[Row]:
-    """Lets through as many as there is room for; the rows of those. Upkeep rings for them."""
+async def open_gate(
+    connection: AsyncConnection, gate: Gate, *, waits: bool = True
+) -> Sequence[Row]:
+    """Lets through as many as there is room for; the rows of those. Upkeep rings for them.
+
+    `waits`: for another one that opens it just now, who may not have seen what made room.
+    """
     key = gate._asdict()
-    await connection.execute(_LOCK, key)
+    if not await connection.scalar(_LOCK if waits else _TRY_LOCK, key) and not waits:
+        return []
     state = (await connection.execute(_STATE, key)).one()
     room = (state.concurrency or DEFAULT_CONCURRENCY) - state.inside
+    if room <= 0:
+        room += (await connection.execute(_TAKE_BACK, key)).rowcount
     bucket = _bucket(state, state.now)
     if bucket is not None:
         room = min(room, bucket.starts)

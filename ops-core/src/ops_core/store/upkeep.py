@@ -255,7 +255,7 @@ class SqlUpkeepStore:
         opened = 0
         for gate in gates:  # a transaction each: nobody waits for one gate's lock behind another's
             async with self._database.begin() as connection:
-                opened += len(await open_gate(connection, gate))
+                opened += len(await open_gate(connection, gate, waits=False))
         return opened
 
     async def free_reservations(self, limit: int) -> int:

@@ -40,12 +40,18 @@ class MemoryFlow(MemoryState):
         )
         limit = self.flow.limits.get((tenant_id, key), KeyLimit(key=key))
         room = limit.concurrency - inside
+        if room <= 0:
+            room += self._take_back(of_key)
         bucket = self.flow.buckets.get((tenant_id, key))
         if bucket is not None:
             bucket = bucket.refilled(self._clock())
             room = min(room, bucket.starts)
         now = self._clock()
-        waiting = [due for due in of_key if due.row.task.gated and due.row.runnable_at <= now]
+        waiting = [
+            due
+            for due in of_key
+            if due.row.task.gated and due.row.runnable_at <= now and self._is_served(due.row)
+        ]
         opened = sorted(waiting, key=best_first)[: max(room, 0)]
         for due in opened:
             due.row.task = replace(due.row.task, gated=False)
@@ -53,6 +59,27 @@ class MemoryFlow(MemoryState):
         if opened and bucket is not None:
             self.flow.buckets[tenant_id, key] = bucket.without(len(opened))
         return len(opened)
+
+    def _take_back(self, of_key: Iterable[Due]) -> int:
+        """Places of tasks that no worker would take; how many."""
+        idle = [
+            due.row
+            for due in of_key
+            if due.row.task.status is Status.PENDING
+            and not due.row.task.gated
+            and not self._is_served(due.row)
+        ]
+        for row in idle:
+            row.task, row.ring_at = replace(row.task, gated=True), None
+        return len(idle)
+
+    def _is_served(self, row: StoredTask) -> bool:
+        """Whether a worker would take it; while there are none nobody knows."""
+        serving = [worker for worker in self._workers.values() if worker.queues]
+        return not serving or any(
+            row.task.queue in worker.queues and set(row.pins or ()) <= worker.profile.supports
+            for worker in serving
+        )
 
     def _by_turns(self, due: Iterable[Due], count: int, tenants: int) -> list[Due]:
         """The first `count`: one of every tenant before the second of any, longest unserved first."""
