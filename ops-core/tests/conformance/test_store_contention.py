@@ -10,14 +10,16 @@ from flow_world import FlowWorld, paid_by, step, tokens
 from sqlalchemy import text
 
 from ops_core.budgets.ledger import Wanted
-from ops_core.errors import LostOwnership
+from ops_core.errors import DeliveryNotFound, LostOwnership
 from ops_core.flow.key_limit import Rate
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import release
 from ops_core.ports import Append, Appended
-from ops_core.store import Database
+from ops_core.store import Database, SqlDeliveries, SqlWebhooks
 from ops_core.store.gates import Gate, openable
 from ops_core.task import Usage
+from ops_core.webhooks.model import HookSpec
+from ops_core.webhooks.signing import new_secret
 
 pytestmark = pytest.mark.conformance
 
@@ -25,6 +27,7 @@ PROMPT_S = 2.0
 """Less than the three seconds that a statement waits for a lock."""
 
 GATE = "SELECT pg_advisory_xact_lock(hashtextextended('opspawn gate default' || chr(31) || :id, 0))"
+DELIVERY = "SELECT FROM webhook_delivery WHERE delivery_id = :id FOR NO KEY UPDATE"
 BUDGET = "SELECT FROM budget WHERE budget_id = :id FOR NO KEY UPDATE"
 
 
@@ -153,3 +156,40 @@ async def test_a_gate_without_tokens_is_not_looked_at_again_and_again(
             )
             found.append((await openable(connection, Gate("", ""), 10))[0])
     assert [[], [], [gate], [gate]] == found
+
+
+async def test_a_webhook_is_deleted_though_what_is_sent_to_it_is_in_other_hands(
+    flow: FlowWorld, hands: Hands
+) -> None:
+    """Millions of rows would be: the doors show none of them any more, and upkeep deletes them in batches."""
+    webhooks, deliveries = SqlWebhooks(hands.database), SqlDeliveries(hands.database)
+    spec = HookSpec(url="https://example.org", events=("task.submitted",))
+    hook = await webhooks.create("default", spec, new_secret(), by="x", limit=9)
+    task, *_ = [await flow.submit() for _ in range(5)]
+    page = await webhooks.deliveries("default", task_id=task.task_id, limit=9, cursor=None)
+    [sent] = page.deliveries
+    async with asyncio.timeout(PROMPT_S), hands.holding(DELIVERY, sent.delivery_id):
+        await webhooks.delete("default", hook.webhook_id)
+    page = await webhooks.deliveries("default", task_id=task.task_id, limit=9, cursor=None)
+    assert [] == [*page.deliveries]
+    for door in (webhooks.delivery, webhooks.redeliver):
+        with pytest.raises(DeliveryNotFound):
+            await door("default", sent.delivery_id)
+    assert [2, 2, 1, 0] == [await deliveries.prune(1e9, 2) for _ in range(4)]
+    async with hands.database.begin() as connection:
+        left = "SELECT count(*) FROM deleted_webhook"
+        assert 0 == await connection.scalar(text(left))
+
+
+async def test_an_old_task_whose_budget_is_in_other_hands_is_deleted_later(
+    flow: FlowWorld, hands: Hands
+) -> None:
+    """Budgets are locked before tasks: who waits for one with a task in hand could wait for ever."""
+    paid, unpaid = await flow.submit(budget=tokens(9)), await flow.submit()
+    for task in (paid, unpaid):
+        await flow.tasks.cancel("default", task.task_id)
+    flow.advance(60)
+    async with asyncio.timeout(PROMPT_S), hands.holding(BUDGET, paid.task_id):
+        assert 1 == await flow.upkeep.prune(30, 9)
+    assert 1 == await flow.upkeep.prune(30, 9)
+    assert None is await flow.budgets.get("default", paid.task_id)

@@ -81,16 +81,18 @@ _TASKS: Final = text(
     """
 )
 
-# Writes down what came of an attempt, if the claim is still ours. Index: primary key.
+# Writes down what came of an attempt, if the claim is still ours and the webhook there. Index: primary keys.
 _RECORD: Final = statement(
     """
-    UPDATE webhook_delivery SET
+    UPDATE webhook_delivery d SET
         status   = :status,
         next_at  = CASE WHEN :status = 'pending' THEN ops_now() + :retry_in_s * interval '1 second' END,
         ended_at = CASE WHEN :status <> 'pending' THEN ops_now() END,
         attempts = :attempts
     WHERE tenant_id = :tenant_id AND delivery_id = :delivery_id
       AND claim = :claim AND status = 'pending'
+      AND EXISTS (SELECT FROM webhook w
+                  WHERE w.tenant_id = d.tenant_id AND w.webhook_id = d.webhook_id)
     """,
     "attempts",
 )
@@ -118,6 +120,31 @@ _PRUNE: Final = text(
     )
     DELETE FROM webhook_delivery d USING old
     WHERE d.tenant_id = old.tenant_id AND d.delivery_id = old.delivery_id
+    """
+)
+
+# A batch of what was made for the first of the webhooks that were deleted. Rows in other hands come with the
+# next one. Indexes: primary key of deleted_webhook, webhook_delivery_for_webhook.
+_FORGET: Final = text(
+    """
+    WITH first AS (
+        SELECT tenant_id, webhook_id FROM deleted_webhook ORDER BY tenant_id, webhook_id LIMIT 1
+    ), old AS (
+        SELECT d.tenant_id, d.delivery_id FROM first JOIN webhook_delivery d
+               ON d.tenant_id = first.tenant_id AND d.webhook_id = first.webhook_id
+        LIMIT :limit FOR UPDATE OF d SKIP LOCKED
+    )
+    DELETE FROM webhook_delivery d USING old
+    WHERE d.tenant_id = old.tenant_id AND d.delivery_id = old.delivery_id
+    """
+)
+
+# Those of which nothing is left. Indexes: as above.
+_FORGOTTEN: Final = text(
+    """
+    DELETE FROM deleted_webhook g
+    WHERE NOT EXISTS (SELECT FROM webhook_delivery d
+                      WHERE d.tenant_id = g.tenant_id AND d.webhook_id = g.webhook_id)
     """
 )
 
@@ -155,8 +182,10 @@ class SqlDeliveries:
 
     async def prune(self, older_than_s: float, limit: int) -> int:
         async with self._database.begin() as connection:
-            asked = {"older_than_s": older_than_s, "limit": limit}
-            return (await connection.execute(_PRUNE, asked)).rowcount
+            forgotten = (await connection.execute(_FORGET, {"limit": limit})).rowcount
+            await connection.execute(_FORGOTTEN)
+            asked = {"older_than_s": older_than_s, "limit": limit - forgotten}
+            return forgotten + (await connection.execute(_PRUNE, asked)).rowcount
 
 
 async def _mark(connection: AsyncConnection, claimed: Claimed, outcome: Outcome) -> None:

@@ -106,3 +106,12 @@ class DeliveryRow(_Table, table=True):
             postgresql_where=text("ended_at IS NOT NULL"),
         ),
     )
+
+
+class DeletedWebhookRow(_Table, table=True):
+    """A webhook whose deliveries upkeep is deleting."""
+
+    __tablename__ = "deleted_webhook"
+
+    tenant_id: str = _tenant()
+    webhook_id: str = _column(Text, primary_key=True)

@@ -104,13 +104,15 @@ _ROTATE: Final = text(
     """
 )
 
-# Deliveries before their webhook, in the order in which a record locks them.
-# Index: webhook_delivery_for_webhook.
-_FORGET: Final = text(
-    "DELETE FROM webhook_delivery WHERE tenant_id = :tenant_id AND webhook_id = :webhook_id"
-)
+# Its deliveries are shown no more; upkeep deletes them, a batch at a time. Index: primary keys.
 _DELETE: Final = text(
-    "DELETE FROM webhook WHERE tenant_id = :tenant_id AND webhook_id = :webhook_id"
+    """
+    WITH gone AS (
+        DELETE FROM webhook WHERE tenant_id = :tenant_id AND webhook_id = :webhook_id
+        RETURNING tenant_id, webhook_id
+    )
+    INSERT INTO deleted_webhook (tenant_id, webhook_id) SELECT tenant_id, webhook_id FROM gone
+    """
 )
 
 _PING: Final = text(
@@ -123,38 +125,50 @@ _PING: Final = text(
     """
 )
 
-# What was sent to a webhook, or of a task: newest first, behind a cursor if there is one.
-# Indexes: webhook_delivery_for_webhook, webhook_delivery_for_task.
+# What was sent to a webhook, or of a task: newest first, behind a cursor if there is one. What was made for a
+# webhook that was deleted is as good as gone.
+# Indexes: webhook_delivery_for_webhook, webhook_delivery_for_task, primary key of webhook.
 _OF_WEBHOOK: Final = text(
     """
-    SELECT * FROM webhook_delivery
+    SELECT * FROM webhook_delivery d
     WHERE tenant_id = :tenant_id AND webhook_id = :id
+      AND EXISTS (SELECT FROM webhook w
+                  WHERE w.tenant_id = d.tenant_id AND w.webhook_id = d.webhook_id)
       AND (CAST(:last_at AS timestamptz) IS NULL OR (created_at, delivery_id) < (:last_at, :last_id))
     ORDER BY created_at DESC, delivery_id DESC LIMIT :limit
     """
 )
 _OF_TASK: Final = text(
     """
-    SELECT * FROM webhook_delivery
+    SELECT * FROM webhook_delivery d
     WHERE tenant_id = :tenant_id AND task_id = :id
+      AND EXISTS (SELECT FROM webhook w
+                  WHERE w.tenant_id = d.tenant_id AND w.webhook_id = d.webhook_id)
       AND (CAST(:last_at AS timestamptz) IS NULL OR (created_at, delivery_id) < (:last_at, :last_id))
     ORDER BY created_at DESC, delivery_id DESC LIMIT :limit
     """
 )
 
-# One delivery. Index: primary key.
+# One delivery. Index: primary keys.
 _DELIVERY: Final = text(
-    "SELECT * FROM webhook_delivery WHERE tenant_id = :tenant_id AND delivery_id = :delivery_id"
+    """
+    SELECT * FROM webhook_delivery d
+    WHERE tenant_id = :tenant_id AND delivery_id = :delivery_id
+      AND EXISTS (SELECT FROM webhook w
+                  WHERE w.tenant_id = d.tenant_id AND w.webhook_id = d.webhook_id)
+    """
 )
 
 # Makes a delivery due, as if it were new; a request that is under way is not recorded any more.
 # Index: primary key.
 _REDELIVER: Final = text(
     """
-    UPDATE webhook_delivery SET
+    UPDATE webhook_delivery d SET
         status = 'pending', tries = 0, claim = claim + 1, next_at = ops_now(), asked_at = ops_now(),
         ended_at = NULL
     WHERE tenant_id = :tenant_id AND delivery_id = :delivery_id
+      AND EXISTS (SELECT FROM webhook w
+                  WHERE w.tenant_id = d.tenant_id AND w.webhook_id = d.webhook_id)
     RETURNING *
     """
 )
@@ -208,7 +222,6 @@ class SqlWebhooks:
         key = {"tenant_id": tenant_id, "webhook_id": webhook_id}
         async with self._database.begin_for(tenant_id) as connection:
             await _get(connection, tenant_id, webhook_id)
-            await connection.execute(_FORGET, key)
             await connection.execute(_DELETE, key)
 
     async def rotate(

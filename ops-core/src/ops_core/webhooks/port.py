@@ -43,7 +43,7 @@ class WebhookStore(Protocol):
         ...
 
     async def delete(self, tenant_id: str, webhook_id: str) -> None:
-        """With its deliveries. Raises `WebhookNotFound`."""
+        """With its deliveries, which upkeep forgets. Raises `WebhookNotFound`."""
         ...
 
     async def rotate(
@@ -113,7 +113,7 @@ class DeliveryStore(Protocol):
         ...
 
     async def prune(self, older_than_s: float, limit: int) -> int:
-        """Deletes deliveries that ended so long ago; returns how many."""
+        """Deletes deliveries that ended so long ago, or whose webhook was deleted; returns how many."""
         ...
 
 
