@@ -4,11 +4,14 @@ Only adds: the statements of older builds go on working beside it, and what they
 because triggers count. But older workers know neither gates nor budgets: they claim what waits behind a gate,
 and reserve nothing, so they should be gone before tasks have either.
 
-Its indexes on `task` are built under the lock of the migration. The two for gates are empty then;
-`task_for_fair_claim` holds the pending rows and takes the place of `task_for_claim`, which the planner would
-else read a whole backlog through for one tenant. Older workers claim without an index until they are gone.
+Submits and steps wait while the unfinished tasks are counted and the columns are added; what takes longer
+runs beside them: indexes on `task` are built concurrently, each after what an earlier try may have left of
+it, and the constraint is validated. `task_for_fair_claim` takes the place of `task_for_claim`, which the
+planner would else read a whole backlog through for one tenant. Older workers claim without an index from then
+until they are gone.
 """
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
@@ -27,7 +30,7 @@ ALTER TABLE task
     ADD budget          jsonb,
     ADD budget_ids      text[],
 
-    ADD CONSTRAINT task_gated_has_key CHECK (NOT gated OR concurrency_key IS NOT NULL)
+    ADD CONSTRAINT task_gated_has_key CHECK (NOT gated OR concurrency_key IS NOT NULL) NOT VALID
 """
 
 LOAD = """
@@ -210,22 +213,30 @@ CREATE TABLE reservation (
 )
 """
 
-INDEXES = (
-    "DROP INDEX task_for_claim",
+# budgets: what a task has reserved
+OF_TASK = "CREATE INDEX reservation_of_task ON reservation (tenant_id, task_id)"
+
+BESIDE_OTHERS = (
+    "ALTER TABLE task VALIDATE CONSTRAINT task_gated_has_key",
     # claim: the tenants that have pending tasks in a queue, and each one's best due rows
-    """CREATE INDEX task_for_fair_claim
+    "DROP INDEX CONCURRENTLY IF EXISTS task_for_fair_claim",
+    """CREATE INDEX CONCURRENTLY task_for_fair_claim
        ON task (queue, tenant_id, priority DESC, runnable_at, task_id)
        WHERE status = 'pending' AND NOT gated""",
     # gates: the keys at whose gates tasks wait, and each one's best
-    """CREATE INDEX task_for_gate
+    "DROP INDEX CONCURRENTLY IF EXISTS task_for_gate",
+    """CREATE INDEX CONCURRENTLY task_for_gate
        ON task (tenant_id, concurrency_key, priority DESC, runnable_at, task_id)
        WHERE status = 'pending' AND gated""",
     # gates: how many are inside
-    """CREATE INDEX task_for_key ON task (tenant_id, concurrency_key)
+    "DROP INDEX CONCURRENTLY IF EXISTS task_for_key",
+    """CREATE INDEX CONCURRENTLY task_for_key ON task (tenant_id, concurrency_key)
        WHERE concurrency_key IS NOT NULL AND NOT gated AND status IN ('pending', 'running')""",
-    # budgets: what a task has reserved
-    "CREATE INDEX reservation_of_task ON reservation (tenant_id, task_id)",
+    "DROP INDEX CONCURRENTLY IF EXISTS task_for_claim",
 )
+
+# What comes first is committed before the indexes are begun: a try that failed at one of these goes on there.
+IS_ADDED = "SELECT to_regclass('reservation') IS NOT NULL"
 
 ISOLATED = ("tenant_load", "load_change", "tenant_turn", "key_limit", "budget", "reservation")
 
@@ -241,9 +252,17 @@ TURNS = (
 
 
 def upgrade() -> None:
+    if not op.get_bind().scalar(sa.text(IS_ADDED)):
+        add()
+    with op.get_context().autocommit_block():
+        for statement in BESIDE_OTHERS:
+            op.execute(statement)
+
+
+def add() -> None:
     for statement in (
-        *(TASK, LOAD, LOAD_CHANGE, COUNT_TASK, *COUNTED, UNFINISHED, BACKLOG, REFUSAL, *TURN),
-        *(KEY_LIMIT, BUDGET, PERIOD_IS_OVER, RESERVATION, *INDEXES),
+        *(LOAD, LOAD_CHANGE, COUNT_TASK, UNFINISHED, BACKLOG, REFUSAL, *TURN),
+        *(KEY_LIMIT, BUDGET, PERIOD_IS_OVER, RESERVATION, OF_TASK, *COUNTED, TASK),
     ):
         op.execute(statement)
     for table in ISOLATED:

@@ -1,0 +1,56 @@
+"""Migrations beside others: starters that come at once, and a try that failed half-way."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from sqlalchemy import make_url
+
+from opspawn import migrate
+
+pytestmark = pytest.mark.integration
+
+#: As in `alembic/env.py`.
+MIGRATION_LOCK = 0x6F70_7370
+
+#: A migration that waits for its turn: it has asked for the lock, or is about to ask again.
+WAITS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND query ILIKE ANY (ARRAY['%advisory_lock%', 'COMMIT%'])
+"""
+
+
+async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    return await asyncpg.connect(
+        make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    )
+
+
+async def test_who_waits_for_its_turn_is_not_in_the_way_of_an_index(
+    empty_database_url: str,
+) -> None:
+    """Two starters at once: one would wait for the other's snapshot, and that one for its lock."""
+    first = await connect(empty_database_url)
+    await first.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+    await first.execute("CREATE TABLE t (x integer)")
+    async with asyncio.timeout(20):
+        second = asyncio.create_task(asyncio.to_thread(migrate.upgrade, empty_database_url))
+        while not await first.fetchval(WAITS):
+            assert not second.done()
+        await first.execute("CREATE INDEX CONCURRENTLY i ON t (x)")
+        assert not second.done()
+        await first.close()
+        await second
+    assert migrate.head() == await asyncio.to_thread(lambda: migrate.current(empty_database_url)[0])
+
+
+async def test_a_try_that_failed_at_an_index_goes_on_there(database_url: str) -> None:
+    """What it had added is there, and what it had begun to build is built anew."""
+    connection = await connect(database_url)
+    await connection.execute("UPDATE alembic_version SET version_num = '0007'")
+    await connection.execute("DROP TABLE deleted_webhook; DROP INDEX task_for_key")
+    await asyncio.to_thread(migrate.upgrade, database_url)
+    built = "SELECT count(*) FROM pg_indexes WHERE indexname IN ('task_for_gate', 'task_for_key')"
+    assert 2 == await connection.fetchval(built)
+    await connection.close()
