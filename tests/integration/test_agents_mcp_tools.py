@@ -9,6 +9,7 @@ import pytest
 
 from agentkit.testing import call
 from ops_core.log import EventType
+from ops_core.ports import TaskKey
 from ops_core.task import Status
 from opspawn.agents.mcp_servers import McpConfigError
 from opspawn.agents.mcp_tools import McpTools
@@ -75,6 +76,19 @@ async def test_what_the_servers_offered_is_recorded_once(desk: AgentDesk) -> Non
     await desk.run("Done.")
     seen = [e for e in await desk.log(task) if e.data.get("path") == "0/tools"]
     assert ["mcp_tools"] == [event.data["name"] for event in seen]
+
+
+async def test_a_run_that_an_older_build_began_goes_on(desk: AgentDesk) -> None:
+    """It did not record what the servers offered: that is recorded where the run goes on."""
+    task = await desk.submit(tools=["odd__act", "ask_user"])
+    await desk.run(call(("odd__act", {}), ("ask_user", {"question": "Who?"})))
+    log = desk.store._log[TaskKey("default", task)]
+    log[:] = [event for event in log if event.data.get("path") != "0/tools"]
+    await desk.answer(task, "Ada")
+    await desk.run("Done.")
+    assert Status.COMPLETED is (await desk.task(task)).status
+    recording = Recording.of(await desk.task(task), await desk.log(task), desk.settings)
+    assert 5 == (await replay(recording, desk.tools)).steps
 
 
 async def test_an_unsafe_call_whose_server_dies_waits_for_a_person(desk: AgentDesk) -> None:

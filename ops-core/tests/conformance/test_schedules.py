@@ -1,7 +1,7 @@
 """What every store promises a schedule: one task a firing, whoever carries it out, however often."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ from ops_core.errors import (
     ScheduleChanged,
     ScheduleExists,
     ScheduleNotFound,
+    StoreUnavailable,
     ThreadBusy,
     TooManyTasks,
 )
@@ -23,7 +24,7 @@ from ops_core.family import DEFAULT_FAMILY_LIMITS
 from ops_core.moves import fail
 from ops_core.ports import TaskFilter, TaskType
 from ops_core.schedules.firing import DueSchedules
-from ops_core.schedules.model import Outcome
+from ops_core.schedules.model import Outcome, Schedule
 from ops_core.schedules.plan import MAX_QUEUED
 from ops_core.schedules.request import ScheduleChange
 from ops_core.schedules.template import prepared
@@ -369,6 +370,38 @@ async def test_a_schedule_without_room_is_not_tried_in_every_pass(world: Schedul
     assert 1 == await dispatcher.run()
     seconds[0] = 1.1
     assert 2 == await dispatcher.run()
+
+
+async def test_a_schedule_that_is_held_up_lets_the_others_pass(world: ScheduleWorld) -> None:
+    """It waited for a lock in vain, and rests; when every schedule does, the store is away."""
+    first, second = await world.create(name="a"), await world.create(name="b")
+    held = {first.schedule_id}
+    seconds = [0.0]
+
+    class HeldUp:
+        async def due(self, limit: int) -> Sequence[Schedule]:
+            return sorted(await world.due.due(limit), key=lambda each: each.spec.name)
+
+        async def fire(self, seen: Schedule, template: NewTask) -> int:
+            if seen.schedule_id in held:
+                raise StoreUnavailable("canceling statement due to lock timeout")
+            return await world.due.fire(seen, template)
+
+        async def fail(self, seen: Schedule, reason: str) -> bool:
+            raise AssertionError(reason)
+
+    dispatcher = DueSchedules(HeldUp(), world.service(), clock=lambda: seconds[0])
+    world.advance(61)
+    with capture_logs() as said:
+        assert [1, 0] == [await dispatcher.run(), await dispatcher.run()]
+    assert [first.schedule_id] == [line["schedule_id"] for line in said]
+    held.clear()
+    seconds[0] = 11.0
+    assert 1 == await dispatcher.run()
+    held.update({first.schedule_id, second.schedule_id})
+    world.advance(60)
+    with capture_logs(), pytest.raises(StoreUnavailable):
+        await dispatcher.run()
 
 
 async def test_a_firing_whose_thread_is_busy_is_skipped(world: ScheduleWorld) -> None:

@@ -10,7 +10,7 @@ from flow_world import FlowWorld, paid_by, step, tokens
 from sqlalchemy import text
 
 from ops_core.budgets.ledger import Wanted
-from ops_core.errors import DeliveryNotFound, LostOwnership
+from ops_core.errors import DeliveryNotFound, LostOwnership, StoreUnavailable
 from ops_core.flow.key_limit import Rate
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import release
@@ -27,6 +27,7 @@ PROMPT_S = 2.0
 """Less than the three seconds that a statement waits for a lock."""
 
 GATE = "SELECT pg_advisory_xact_lock(hashtextextended('opspawn gate default' || chr(31) || :id, 0))"
+TASK = "SELECT FROM task WHERE task_id = :id FOR NO KEY UPDATE"
 DELIVERY = "SELECT FROM webhook_delivery WHERE delivery_id = :id FOR NO KEY UPDATE"
 BUDGET = "SELECT FROM budget WHERE budget_id = :id FOR NO KEY UPDATE"
 
@@ -193,3 +194,35 @@ async def test_an_old_task_whose_budget_is_in_other_hands_is_deleted_later(
         assert 1 == await flow.upkeep.prune(30, 9)
     assert 1 == await flow.upkeep.prune(30, 9)
     assert None is await flow.budgets.get("default", paid.task_id)
+
+
+async def test_a_pass_does_not_wait_for_a_budget_in_other_hands(
+    flow: FlowWorld, hands: Hands
+) -> None:
+    """What the dead have reserved in the others is given back."""
+    held, free = await flow.submit(budget=tokens(9)), await flow.submit(budget=tokens(9))
+    for claimed in await flow.claim(count=2):
+        await flow.reserve(claimed, tokens=5)
+        await flow.workers.settle(flow.lease(claimed), release("drained"))
+    async with asyncio.timeout(PROMPT_S), hands.holding(BUDGET, held.task_id):
+        await flow.upkeep.free_reservations(9)
+    reserved = [(await flow.budget(task.task_id)).reserved.tokens for task in (held, free)]
+    assert [5, 0] == reserved
+    await flow.upkeep.free_reservations(9)
+    assert 0 == (await flow.budget(held.task_id)).reserved.tokens
+
+
+async def test_an_end_whose_parent_is_in_other_hands_lets_the_others_pass(
+    flow: FlowWorld, hands: Hands
+) -> None:
+    """It is told when they have been, and its parent is free."""
+    parents = [await flow.submit() for _ in range(2)]
+    await flow.claim(count=2)
+    children = [await flow.submit(parent_task_id=parent.task_id) for parent in parents]
+    for child in children:
+        await flow.tasks.cancel("default", child.task_id)
+    async with hands.holding(TASK, parents[0].task_id):
+        with pytest.raises(StoreUnavailable, match="lock timeout"):
+            await flow.upkeep.tell_ends(9)
+        assert 1 == await flow.upkeep.tell_ends(9)
+    assert [1, 0] == [await flow.upkeep.tell_ends(9), await flow.upkeep.tell_ends(9)]

@@ -211,6 +211,19 @@ _WITH_DEAD: Final = text(
 #: A budget, by its tenant and its id.
 _Budget: TypeAlias = tuple[str, str]
 
+# Locks a budget unless somebody else holds it; one that was deleted is held by nobody. Index: primary key.
+_IS_HELD: Final = text(
+    """
+    WITH free AS (
+        SELECT budget_id FROM budget WHERE tenant_id = :tenant_id AND budget_id = ANY(:budget_ids)
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+    SELECT (SELECT count(*) FROM budget
+            WHERE tenant_id = :tenant_id AND budget_id = ANY(:budget_ids))
+           > (SELECT count(*) FROM free)
+    """
+)
+
 
 class Paid(NamedTuple):
     """Who pays for a call: the budgets of a running task."""
@@ -261,10 +274,12 @@ async def with_dead(connection: AsyncConnection, limit: int) -> list[tuple[str, 
 
 
 async def free_dead(connection: AsyncConnection, tenant_id: str, budget_id: str) -> None:
-    """Gives that back: one budget in a transaction, whose lock is then the only one."""
+    """Gives that back: one budget in a transaction, whose lock is then the only one. One in other hands comes
+    with a later pass.
+    """
     asked = {"tenant_id": tenant_id, "budget_ids": [budget_id]}
-    await connection.execute(_LOCK, asked)
-    await connection.execute(_FREE_DEAD, asked)
+    if not await connection.scalar(_IS_HELD, asked):
+        await connection.execute(_FREE_DEAD, asked)
 
 
 async def lock_budgets(connection: Connection, batch: Sequence[Append]) -> list[Append]:

@@ -172,6 +172,7 @@ class SqlUpkeepStore:
             "holds_presence": reconnect_grace_s is not None,
         }
         self._set_aside: list[int] = []
+        self._held_up: list[int] = []
         self._next_gate = Gate("", "")
         self._grace = {"grace_s": ring_grace_s, "grace_max_s": ring_grace_max_s}
 
@@ -217,6 +218,7 @@ class SqlUpkeepStore:
         for told in range(limit):
             is_whole = await self._tell_one()
             if is_whole is None:
+                self._held_up.clear()  # it was the turn of the others
                 return told
             if (
                 not is_whole
@@ -230,10 +232,12 @@ class SqlUpkeepStore:
         is_whole = True
         try:
             async with self._database.begin() as connection:
-                end = await next_end(connection, self._set_aside)
+                end = await next_end(connection, [*self._set_aside, *self._held_up])
                 if end is not None:
                     is_whole = await tell(connection, end)
         except StoreUnavailable:
+            if end is not None:  # somebody holds a row of its own, perhaps: first the others
+                self._held_up.append(end.outbox_id)
             raise
         # One end that cannot be told must not keep all others from being heard of.
         except Exception:
