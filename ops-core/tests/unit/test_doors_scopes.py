@@ -80,9 +80,7 @@ async def test_a_task_with_a_webhook_needs_leave_for_webhooks_over_grpc(doors: D
     schedules = stub_of(doors.channel, schedules_pb2_grpc.ScheduleServiceStub)
     made = schedules_pb2.CreateScheduleRequest(name="s", cron="0 7 * * *", task=struct(**TASK))
     assert "webhooks:write" in (await refused(schedules.CreateSchedule(made))).message
-    changed = schedules_pb2.ChangeScheduleRequest(
-        schedule_id="sch_1", change=struct(task=TASK)
-    )
+    changed = schedules_pb2.ChangeScheduleRequest(schedule_id="sch_1", change=struct(task=TASK))
     assert "webhooks:write" in (await refused(schedules.ChangeSchedule(changed))).message
 
 
