@@ -51,6 +51,16 @@ class Guard:
             raise
         return principal
 
+    async def identify(self, attempt: Attempt) -> Principal:
+        try:
+            return (await self._authenticator.identify(attempt.authorization)).principal
+        except NotAuthenticated as error:
+            await self._deny(attempt, None, error)
+            raise
+
+    async def is_open(self, tenant_id: str) -> bool:
+        return await self._authenticator.is_open(tenant_id)
+
     async def record(self, attempt: Attempt, principal: Principal, object: str) -> None:  # noqa: A002
         if is_audited(attempt.operation):
             await self._audit.write(

@@ -35,6 +35,9 @@ class Need:
 #: its own leave for the one decision that it was made for.
 PUBLIC: Final = frozenset({"health", "ready", "show_link", "use_link"})
 
+#: Of these, what the audit log is told of: the link stands for whoever had it made.
+AUDITED_LINKS: Final = frozenset({"use_link"})
+
 NEEDS: Final[dict[str, Need]] = {
     # Tasks.
     "create_task": Need(Scope.TASKS_WRITE),
