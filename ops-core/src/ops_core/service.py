@@ -22,7 +22,7 @@ from ops_core.ports import Decide, TaskFilter, TaskPage, TaskStore, TaskType
 from ops_core.references import wrong_reference
 from ops_core.request import TaskRequest, check_json, parse_request
 from ops_core.schemas import schema_errors, too_many_values
-from ops_core.steps import StepEntry, steps_of
+from ops_core.steps import StepEntry, StepLedger
 from ops_core.task import JsonObject, NewTask, Status, Task, new_task_id
 
 MAX_PAGE = 200
@@ -117,9 +117,16 @@ class TaskService:
         """The steps after the first `after`. Raises `TaskNotFound`, `InvalidRequest`."""
         _check_limit(limit)
         _check_after(after)
-        log = await self._store.log(tenant_id, _checked_id(task_id))
-        steps = steps_of(task_id, log)
-        return StepPage(steps[after : after + limit], len(steps))
+        ledger, seq = StepLedger(task_id), 0
+        # Page by page: a long log is never in memory as a whole, and other requests have their turns.
+        while page := await self._store.events(
+            tenant_id, _checked_id(task_id), after=seq, limit=MAX_PAGE
+        ):
+            ledger.take(page)
+            seq = page[-1].seq
+            if len(page) < MAX_PAGE:
+                break
+        return StepPage(ledger.steps[after : after + limit], len(ledger.rows))
 
     async def answer(
         self, task_id: str, value: Any, *, step: str | None, tenant_id: str, by: str | None = None
