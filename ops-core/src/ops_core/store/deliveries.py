@@ -22,8 +22,8 @@ _WINDOW: Final = 100
 
 # Takes the oldest due deliveries, a few of each webhook and by turns from the tenants that have any, and
 # puts them off by a lease: should this dispatcher die, they are due again when it ends. Rows that another one
-# takes are passed over. What is due for a webhook that is disabled, or gone, fails: all that was looked at, for
-# a few at a time would stand in the way of the others for hours.
+# takes are passed over. What is due for a webhook that is disabled, or gone, fails: all that was looked at,
+# for a few at a time would stand in the way of the others for hours.
 #
 # Tenants are found by a probe each, however much is due for them. Who has the fewest requests under way is
 # next. Indexes: webhook_delivery_for_turns, primary keys.
