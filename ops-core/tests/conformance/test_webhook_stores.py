@@ -225,7 +225,7 @@ async def test_the_backlog_of_a_disabled_webhook_is_in_nobodys_way(hooks: Hooks)
     await hooks.world.submit(labels={"to": "other"})
     spec = HookSpec(url=URL, events=("*",), enabled=False)
     await hooks.webhooks.change("default", dead.webhook_id, spec)
-    taken = await hooks.deliveries.claim(1, busy=(), lease_s=45.0)
+    taken = await hooks.deliveries.claim(1, busy=(), under_way={}, per_tenant=100, lease_s=45.0)
     assert (1, 9) == (len(taken.claimed), taken.failed)
     failed = await hooks.made(webhook_id=dead.webhook_id)
     assert [DeliveryStatus.FAILED] * 9 == [delivery.status for delivery in failed]

@@ -17,13 +17,13 @@ from ops_core.webhooks.port import Outcome, Taken
 #: Of one webhook so many deliveries are taken in one claim; the rest of a long queue comes with the next.
 _EACH: Final = 4
 
-#: So many of what is due of a tenant are looked at.
+#: So many of what is due of a tenant are looked at, and so many fail at once.
 _WINDOW: Final = 100
 
 # Takes the oldest due deliveries, a few of each webhook and by turns from the tenants that have any, and
 # puts them off by a lease: should this dispatcher die, they are due again when it ends. Rows that another one
-# takes are passed over. What is due for a webhook that is disabled, or gone, fails: all that was looked at,
-# for a few at a time would stand in the way of the others for hours.
+# takes are passed over. What is due for a webhook that is disabled, or gone, fails, a
+# hundred at a time: a few would stand in the way of the others for hours.
 #
 # Tenants are found by a probe each, however much is due for them. Who has the fewest requests under way is
 # next. Indexes: webhook_delivery_for_turns, primary keys.
@@ -57,7 +57,7 @@ _CLAIM: Final = text(
         (SELECT tenant_id, delivery_id FROM queue WHERE turn <= :per_tenant
          ORDER BY turn, next_at, seq LIMIT :limit)
         UNION ALL
-        SELECT tenant_id, delivery_id FROM oldest WHERE NOT enabled
+        (SELECT tenant_id, delivery_id FROM oldest WHERE NOT enabled LIMIT :window)
     ), free AS (
         SELECT mine.* FROM asked CROSS JOIN LATERAL (
             SELECT d.tenant_id, d.delivery_id, d.webhook_id FROM webhook_delivery d

@@ -167,8 +167,9 @@ class MemoryWebhooks:
             if looked_at[tenant_id] > WINDOW:
                 continue
             if hook is None or not hook.webhook.spec.enabled:
-                self._fail(sent, now)
-                failed += 1
+                if failed < WINDOW:
+                    self._fail(sent, now)
+                    failed += 1
             elif taken[webhook_id] < EACH and turns[tenant_id] < per_tenant:
                 taken[webhook_id] += 1
                 turns[tenant_id] += 1
