@@ -123,6 +123,16 @@ def test_a_pattern_that_fits_nothing_is_told() -> None:
     assert ("deny 'dro' fits no tool", "effects 'lok' fits no tool") == tools.left_out
 
 
+def test_a_pin_that_fits_no_tool_is_told() -> None:
+    """The tool that it was meant for would be taken for whatever it is; those of other servers are theirs."""
+    given = {"odd__drop": "0" * 64, "odd__lok": "0" * 64, "even__lok": "0" * 64}
+    tools = Catalog(McpServer(name="odd", command="odd"), Pins(given), lambda _: None)
+    tools.update([listed("drop"), listed("lock")], cut=False)
+    assert ("pins 'lok' fits no tool; tools: drop, lock",) == tools.left_out
+    tools.update([listed("drop"), listed("lok")], cut=False)
+    assert () == tools.left_out
+
+
 def test_a_name_that_comes_twice_is_left_out() -> None:
     """The first one is kept."""
     tools = catalog()

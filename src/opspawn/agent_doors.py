@@ -14,13 +14,14 @@ from ops_core.agent_tasks import AgentInfo, AgentTasks
 from ops_core.agents import AgentService
 from ops_core.agents.port import AgentVersion
 from ops_core.api import create_app
-from ops_core.api.visitors import LOOPBACK, Visitors
+from ops_core.api.visitors import Visitors
 from ops_core.following import watched
 from ops_core.mcp.desk import Desk as McpDesk
 from ops_core.mcp.door import McpDoor
 from ops_core.readiness import Probe
 from ops_core.services import Services
 from opspawn.agents.contract import AGENT_RUN
+from opspawn.doors import is_loopback
 from opspawn.settings import Settings
 
 _DESCRIPTION: Final = (
@@ -43,7 +44,12 @@ def rest_app(settings: Settings, services: Services, probes: Mapping[str, Probe]
             yield
 
     app = create_app(
-        services, probes=probes, max_body_bytes=settings.max_body_bytes, lifespan=lifespan
+        services,
+        probes=probes,
+        # A key is something that a page in a browser does not have; without keys it needs none.
+        visitors=visitors(settings) if settings.auth == "none" else None,
+        max_body_bytes=settings.max_body_bytes,
+        lifespan=lifespan,
     )
     if mcp is not None:
         app.router.routes.append(mcp.route())
@@ -69,8 +75,9 @@ def _a2a(settings: Settings, services: Services) -> A2aDoor:
 def visitors(settings: Settings) -> Visitors:
     """Whose requests are looked at by doors that a page in a browser could otherwise reach."""
     public = urlsplit(settings.public_url).hostname if settings.public_url else None
-    names = frozenset({public} if public else ())
-    return Visitors(names=names, local=settings.host in LOOPBACK)
+    local = is_loopback(settings.host)
+    names = frozenset(name for name in (public, settings.host if local else None) if name)
+    return Visitors(names=names, local=local)
 
 
 def agent_tasks(agents: AgentService) -> AgentTasks:

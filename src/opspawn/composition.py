@@ -87,6 +87,7 @@ def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore, gate: Gat
     links = ApprovalLinks(
         approvals,
         secret.get_secret_value() if secret else None,
+        gate=gate,
         public_url=parts.settings.public_url,
     )
     return Services(

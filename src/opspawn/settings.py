@@ -162,6 +162,7 @@ class Settings(BaseSettings):
 
     # Streams, and requests that are held.
     max_streams: int = Field(10_000, ge=1, le=1_000_000)
+    max_tenant_streams: int = Field(8_000, ge=1, le=1_000_000)
     stream_buffer: int = Field(1000, ge=1, le=100_000)
     stream_keepalive_s: float = Field(15.0, gt=0, le=3600)
     stream_poll_s: float = Field(0.02, ge=0.001, le=60)

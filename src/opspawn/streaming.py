@@ -25,6 +25,7 @@ def streams_of(
     """What the doors follow tasks with."""
     bounds = StreamSettings(
         max_streams=settings.max_streams,
+        max_tenant_streams=settings.max_tenant_streams,
         buffer=settings.stream_buffer,
         poll_s=settings.stream_poll_s,
         idle_s=settings.stream_idle_s,

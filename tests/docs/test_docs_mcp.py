@@ -29,8 +29,9 @@ def test_every_key_of_the_table_can_be_written(tmp_path: Path) -> None:
     flat = {key for key in KEYS if not key.startswith("tools.")} - {"url", "headers"}
     values = {"enabled": "true", "command": "x", "args": "[a]", "cwd": "/", "env": "{A: b}"}
     values |= {"effect": "pure", "legacy": "true", "connect_timeout_s": "1", "call_timeout_s": "2"}
-    tools = "{allow: [a], deny: [b], effects: {a: pure}, pins: {a: b}}"
+    digest = "b" * 64
+    tools = f"{{allow: [a], deny: [b], effects: {{a: pure}}, pins: {{a: {digest}}}}}"
     entry = ", ".join(f"{key}: {values[key]}" for key in sorted(flat))
     (tmp_path / "servers.yaml").write_text(f"servers: {{a: {{{entry}, tools: {tools}}}}}")
     servers, pins = load(tmp_path / "servers.yaml", {})
-    assert (1, {"a__a": "b"}) == (len(servers), pins)
+    assert (1, {"a__a": digest}) == (len(servers), pins)

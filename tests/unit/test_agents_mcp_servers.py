@@ -21,7 +21,7 @@ servers:
       allow: ["git_*"]
       deny: [git_reset]
       effects: {git_status: pure}
-      pins: {git_status: abc}
+      pins: {git_status: "DIGEST"}
     connect_timeout_s: 5
     call_timeout_s: 6
     legacy: true
@@ -31,7 +31,7 @@ servers:
   old:
     enabled: false
     command: ${NOT_SET}
-"""
+""".replace("DIGEST", "ab" * 32)
 
 VARIABLES = {"HOME_OF_CODE": "/srv/code", "TOKEN": "t0ken", "HOST": "example.com"}
 
@@ -71,7 +71,7 @@ def test_everything_that_can_be_written_is_read(file: Path) -> None:
     remote = McpServer(
         name="remote", url="https://example.com/mcp", headers={"Authorization": "Bearer t0ken"}
     )
-    assert ([git, remote], {"git__git_status": "abc"}) == load(file, VARIABLES)
+    assert ([git, remote], {"git__git_status": "ab" * 32}) == load(file, VARIABLES)
 
 
 def test_every_mistake_has_its_line(file: Path) -> None:
@@ -117,3 +117,9 @@ def test_a_file_that_is_not_there_is_told(file: Path) -> None:
     """With the reason of the system."""
     with pytest.raises(McpConfigError, match="cannot be read: No such file or directory"):
         load(file, VARIABLES)
+
+
+def test_a_pin_that_is_no_hash_is_refused(file: Path) -> None:
+    """No tool could ever be what it says."""
+    [line] = mistakes(file, "servers: {a: {command: x, tools: {pins: {b: sha256}}}}")
+    assert line.startswith("servers.a.tools.pins.b: ")

@@ -1,5 +1,6 @@
 """Tasks of named agents: they run what was defined when they were submitted, whatever is defined since."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +223,22 @@ async def test_a_run_of_a_named_agent_is_replayed_from_a_file(tmp_path: Path) ->
     file = tmp_path / "run.json"
     save(Recording.of(task, await desk.log(task_id), desk.settings, given), file)
     assert "task.completed" == (await replay(load(file), desk.tools)).end
+
+
+def many(count: int) -> dict[str, Any]:
+    """A schema of so many values."""
+    return {"anyOf": [{}] * (count - 1)}
+
+
+async def test_a_schema_of_very_many_parts_is_refused_before_it_is_looked_at() -> None:
+    """Each part takes half a millisecond to check, in which a door does nothing else."""
+    desk = AgentDesk()
+    started = time.perf_counter()
+    for schema in (many(100_000), {"anyOf": [1] * 100_000}):
+        error = await refused(desk, config={"output_schema": schema})
+        assert ["input_data.agent_config"] == list(error)
+    with pytest.raises(InvalidRequest, match="2000 values"):
+        await desk.define("scout", output_schema=many(20_000))
+    assert time.perf_counter() - started < 5
+    error = await refused(desk, config={"output_schema": {"anyOf": [1] * 300}})
+    assert 100 >= len(error) > 0

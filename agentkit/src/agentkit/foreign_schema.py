@@ -1,17 +1,20 @@
 """A JSON Schema that a stranger may have written, and values held against it.
 
 It is never allowed to hold up the program that checks: nothing is fetched for a `$ref`, a schema that
-refers to itself too often is given up, and `pattern` is matched in linear time. What depends on other
+refers to itself too often is given up, and `pattern` is matched in linear time, as long as that is not
+too long either. What depends on other
 regular expressions (`patternProperties`, and `additionalProperties` beside it) is not checked.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from agentkit.pattern_effort import Effort
 from agentkit.quote import quote
 
 if TYPE_CHECKING:
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
 
 _MOST_REFERENCES = 2_000
 """Followed in one check. Twenty levels of `anyOf` with two references each would be a million."""
+
+
+_MOST_EXPRESSIONS = 1_000
+"""Of a schema's regular expressions so much is looked at for mistakes. Characters."""
 
 
 class SchemaRefused(ValueError):
@@ -33,7 +40,8 @@ class ForeignSchema:
 
         self._schema = schema
         try:
-            jsonschema.validators.validator_for(schema).check_schema(schema)
+            checked: Any = jsonschema.validators.validator_for(schema)
+            checked.check_schema(schema, format_checker=_some_expressions())
         except (jsonschema.SchemaError, RecursionError) as error:
             raise SchemaRefused(quote(error)) from None
 
@@ -41,7 +49,7 @@ class ForeignSchema:
         """What does not fit, each with its place. Raises SchemaRefused."""
         import referencing.exceptions
 
-        validator = _validator(self._schema, _Followed()) if self._refers else self._plain
+        validator = _validator(self._schema) if self._costs else self._plain
         try:
             return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
         except referencing.exceptions.Unresolvable:
@@ -50,13 +58,14 @@ class ForeignSchema:
             raise SchemaRefused("the schema is too intricate to be checked") from None
 
     @cached_property
-    def _refers(self) -> bool:
+    def _costs(self) -> bool:
+        """Whether a check has to count what it does: then it is made for that one."""
         text = json.dumps(self._schema)
-        return '"$ref"' in text or '"$dynamicRef"' in text
+        return any(word in text for word in ('"$ref"', '"$dynamicRef"', '"pattern"'))
 
     @cached_property
     def _plain(self) -> Any:
-        return _validator(self._schema, _Followed())
+        return _validator(self._schema)
 
 
 class _Followed:
@@ -71,16 +80,36 @@ class _Followed:
             raise RecursionError
 
 
-def _validator(schema: dict[str, Any], followed: _Followed) -> Any:
+def _some_expressions() -> Any:
+    """Says what is no regular expression, of the first ones: making one may take milliseconds a sign."""
+    import jsonschema
+
+    left = _MOST_EXPRESSIONS
+    checker = jsonschema.FormatChecker(formats=())
+
+    @checker.checks("regex", raises=re.error)
+    def _(value: object) -> bool:
+        nonlocal left
+        if isinstance(value, str):
+            left -= len(value)
+            if left >= 0:
+                re.compile(value)
+        return True
+
+    return checker
+
+
+def _validator(schema: dict[str, Any]) -> Any:
     import jsonschema
     import referencing
 
+    followed, effort = _Followed(), Effort()
     newest = jsonschema.Draft202012Validator
     written: Any = jsonschema.validators.validator_for(schema, default=newest)
     keywords: dict[str, Any] = dict(written.VALIDATORS)
     for keyword in ("patternProperties", "unevaluatedProperties"):
         keywords.pop(keyword, None)
-    keywords["pattern"] = _pattern
+    keywords["pattern"] = _pattern(effort)
     for keyword in ("$ref", "$dynamicRef"):
         if keyword in keywords:
             keywords[keyword] = _counted(keywords[keyword], followed)
@@ -108,11 +137,18 @@ def _without_dialects(schema: Any) -> Any:
     }
 
 
-def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[Any]:
+def _pattern(effort: Effort) -> Any:
     import jsonschema
 
-    if isinstance(instance, str) and isinstance(pattern, str) and not _matches(pattern, instance):
-        yield jsonschema.ValidationError(f"{quote(instance)!r} does not match {pattern!r}")
+    def check(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[Any]:
+        if not (isinstance(instance, str) and isinstance(pattern, str)):
+            return
+        if effort.allows(pattern, instance) and not _matches(pattern, instance):
+            yield jsonschema.ValidationError(
+                f"{quote(instance)!r} does not match {quote(pattern)!r}"
+            )
+
+    return check
 
 
 def _matches(pattern: str, text: str) -> bool:

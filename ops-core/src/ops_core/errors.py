@@ -474,10 +474,10 @@ class TooManyStreams(Unavailable):
     type = "too_many_streams"
     is_public = True
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, whose: str = "this server") -> None:
         super().__init__(
-            f"This server follows tasks for {limit} clients already, which is its limit; come again in a "
-            "while, or read the events page by page."
+            f"There are {limit} streams of tasks open already, which is all that {whose} may have here; come "
+            "again in a while, or read the events page by page."
         )
 
 

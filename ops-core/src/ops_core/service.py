@@ -21,8 +21,8 @@ from ops_core.overrides import ForkRequest, input_of, results_of
 from ops_core.ports import Decide, TaskFilter, TaskPage, TaskStore, TaskType
 from ops_core.references import wrong_reference
 from ops_core.request import TaskRequest, check_json, parse_request
-from ops_core.schemas import schema_errors
-from ops_core.steps import StepEntry, steps_of
+from ops_core.schemas import schema_errors, too_many_values
+from ops_core.steps import StepEntry, StepLedger
 from ops_core.task import JsonObject, NewTask, Status, Task, new_task_id
 
 MAX_PAGE = 200
@@ -117,9 +117,16 @@ class TaskService:
         """The steps after the first `after`. Raises `TaskNotFound`, `InvalidRequest`."""
         _check_limit(limit)
         _check_after(after)
-        log = await self._store.log(tenant_id, _checked_id(task_id))
-        steps = steps_of(task_id, log)
-        return StepPage(steps[after : after + limit], len(steps))
+        ledger, seq = StepLedger(task_id), 0
+        # Page by page: a long log is never in memory as a whole, and other requests have their turns.
+        while page := await self._store.events(
+            tenant_id, _checked_id(task_id), after=seq, limit=MAX_PAGE
+        ):
+            ledger.take(page)
+            seq = page[-1].seq
+            if len(page) < MAX_PAGE:
+                break
+        return StepPage(ledger.steps[after : after + limit], len(ledger.rows))
 
     async def answer(
         self, task_id: str, value: Any, *, step: str | None, tenant_id: str, by: str | None = None
@@ -296,8 +303,9 @@ class TaskService:
         if request.output_schema:
             data = _with_schema(data, request.output_schema, task_type)
         request = request.model_copy(update={"input_data": data, "output_schema": None})
+        errors = _too_large(request.input_data, task_type)
         validator = self._validators[request.task_type]
-        errors = schema_errors(validator, request.input_data, "input_data")
+        errors = errors or schema_errors(validator, request.input_data, "input_data")
         errors = errors or _wrong_references(request.input_data, task_type)
         if errors:
             raise InvalidRequest(errors)
@@ -331,6 +339,15 @@ def _with_schema(data: JsonObject, schema: JsonObject, task_type: TaskType) -> J
         raise InvalidRequest([FieldError("output_schema", f"is another one in {place}; send one")])
     inside[name] = schema
     return data
+
+
+def _too_large(data: JsonObject, task_type: TaskType) -> list[FieldError]:
+    """What a task says of its agent, where a schema of its own may stand, is bounded before it is checked."""
+    way = task_type.agent_kind.config if task_type.agent_kind else task_type.output_schema or ()
+    inside: Any = data
+    for step in way:
+        inside = inside.get(step) if isinstance(inside, dict) else None
+    return too_many_values(inside, ".".join(("input_data", *way))) if way else []
 
 
 def _wrong_references(data: JsonObject, task_type: TaskType) -> list[FieldError]:

@@ -81,20 +81,31 @@ class StepEntry:
 
 def steps_of(task_id: str, log: Iterable[Event]) -> list[StepEntry]:
     """Each step of the log once, in the order in which they were first seen."""
-    ledger = _Ledger(task_id)
-    for event in log:
-        ledger.take(event)
-    return list(ledger.rows.values())
+    ledger = StepLedger(task_id)
+    ledger.take(log)
+    return ledger.steps
 
 
 @dataclass(slots=True)
-class _Ledger:
+class StepLedger:
+    """The steps of a log that is read piece by piece."""
+
     task_id: str
     rows: dict[str, StepEntry] = field(default_factory=dict)
     attempt: int = 0
     generation: int = 1
 
-    def take(self, event: Event) -> None:
+    @property
+    def steps(self) -> list[StepEntry]:
+        """Each once, in the order in which they were first seen."""
+        return list(self.rows.values())
+
+    def take(self, events: Iterable[Event]) -> None:
+        """What follows in the log."""
+        for event in events:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
         if event.type == EventType.TASK_CLAIMED:
             self.attempt = event.data.get("attempt", self.attempt)
         elif event.type == EventType.TASK_RETRIED:

@@ -1,6 +1,6 @@
 """Schedules over a store, with the service, the chore of any number of dispatchers, and the clock."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,10 @@ class ScheduleWorld:
     store: ScheduleStore
     due: DueStore
     advance: Callable[[float], None]
+    close: Callable[[str], Awaitable[None]]
+    """Disables a tenant."""
+
+    open: Callable[[str], Awaitable[None]]
 
     def service(self, types: dict[str, TaskType] | None = None) -> TaskService:
         return TaskService(self.tasks, types or TYPES, lambda _queue, _task_id: None)

@@ -21,8 +21,10 @@ from ops_core.errors import (
     TooManyTasks,
 )
 from ops_core.family import DEFAULT_FAMILY_LIMITS
+from ops_core.identity.audit import AuditEntry, change_of
 from ops_core.moves import fail
 from ops_core.ports import TaskFilter, TaskType
+from ops_core.principal import EVERYBODY
 from ops_core.schedules.firing import DueSchedules
 from ops_core.schedules.model import Outcome, Schedule
 from ops_core.schedules.plan import MAX_QUEUED
@@ -34,6 +36,7 @@ from ops_core.store import (
     SqlDueStore,
     SqlScheduleStore,
     SqlTaskStore,
+    SqlTenantStore,
     SqlWorkerStore,
 )
 from ops_core.store.submit import submit
@@ -53,17 +56,38 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[ScheduleWorld]:
         clock = FrozenClock()
         store = MemoryStore(clock, admission=ADMISSION)
         schedules = MemorySchedules(store, clock)
-        yield ScheduleWorld(store, store, schedules, schedules, clock.advance)
+
+        async def close(tenant_id: str) -> None:
+            schedules.disabled.add(tenant_id)
+
+        async def open_(tenant_id: str) -> None:
+            schedules.disabled.remove(tenant_id)
+
+        yield ScheduleWorld(store, store, schedules, schedules, clock.advance, close, open_)
         return
     database = Database(request.getfixturevalue("database_url"), pool_size=5)
+    tenants = SqlTenantStore(database)
+
+    async def disable(tenant_id: str) -> None:
+        await tenants.disable(tenant_id, line("disable_tenant", tenant_id))
+
+    async def enable(tenant_id: str) -> None:
+        await tenants.enable(tenant_id, line("enable_tenant", tenant_id))
+
     yield ScheduleWorld(
         SqlTaskStore(database, admission=ADMISSION),
         SqlWorkerStore(database),
         SqlScheduleStore(database, admission=ADMISSION),
         SqlDueStore(database, admission=ADMISSION),
         postgres_clock(database),
+        disable,
+        enable,
     )
     await database.close()
+
+
+def line(action: str, tenant_id: str) -> AuditEntry:
+    return change_of(EVERYBODY, action, tenant_id, "r")
 
 
 async def count(world: ScheduleWorld) -> int:
@@ -537,3 +561,19 @@ async def test_an_end_is_the_end(world: ScheduleWorld) -> None:
     assert (await world.again(made)).next_fire_at is None
     assert 0 == await world.passed(600)
     assert ["task"] == await world.outcomes(made)
+
+
+async def test_the_schedules_of_a_disabled_tenant_stand_still(world: ScheduleWorld) -> None:
+    """Neither what is due nor what is queued is submitted; once it is enabled, its own rules go on."""
+    due = await world.create(missed="run_once")
+    queue = await world.create(name="q", overlap="queue", missed="skip")
+    assert 2 == await world.passed(61)
+    assert 2 == await world.passed(60)
+    first = (await world.again(queue)).last_task_id
+    await world.end(first)
+    await world.close("default")
+    assert 0 == await world.passed(3600)
+    await world.open("default")
+    assert 0 < await world.passed(0)
+    assert ["task", "skipped"] == (await world.outcomes(due))[:2]
+    assert first != (await world.again(queue)).last_task_id

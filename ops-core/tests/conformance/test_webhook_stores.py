@@ -160,6 +160,23 @@ async def test_one_webhook_does_not_take_all_the_places(hooks: Hooks) -> None:
     assert 2 == len(await hooks.claim())
 
 
+async def test_one_tenant_does_not_take_all_the_places(hooks: Hooks) -> None:
+    """However many webhooks it has, and however much is due for them: others have their turns before."""
+    for _ in range(3):
+        webhook = await hooks.subscribe("*")
+        for _ in range(4):
+            await hooks.webhooks.ping("default", webhook.webhook_id)
+    other = await hooks.subscribe("*", tenant_id="other")
+    for _ in range(3):
+        await hooks.webhooks.ping("other", other.webhook_id)
+    first = [claimed.delivery.tenant_id for claimed in await hooks.claim(4)]
+    assert (2, 2) == (first.count("default"), first.count("other"))
+    busy = {"default": 6, "other": 2}
+    second = [one.delivery.tenant_id for one in await hooks.claim(9, under_way=busy, per_tenant=8)]
+    assert (2, 1) == (second.count("default"), second.count("other"))
+    assert [] == await hooks.claim(9, under_way={"default": 8}, per_tenant=8)
+
+
 async def test_failures_are_counted_from_the_first_and_forgotten_with_a_success(
     hooks: Hooks,
 ) -> None:
@@ -208,7 +225,7 @@ async def test_the_backlog_of_a_disabled_webhook_is_in_nobodys_way(hooks: Hooks)
     await hooks.world.submit(labels={"to": "other"})
     spec = HookSpec(url=URL, events=("*",), enabled=False)
     await hooks.webhooks.change("default", dead.webhook_id, spec)
-    taken = await hooks.deliveries.claim(1, busy=(), lease_s=45.0)
+    taken = await hooks.deliveries.claim(1, busy=(), under_way={}, per_tenant=100, lease_s=45.0)
     assert (1, 9) == (len(taken.claimed), taken.failed)
     failed = await hooks.made(webhook_id=dead.webhook_id)
     assert [DeliveryStatus.FAILED] * 9 == [delivery.status for delivery in failed]

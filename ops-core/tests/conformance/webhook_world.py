@@ -1,5 +1,6 @@
 """Webhooks beside a store of tasks, and the clock of both."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -33,8 +34,17 @@ class Hooks:
             tenant_id, found, secret or new_secret(), by="somebody", limit=50
         )
 
-    async def claim(self, limit: int = 10, busy: tuple[str, ...] = ()) -> list[Claimed]:
-        return list((await self.deliveries.claim(limit, busy=busy, lease_s=LEASE_S)).claimed)
+    async def claim(
+        self,
+        limit: int = 10,
+        busy: tuple[str, ...] = (),
+        under_way: Mapping[str, int] | None = None,
+        per_tenant: int = 100,
+    ) -> list[Claimed]:
+        found = await self.deliveries.claim(
+            limit, busy=busy, under_way=under_way or {}, per_tenant=per_tenant, lease_s=LEASE_S
+        )
+        return list(found.claimed)
 
     async def claim_one(self) -> Claimed:
         [claimed] = await self.claim()

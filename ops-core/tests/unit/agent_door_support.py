@@ -75,6 +75,14 @@ class KeyedGate:
             raise MissingScope("tasks:write")
         return EVERYBODY
 
+    async def identify(self, attempt: Attempt) -> Principal:
+        if attempt.authorization != "Bearer right":
+            raise NotAuthenticated
+        return EVERYBODY
+
+    async def is_open(self, tenant_id: str) -> bool:
+        return True
+
     async def record(self, attempt: Attempt, principal: Principal, object: str) -> None:  # noqa: A002
         self.recorded.append((attempt.operation, object))
 

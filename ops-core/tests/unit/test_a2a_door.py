@@ -259,6 +259,44 @@ async def test_what_is_no_request_is_refused(
         assert answer.json()["error"]["code"] == code
 
 
+@pytest.mark.parametrize("id_", [b'"\\ud800"', b'"x\\udfffy"', b'"' + b"x" * 1001 + b'"'])
+@pytest.mark.parametrize("method", [b"GetTask", b"SubscribeToTask"])
+async def test_an_id_that_cannot_be_sent_back_is_refused(id_: bytes, method: bytes) -> None:
+    """JSON can name half of a character, which no answer can hold; the answer has no id then."""
+    body = b'{"jsonrpc": "2.0", "id": ' + id_ + b', "method": "' + method + b'"}'
+    async with opened() as door:
+        sent = {**VERSION, "Content-Type": "application/json"}
+        answer = await door.http.post(AGENT, content=body, headers=sent)
+        assert (200, None, -32600) == (
+            answer.status_code,
+            answer.json()["id"],
+            answer.json()["error"]["code"],
+        )
+
+
+@pytest.mark.parametrize(
+    "params", [{"id": "\ud800"}, {"\ud800": 1}, {"message": {"parts": [{"text": "\udfff"}]}}]
+)
+async def test_half_a_character_in_the_parameters_is_refused(params: Any) -> None:
+    """As a parameter, wherever it stands."""
+    async with opened() as door:
+        for method in ("GetTask", "SendMessage", "ListTasks"):
+            body = json.dumps(request(method, params))
+            sent = {**VERSION, "Content-Type": "application/json"}
+            answer = await door.http.post(AGENT, content=body, headers=sent)
+            assert -32602 == answer.json()["error"]["code"]
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", json.dumps(request("Nothing", {})).encode()])
+async def test_a_stranger_is_told_so_before_his_request_is_read(body: bytes) -> None:
+    """Whatever it is; nothing of it is answered."""
+    async with opened(gate=KeyedGate()) as door:
+        sent = {**VERSION, "Content-Type": "application/json"}
+        assert 401 == (await door.http.post(AGENT, content=body, headers=sent)).status_code
+        known = {**sent, "Authorization": "Bearer right"}
+        assert 200 == (await door.http.post(AGENT, content=body, headers=known)).status_code
+
+
 async def test_what_is_away_and_what_is_broken_is_not_told_in_its_own_words() -> None:
     """A store's error may name hosts and users; a bug goes to the log."""
     with capture_logs() as logs:

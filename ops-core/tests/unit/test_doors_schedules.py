@@ -234,3 +234,16 @@ async def test_pages_go_on_through_the_other_door(doors: Doors) -> None:
     assert ["cursor"] == [*(await refused(doors.rpc.ListSchedules(query))).fields]
     answer = await doors.rest.get(PATH, params={"cursor": "x"})
     assert ("invalid_request", ["query.cursor"]) == problem(answer)
+
+
+async def test_a_template_keeps_no_secret(doors: Doors) -> None:
+    """Whoever may read schedules would read it; the refusal says what to do instead."""
+    secret = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo="
+    hooked = {"task_type": "noop", "webhook": {"url": "https://example.org/", "secret": secret}}
+    answer = await doors.rest.post(PATH, json={**SENT, "task": hooked})
+    assert ("invalid_request", ["task.webhook.secret"]) == problem(answer)
+    assert "/api/v1/webhooks" in answer.text
+    assert secret not in answer.text
+    made = await doors.create()
+    changed = await doors.rest.patch(f"{PATH}{made['schedule_id']}", json={"task": hooked})
+    assert ("invalid_request", ["task.webhook.secret"]) == problem(changed)

@@ -278,3 +278,18 @@ def test_a_key_is_known_by_its_looks_and_hides_its_secret() -> None:
     assert re.fullmatch(r"osk_[0-9a-f]{16}_[\w-]{43}", str(text))
     assert text == read_key_text(str(text))
     assert text.secret not in repr(text)
+
+
+async def test_who_it_is_can_be_asked_again_and_again() -> None:
+    """For what goes on: it costs nothing of the rate, needs no scope, and hears of a revocation."""
+    house = House(Rate(per_minute=1, burst=1))
+    text = await house.key(Scope.TASKS_READ)
+    attempt = Attempt(operation="list_task_events", authorization=f"Bearer {text}", request_id="r")
+    for _ in range(3):
+        assert text.key_id == (await house.guard.identify(attempt)).subject
+    await house.admit(text)
+    await house.keys.revoke(text.key_id, by=ROOT, request_id="r")
+    house.now += BELIEVED_S
+    with pytest.raises(NotAuthenticated):
+        await house.guard.identify(attempt)
+    assert [("unknown", "unauthenticated")] == house.denied()

@@ -5,7 +5,9 @@ from door_support import service_over
 from fastapi.routing import APIRoute
 
 from ops_core.api import create_app
-from ops_core.identity.needs import NEEDS, PUBLIC
+from ops_core.errors import MissingScope
+from ops_core.identity.needs import NEEDS, PUBLIC, check_needs
+from ops_core.principal import Principal
 from ops_core.rpc.admission import operation_of
 from ops_core.rpc.server import SERVICE_NAMES
 from ops_core.rpc.v1 import identity_pb2, tasks_pb2
@@ -40,7 +42,11 @@ def test_only_health_and_signed_links_are_public() -> None:
 def test_what_only_reads_needs_no_right_to_write() -> None:
     """A key for a dashboard can do no harm."""
     reading = {name: need for name, need in NEEDS.items() if name.startswith(("get_", "list_"))}
-    assert [] == [name for name, need in reading.items() if need.scope.endswith(":write")]
+    assert [] == [
+        name
+        for name, need in reading.items()
+        if any(scope.endswith(":write") for scope in need.scopes)
+    ]
     assert [] == [name for name, need in reading.items() if need.audited]
 
 
@@ -48,6 +54,28 @@ def test_whoever_submits_work_cannot_approve_what_it_does() -> None:
     held = {Scope.TASKS_READ, Scope.TASKS_WRITE}
     assert not allows(held, NEEDS["resolve_approval"].scope)
     assert not allows(held, NEEDS["resolve_effect"].scope)
+
+
+@pytest.mark.parametrize("operation", ["create_schedule", "change_schedule", "trigger_schedule"])
+def test_whoever_has_tasks_submitted_by_the_clock_may_submit_tasks(operation: str) -> None:
+    """A schedule is no way around the right to submit."""
+    assert {Scope.SCHEDULES_WRITE, Scope.TASKS_WRITE} == set(NEEDS[operation].scopes)
+
+
+@pytest.mark.parametrize("operation", ["create_webhook", "change_webhook"])
+def test_whoever_has_tasks_sent_somewhere_may_read_tasks(operation: str) -> None:
+    """A subscription is no way around the right to read."""
+    assert {Scope.WEBHOOKS_WRITE, Scope.TASKS_READ} == set(NEEDS[operation].scopes)
+
+
+@pytest.mark.parametrize("held", [Scope.SCHEDULES_WRITE, Scope.TASKS_WRITE])
+def test_one_of_two_rights_is_not_enough(held: Scope) -> None:
+    """The refusal names the one that is missing."""
+    who = Principal(tenant_id="default", subject="key_1", scopes=frozenset({held}))
+    [missing] = {Scope.SCHEDULES_WRITE, Scope.TASKS_WRITE} - {held}
+    with pytest.raises(MissingScope) as refused:
+        check_needs(who, "create_schedule")
+    assert missing == refused.value.scope
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,22 @@ from structlog.testing import capture_logs
 
 from ops_core.api import create_app
 from ops_core.asks.links import ApprovalLinks
+from ops_core.errors import LinkRefused
+from ops_core.identity.audit import AuditEntry, change_of, shown
+from ops_core.identity.authenticator import Authenticator
+from ops_core.identity.guard import Guard
+from ops_core.principal import EVERYBODY
+from ops_core.replies import ApprovalReply, LinkRequest
 from ops_core.services import Services
-from ops_core.testing import FrozenClock, MemoryStore, services_of
+from ops_core.testing import (
+    FrozenClock,
+    MemoryAuditStore,
+    MemoryCredentialStore,
+    MemoryIdentity,
+    MemoryStore,
+    MemoryTenantStore,
+    services_of,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -237,3 +251,65 @@ async def test_a_link_is_not_told_to_the_log(store: MemoryStore, clock: FrozenCl
             assert 500 == (await client.get(path)).status_code
     [line] = lines
     assert ("request_failed", "/l/…") == (line["event"], line["path"])
+
+
+@pytest.fixture
+def house() -> MemoryIdentity:
+    return MemoryIdentity()
+
+
+@pytest.fixture
+def guarded(house: MemoryIdentity, store: MemoryStore, clock: FrozenClock) -> ApprovalLinks:
+    """Links of a server that asks who comes."""
+    known = Authenticator(MemoryCredentialStore(house))
+    guard = Guard(known, MemoryAuditStore(house))
+    approvals = services_of(service_over(store), store).approvals
+    return ApprovalLinks(approvals, SECRET, gate=guard, clock=lambda: clock().timestamp())
+
+
+APPROVE = ApprovalReply(decision="approve")
+
+
+async def test_what_a_link_decides_is_in_the_audit_log(
+    guarded: ApprovalLinks, house: MemoryIdentity, store: MemoryStore
+) -> None:
+    """As the word of whoever had it made, under the id of the request; looking is no line."""
+    approval, _ = await asking(store, "a")
+    made = await guarded.make(approval, LinkRequest(), tenant_id="default", by="key_1")
+    await guarded.look(made.token)
+    await guarded.use(made.token, APPROVE, request_id="r1")
+    expected = AuditEntry(
+        tenant_id="default",
+        subject="link of key_1",
+        action="use_link",
+        object=approval,
+        request_id="r1",
+    )
+    assert [expected] == [record.entry for record in house.records]
+
+
+async def test_a_link_of_a_disabled_tenant_decides_nothing(
+    guarded: ApprovalLinks, house: MemoryIdentity, store: MemoryStore
+) -> None:
+    """Nor does it show anything: the tenant is let in nowhere."""
+    approval, _ = await asking(store, "a")
+    made = await guarded.make(approval, LinkRequest(), tenant_id="default", by="key_1")
+    entry = change_of(EVERYBODY, "disable_tenant", "default", "r")
+    await MemoryTenantStore(house).disable("default", entry)
+    with pytest.raises(LinkRefused, match="disabled"):
+        await guarded.look(made.token)
+    with pytest.raises(LinkRefused, match="disabled"):
+        await guarded.use(made.token, APPROVE, request_id="r1")
+    assert [entry] == [record.entry for record in house.records]
+
+
+@pytest.mark.parametrize("sign", ["a", "\u00e9", "\u4e2d", "\U0001f600"])
+async def test_a_link_of_somebody_with_a_long_name_is_as_good(
+    sign: str, guarded: ApprovalLinks, store: MemoryStore
+) -> None:
+    """Whatever signs it is written in."""
+    approval, _ = await asking(store, "a")
+    by = f"user:{shown(sign * 1000)}"
+    made = await guarded.make(approval, LinkRequest(), tenant_id="default", by=by)
+    done = await guarded.use(made.token, APPROVE, request_id="r1")
+    assert f"link of {by}" == done.ask.resolved_by

@@ -284,3 +284,21 @@ async def test_a_tool_needs_what_the_route_of_rest_needs() -> None:
                 assert (await refusal(client, tool, **sent))["type"] == "missing_scope"
             await refusal(client, "cancel_task", task_id="task_none")
     assert ("cancel_task", "task_none") in gate.recorded
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        ("initialize", b'{"jsonrpc": "2.0", "id": "\\ud800", "method": "initialize"}'),
+        ("tools/call", b'{"jsonrpc": "2.0", "id": "x", "method": "\\ud800"}'),
+        ("{", b"{"),
+    ],
+)
+async def test_what_no_answer_can_hold_is_no_fault_of_the_server(method: str, body: bytes) -> None:
+    """Half of a character in an id or a method; and a stranger hears of none of it."""
+    async with opened(gate=KeyedGate()) as door:
+        sent = {**ACCEPT, "Content-Type": "application/json"}
+        assert 401 == (await door.http.post("/mcp", content=body, headers=sent)).status_code
+        known = {**sent, "Authorization": "Bearer right"}
+        answer = await door.http.post("/mcp", content=body, headers=known)
+        assert answer.status_code < 500, (method, answer.text)

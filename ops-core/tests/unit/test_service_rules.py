@@ -4,12 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from door_support import service_over
+from stream_support import started
 
 from ops_core.errors import FieldError, IdempotencyConflict, InvalidRequest, StoreUnavailable
-from ops_core.ports import TaskFilter, TaskType
+from ops_core.log import Event, EventType, NewEvent
+from ops_core.ports import Append, Lease, TaskFilter, TaskType
 from ops_core.request import parse_request
-from ops_core.service import Submitted, TaskService
-from ops_core.task import NewTask, Task
+from ops_core.service import MAX_PAGE, Submitted, TaskService
+from ops_core.task import NewTask, Task, Usage
 from ops_core.testing import FrozenClock, MemoryStore
 
 pytestmark = pytest.mark.unit
@@ -163,3 +166,25 @@ async def test_nothing_is_rung_when_the_store_is_away(desk: Desk) -> None:
 def test_a_field_error_reads_as_a_sentence() -> None:
     """The text of a refusal names the field and what is wrong with it."""
     assert "a.b: is required" == str(InvalidRequest([FieldError("a.b", "is required")]))
+
+
+class PagesOnly(MemoryStore):
+    """Gives a log page by page, and never as a whole."""
+
+    async def log(self, tenant_id: str, task_id: str) -> list[Event]:
+        raise AssertionError((tenant_id, task_id))
+
+
+async def test_the_steps_of_a_long_log_are_read_page_by_page() -> None:
+    """A log has no end, and a request for ten of its steps must not hold all of it."""
+    store = PagesOnly()
+    script = await started(store)
+    lease = Lease("default", script.task_id, "w1", script.task.epoch)
+    paths = [f"{number}/tool/1" for number in range(2 * MAX_PAGE + 5)]
+    for path in paths:
+        told = {"path": path, "tool": "t", "output": path}
+        event = NewEvent(type=EventType.TOOL_COMPLETED, data=told)
+        await store.append([Append(lease, [event], Usage())])
+    service = service_over(store)
+    page = await service.steps(script.task_id, tenant_id="default", after=len(paths) - 2, limit=10)
+    assert (paths[-2:], len(paths)) == ([step.step for step in page.steps], page.total)

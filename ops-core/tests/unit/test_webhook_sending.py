@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -208,3 +209,23 @@ async def test_old_deliveries_are_looked_for_once_a_minute() -> None:
         "default", webhook_id=webhook.webhook_id, limit=9, cursor=None
     )
     assert [] == page.deliveries
+
+
+async def test_one_tenant_leaves_places_to_others() -> None:
+    """Eight webhooks of one tenant that all hang take three of four places, and no more."""
+    office, over = Office(), asyncio.Event()
+
+    class Hanging:
+        async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+            await over.wait()
+            return Answer(status_code=200)
+
+    loop = Deliverer(office.webhooks, Hanging(), concurrency=4)
+    for _ in range(8):
+        webhook = await office.subscribe()
+        await office.webhooks.ping("default", webhook.webhook_id)
+    assert [(3, 0), (0, 0)] == [await loop.begin(), await loop.begin()]
+    over.set()
+    await loop.settled()
+    assert (3, 0) == await loop.begin()
+    await loop.settled()

@@ -9,7 +9,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +25,10 @@ _VARIABLE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LARGEST_FILE: Final = 1_048_576
 
 
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""SHA-256."""
+
+
 class McpConfigError(Exception):
     """The file cannot be used; the message has one line for each mistake, and no value."""
 
@@ -37,7 +41,7 @@ class _Tools(BaseModel):
     allow: tuple[str, ...] = ("*",)
     deny: tuple[str, ...] = ()
     effects: dict[str, Effect] = Field(default_factory=dict)
-    pins: dict[str, str] = Field(default_factory=dict)
+    pins: dict[str, Digest] = Field(default_factory=dict)
 
 
 class _Server(BaseModel):

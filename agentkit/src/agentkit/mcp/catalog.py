@@ -58,7 +58,9 @@ class Catalog:
         """Take over a new list; `cut` says that the server has more."""
         definitions: dict[str, Definition] = {}
         reasons = [f"only the first {self._server.max_tools} tools were read"] if cut else []
-        reasons += self._server.idle_patterns([one.name for one in listed])
+        names = [one.name for one in listed]
+        reasons += self._server.idle_patterns(names)
+        reasons += self._pins.idle(self._server.name, names)
         for one in listed:
             if not self._server.offers(one.name):
                 continue

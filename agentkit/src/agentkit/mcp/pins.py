@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agentkit.mcp.definition import Definition
+from agentkit.mcp.names import SEPARATOR, namespaced, server_of
 from agentkit.mcp.status import Withheld
+from agentkit.tools.text import bounded
 
 
 class Pins:
@@ -17,6 +19,7 @@ class Pins:
 
     def __init__(self, pinned: Mapping[str, str] | None = None) -> None:
         self._pinned = dict(pinned or {})
+        self._given = tuple(self._pinned)
 
     @property
     def all(self) -> dict[str, str]:
@@ -29,6 +32,16 @@ class Pins:
         if pinned == definition.digest:
             return None
         return Withheld(definition.name, pinned, definition.digest)
+
+    def idle(self, server: str, tools: Sequence[str]) -> list[str]:
+        """Given pins that fit none of the server's tools: a misspelt one holds nothing to anything."""
+        known = {namespaced(server, tool) for tool in tools}
+        idle = [pin for pin in self._given if server_of(pin) == server and pin not in known]
+        there = bounded(", ".join(tools) or "none", 300)
+        return [
+            f"pins {pin.removeprefix(server + SEPARATOR)!r} fits no tool; tools: {there}"
+            for pin in idle
+        ]
 
     def accept(self, withheld: Withheld) -> None:
         """Pin what was found."""

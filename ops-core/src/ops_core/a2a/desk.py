@@ -1,5 +1,6 @@
 """What a request of this door has at hand."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +26,10 @@ class May(Protocol):
     async def __call__(self, operation: str, about: str = "") -> Principal: ...
 
 
+Still = Callable[[], Awaitable[Principal]]
+"""Who asks, once more, for what goes on. Raises as `Gate.identify`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request: to which agent. `may` says who asks, once it is known what for."""
@@ -32,6 +37,7 @@ class Call:
     desk: Desk
     agent: str
     may: May
+    still: Still
 
     async def task(self, task_id: str, operation: str) -> tuple[Task, Principal]:
         """The task, and who asks for it. Raises `TaskNotFound`."""

@@ -22,7 +22,7 @@ from ops_core.a2a.errors import VERSION as WRONG_VERSION
 from ops_core.a2a.operations import OPERATIONS
 from ops_core.a2a.streaming import STREAMS, Told
 from ops_core.agent_tasks import AgentInfo
-from ops_core.api.admission import admit
+from ops_core.api.admission import admit, identify
 from ops_core.api.dependencies import json_bytes
 from ops_core.api.visitors import Visitors
 from ops_core.errors import MissingScope, NotAuthenticated, RateLimited
@@ -31,7 +31,13 @@ from ops_core.task import JsonObject
 
 CARD: Final = "/.well-known/agent-card.json"
 
-Id = str | int | float | None
+#: What the audit log calls a request of which it is not known yet what it asks.
+_ANY: Final = "a2a"
+
+#: The longest id that is sent back. Characters.
+_MAX_ID: Final = 1000
+
+Id = str | int | None
 
 
 class A2aDoor:
@@ -77,6 +83,7 @@ class A2aDoor:
 
     async def _answer(self, request: Request) -> Response:
         self._visitors.check(request.headers)
+        await identify(request, _ANY)  # nobody else's body is read
         body = await json_bytes(request, "request")
         id_: Id = None
         try:
@@ -92,7 +99,10 @@ class A2aDoor:
         async def may(operation: str, about: str = "") -> Principal:
             return await admit(request, operation, about)
 
-        return Call(desk=self._desk, agent=request.path_params["agent"], may=may)
+        async def still() -> Principal:
+            return await identify(request, _ANY)
+
+        return Call(desk=self._desk, agent=request.path_params["agent"], may=may, still=still)
 
 
 async def _handled(call: Call, id_: Id, method: str, params: Any) -> Response:
@@ -116,7 +126,15 @@ def _read(body: bytes) -> tuple[Id, str, Any]:
     id_, method = sent.get("id"), sent.get("method")
     if not isinstance(method, str) or not isinstance(id_, str | int | None):
         raise Refusal(INVALID_REQUEST, "method must be a string, and id a string or an integer.")
+    if isinstance(id_, str) and (len(id_) > _MAX_ID or _has_surrogates(id_)):
+        problem = f"id must be at most {_MAX_ID} characters that UTF-8 has."
+        raise Refusal(INVALID_REQUEST, problem)
     return id_, method, sent.get("params") or {}
+
+
+def _has_surrogates(text: str) -> bool:
+    """JSON can name half a character, which no answer can be written with."""
+    return any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _check_version(request: Request) -> None:

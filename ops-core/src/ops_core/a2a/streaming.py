@@ -1,7 +1,7 @@
 """Following a task: until it is settled, or event by event for as long as the client listens."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Final
 
 from ops_core.a2a.desk import Call, Desk
@@ -9,6 +9,7 @@ from ops_core.a2a.errors import UNSUPPORTED, Refusal
 from ops_core.a2a.incoming import SendMessage, TaskId, parsed
 from ops_core.a2a.sending import taken
 from ops_core.a2a.views import artifacts_of, context_of, state_of, status_view, task_view
+from ops_core.errors import Unavailable
 from ops_core.following import SETTLING, is_settled
 from ops_core.log import EventType
 from ops_core.principal import Principal
@@ -46,7 +47,7 @@ async def send_stream(call: Call, params: Any) -> AsyncIterator[Told]:
     sent = parsed(SendMessage, params)
     sent.check()
     task, who = await taken(call, sent.message)
-    return _told(call.desk, task, who, is_over=is_settled(task))
+    return _told(call, task, who, is_over=is_settled(task))
 
 
 async def subscribe(call: Call, params: Any) -> AsyncIterator[Told]:
@@ -56,15 +57,19 @@ async def subscribe(call: Call, params: Any) -> AsyncIterator[Told]:
     if task.is_terminal:
         message = f"The task {task.task_id} is {task.status}: nothing will follow. Use GetTask."
         raise Refusal(UNSUPPORTED, message, "task_finished")
-    return _told(call.desk, task, who, is_over=False)
+    return _told(call, task, who, is_over=False)
 
 
-async def _told(desk: Desk, task: Task, who: Principal, *, is_over: bool) -> AsyncIterator[Told]:
+async def _told(call: Call, task: Task, who: Principal, *, is_over: bool) -> AsyncIterator[Told]:
+    desk = call.desk
     yield {"task": task_view(task, desk.agents)}
     state, seq = state_of(task), task.last_seq
     while not is_over:
         moved, seq = await _next_move(desk, task, who, seq)
         if moved is None:
+            # A key may be revoked meanwhile. What is away ends no stream.
+            with suppress(Unavailable):
+                await call.still()
             yield None
             continue
         task, is_over = moved, is_settled(moved)

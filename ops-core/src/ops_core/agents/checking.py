@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 from ops_core.agents.reference import DEFAULT_AGENT
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.ports import AgentKind
-from ops_core.schemas import schema_errors
+from ops_core.schemas import schema_errors, too_many_values
 from ops_core.task import JsonObject
 
 
@@ -23,7 +23,8 @@ class DefinitionCheck:
         if name == DEFAULT_AGENT:
             problem = "is the agent of the server's settings, which is always there; choose another"
             raise InvalidRequest([FieldError("name", problem)])
-        errors = schema_errors(self._validator, definition, "definition")
+        errors = too_many_values(definition, "definition")
+        errors = errors or schema_errors(self._validator, definition, "definition")
         # What follows reads a definition that fits its schema.
         errors = errors or [*_clashes(name, definition), *self._contradictions(definition)]
         if errors:

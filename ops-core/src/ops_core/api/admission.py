@@ -25,12 +25,25 @@ async def admit(request: Request, operation: str, about: str = "") -> Principal:
 
     Raises as `Gate.admit`.
     """
+    gate, attempt = _gate(request), _attempt(request, operation)
+    principal = await gate.admit(attempt)
+    await gate.record(attempt, principal, about)
+    return principal
+
+
+async def identify(request: Request, operation: str) -> Principal:
+    """Who asks: before it is read what for, or once more, for what goes on. Raises as `Gate.identify`."""
+    return await _gate(request).identify(_attempt(request, operation))
+
+
+def _gate(request: Request) -> Gate:
     gate: Gate = request.app.state.services.gate
-    attempt = Attempt(
+    return gate
+
+
+def _attempt(request: Request, operation: str) -> Attempt:
+    return Attempt(
         operation=operation,
         authorization=request.headers.get("authorization"),
         request_id=request.state.request_id,
     )
-    principal = await gate.admit(attempt)
-    await gate.record(attempt, principal, about)
-    return principal

@@ -35,6 +35,7 @@ from ops_core.api.edge import Edge
 from ops_core.api.errors import HANDLERS
 from ops_core.api.openapi import DocumentedApp
 from ops_core.api.slash import OtherSlash
+from ops_core.api.visitors import OnlyVisitors, Visitors
 from ops_core.readiness import Probe
 from ops_core.services import Services
 
@@ -65,6 +66,7 @@ def create_app(
     services: Services,
     *,
     probes: Mapping[str, Probe] | None = None,
+    visitors: Visitors | None = None,
     max_body_bytes: int = 1_048_576,
     body_timeout_s: float = 30.0,
     version: str = "0.1.0",
@@ -72,8 +74,9 @@ def create_app(
 ) -> FastAPI:
     """The ASGI application over the services.
 
-    `probes`: the parts that `/ready` asks, by the name it answers with. A body larger than
-    `max_body_bytes` is 413; one that has not come whole after `body_timeout_s` is 408.
+    `probes`: the parts that `/ready` asks, by the name it answers with. `visitors`: whose requests it
+    answers, where it asks nobody who he is; others are 403. A body larger than `max_body_bytes` is 413; one
+    that has not come whole after `body_timeout_s` is 408.
     """
     app = DocumentedApp(
         title="Opspawn",
@@ -83,6 +86,7 @@ def create_app(
         # The first is the outermost.
         middleware=[
             Middleware(Edge),
+            *([Middleware(OnlyVisitors, visitors=visitors)] if visitors else []),
             Middleware(BodyLimit, max_bytes=max_body_bytes, timeout_s=body_timeout_s),
         ],
         dependencies=[Depends(admitted)],

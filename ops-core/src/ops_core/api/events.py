@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from ops_core.api.admission import identify
 from ops_core.api.dependencies import Service, Streams, TenantId, once
 from ops_core.api.openapi import problems
 from ops_core.api.sse import MEDIA_TYPE, EventStream
@@ -72,7 +73,13 @@ async def list_task_events(
         )
         return EventPageView.of(events, query.after)
     after = query.after if last_event_id is None else _seq(last_event_id)
-    watch = await streams.watch(task_id, tenant_id=tenant_id, after=after, deltas=query.deltas)
+    watch = await streams.watch(
+        task_id,
+        tenant_id=tenant_id,
+        after=after,
+        deltas=query.deltas,
+        still=lambda: identify(request, "list_task_events"),
+    )
     return EventStream(watch, keepalive_s=streams.settings.keepalive_s)
 
 

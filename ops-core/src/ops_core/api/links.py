@@ -54,7 +54,8 @@ async def show_link(token: str, links: Links) -> Response:
 async def use_link(token: str, request: Request, links: Links) -> Response:
     """Decides."""
     try:
-        done = await links.use(token, await _reply(request))
+        reply = await _reply(request)
+        done = await links.use(token, reply, request_id=request.state.request_id)
     except LinkRefused as refused:
         return _refused(refused)
     except InvalidRequest as error:

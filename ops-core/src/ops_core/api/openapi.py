@@ -93,7 +93,7 @@ class DocumentedApp(FastAPI):
 
 
 def _say_who_may(document: dict[str, Any]) -> None:
-    """The scope that each operation needs, and how it is refused without."""
+    """The scopes that each operation needs, with spaces in between, and how it is refused without."""
     document["components"]["securitySchemes"] = {
         "bearer": {
             "type": "http",
@@ -106,7 +106,7 @@ def _say_who_may(document: dict[str, Any]) -> None:
         need = NEEDS.get(operation["operationId"])
         if need is not None:
             operation["security"] = [{"bearer": []}]
-            operation["x-scope"] = need.scope.value
+            operation["x-scope"] = " ".join(need.scopes)
             refusals = {
                 str(status): _problem(status, *_MEANINGS[status]) for status in (401, 403, 429)
             }

@@ -23,6 +23,7 @@ from ops_core.api.schedule_views import (
 )
 from ops_core.api.tasks import PREFIX as TASKS
 from ops_core.api.views import TaskView
+from ops_core.identity.needs import check_webhook
 from ops_core.query import PageQuery
 from ops_core.schedules.request import (
     PauseRequest,
@@ -91,6 +92,7 @@ async def create_schedule(
     sent: Annotated[ScheduleRequest, Depends(_schedule_request)],
 ) -> ScheduleView:
     """Stores a schedule; its name is taken once, so a request that is sent again stores nothing twice."""
+    check_webhook(who, sent.task.get("webhook"))
     made = await schedules.create(sent, tenant_id=who.tenant_id, by=who.subject)
     root = request.scope.get("root_path", "")
     response.headers["Location"] = f"{root}{PREFIX}/{made.schedule_id}"
@@ -122,11 +124,12 @@ async def get_schedule(schedule_id: str, schedules: Schedules, tenant_id: Tenant
 async def change_schedule(
     schedule_id: str,
     schedules: Schedules,
-    tenant_id: TenantId,
+    who: Who,
     sent: Annotated[ScheduleChange, Depends(_change)],
 ) -> ScheduleView:
     """Changes what is named, leaves the rest; the next firing is counted from now."""
-    return ScheduleView.of(await schedules.change(schedule_id, sent, tenant_id=tenant_id))
+    check_webhook(who, (sent.task or {}).get("webhook"))
+    return ScheduleView.of(await schedules.change(schedule_id, sent, tenant_id=who.tenant_id))
 
 
 @router.delete(

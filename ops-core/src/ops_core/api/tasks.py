@@ -8,6 +8,7 @@ from ops_core.api.dependencies import (
     SentTask,
     Service,
     TenantId,
+    Who,
     in_query,
     no_query,
     once,
@@ -16,6 +17,7 @@ from ops_core.api.dependencies import (
 from ops_core.api.openapi import json_body, problems
 from ops_core.api.prefer import Holding
 from ops_core.api.views import TaskPageView, TaskView
+from ops_core.identity.needs import check_webhook
 from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest
 from ops_core.service import MAX_KEY_LENGTH
@@ -49,7 +51,7 @@ async def create_task(
     request: Request,
     response: Response,
     service: Service,
-    tenant_id: TenantId,
+    who: Who,
     sent: SentTask,
     holding: Holding,
     idempotency_key: Annotated[
@@ -62,7 +64,8 @@ async def create_task(
     ] = None,
 ) -> TaskView:
     """Stores a task; when this answers 201, the task is on disk."""
-    submitted = await service.submit(sent, tenant_id=tenant_id, idempotency_key=idempotency_key)
+    check_webhook(who, sent.webhook)
+    submitted = await service.submit(sent, tenant_id=who.tenant_id, idempotency_key=idempotency_key)
     root = request.scope.get("root_path", "")
     response.headers["Location"] = f"{root}{PREFIX}/{submitted.task.task_id}"
     if not submitted.created:

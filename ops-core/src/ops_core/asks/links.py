@@ -20,13 +20,15 @@ from ops_core.ask import Ask, AskStatus
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.once import Resolved
 from ops_core.errors import AlreadyResolved, AskNotFound, LinkRefused, LinksNotConfigured
+from ops_core.identity.gate import Attempt, Gate, OpenGate
+from ops_core.principal import Principal
 from ops_core.replies import ApprovalReply, LinkRequest
 
 #: What the key is derived for: the same secret may sign other things, which must not be taken for a link.
 _PURPOSE: Final = b"opspawn approval link 1"
 
-#: No link that we make is longer. Characters.
-MAX_TOKEN: Final = 2000
+#: No link that we make is longer: whose it is may take 300 signs of four bytes. Characters.
+MAX_TOKEN: Final = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class Claims:
 class ApprovalLinks:
     """Makes links and lets them be used. Without a secret it refuses both.
 
+    `gate`: knows which tenants are disabled, and writes down what is decided; without it there are none.
     `clock`: seconds since 1970. This process's own: a link is over some seconds earlier or later, no more.
     """
 
@@ -65,10 +68,12 @@ class ApprovalLinks:
         approvals: ApprovalService,
         secret: str | None,
         *,
+        gate: Gate | None = None,
         public_url: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._approvals = approvals
+        self._gate = gate or OpenGate()
         self._key = hmac.digest(secret.encode(), _PURPOSE, "sha256") if secret else None
         self._public_url = public_url.rstrip("/") if public_url else None
         self._clock = clock
@@ -104,7 +109,7 @@ class ApprovalLinks:
 
     async def look(self, token: str) -> tuple[Ask, Sequence[Decision]]:
         """What a link decides, and what it may say. Raises `LinkRefused`."""
-        claims = self._claims(token)
+        claims = await self._claims(token)
         try:
             ask = await self._approvals.get(claims.approval_id, tenant_id=claims.tenant_id)
         except AskNotFound:
@@ -115,20 +120,23 @@ class ApprovalLinks:
             raise LinkRefused("used", f"The approval is {ask.status} already.")
         return ask, claims.decisions
 
-    async def use(self, token: str, reply: ApprovalReply) -> Resolved:
-        """Decides. Raises `LinkRefused`."""
+    async def use(self, token: str, reply: ApprovalReply, *, request_id: str) -> Resolved:
+        """Decides; the audit log is told before. Raises `LinkRefused`, `StoreUnavailable`."""
         ask, decisions = await self.look(token)
         if reply.decision not in decisions:
             raise LinkRefused("invalid", f"It cannot {reply.decision}.")
-        claims = self._claims(token)
+        claims = await self._claims(token)
+        who = Principal(tenant_id=claims.tenant_id, subject=f"link of {claims.by}")
+        attempt = Attempt(operation="use_link", authorization=None, request_id=request_id)
+        await self._gate.record(attempt, who, ask.ask_id)
         try:
             return await self._approvals.resolve(
-                ask.ask_id, reply, tenant_id=claims.tenant_id, by=f"link of {claims.by}"
+                ask.ask_id, reply, tenant_id=who.tenant_id, by=who.subject
             )
         except AlreadyResolved as error:
             raise LinkRefused("used", f"The approval is {error.status} already.") from None
 
-    def _claims(self, token: str) -> Claims:
+    async def _claims(self, token: str) -> Claims:
         if self._key is None:
             raise LinkRefused("invalid", "This server makes no links.")
         claims = _read(token, self._key)
@@ -138,6 +146,8 @@ class ApprovalLinks:
             )
         if self._clock() >= claims.expires_s:
             raise LinkRefused("expired", "Its time is over.")
+        if not await self._gate.is_open(claims.tenant_id):
+            raise LinkRefused("gone", "The tenant that it was made in is disabled.")
         return claims
 
 
@@ -150,7 +160,7 @@ def _written(claims: Claims, key: bytes) -> str:
         claims.expires_s,
         claims.by,
     ]
-    body = _encoded(json.dumps(said, separators=(",", ":")).encode())
+    body = _encoded(json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode())
     return f"{body}.{_signature(body, key)}"
 
 

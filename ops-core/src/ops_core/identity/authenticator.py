@@ -69,7 +69,8 @@ class Authenticator:
         if self._tokens is None or sent.startswith("osk_"):
             raise NotAuthenticated("This is not an API key: one looks like osk_….")
         found = await self._tokens.read(sent)
-        await self._refuse_closed(found.principal.tenant_id)
+        if not await self.is_open(found.principal.tenant_id):
+            raise NotAuthenticated("The tenant of this token is not known here, or is disabled.")
         return found
 
     async def flush(self) -> None:
@@ -84,15 +85,16 @@ class Authenticator:
             self._uses = {**uses, **self._uses}
             raise
 
-    async def _refuse_closed(self, tenant_id: str) -> None:
-        """A token's tenant must be known and not disabled; only that it is gets remembered."""
+    async def is_open(self, tenant_id: str) -> bool:
+        """Whether the tenant is known and not disabled; only that it is gets remembered."""
         now = self._clock()
         if self._open_until.get(tenant_id, now) > now:
-            return
+            return True
         self._open_until.pop(tenant_id, None)
         if not is_tenant_id(tenant_id) or not await self._store.is_open(tenant_id):
-            raise NotAuthenticated("The tenant of this token is not known here, or is disabled.")
+            return False
         self._open_until[tenant_id] = now + BELIEVED_S
+        return True
 
     async def _by_key(self, key: KeyText) -> Identity:
         credential = await self._credential(key)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from ops_core.identity.needs import NEEDS
+from ops_core.identity.needs import AUDITED_LINKS, NEEDS
 from ops_core.principal import EVERYBODY, Principal
 
 
@@ -26,6 +26,18 @@ class Gate(Protocol):
     async def admit(self, attempt: Attempt) -> Principal:
         """Who asks. Raises `NotAuthenticated`, `MissingScope`, `RateLimited` or `StoreUnavailable`."""
 
+    async def identify(self, attempt: Attempt) -> Principal:
+        """Who asks, whatever for: before it is known, and again while a request goes on.
+
+        Counts for no rate. Raises `NotAuthenticated`, `StoreUnavailable`.
+        """
+
+    async def is_open(self, tenant_id: str) -> bool:
+        """Whether anybody of the tenant is let in: for what comes without a key, as a link does.
+
+        Raises `StoreUnavailable`.
+        """
+
     async def record(self, attempt: Attempt, principal: Principal, object: str) -> None:  # noqa: A002
         """Writes an audited operation down, before it is done. Raises `StoreUnavailable`."""
 
@@ -36,10 +48,16 @@ class OpenGate:
     async def admit(self, attempt: Attempt) -> Principal:
         return EVERYBODY
 
+    async def identify(self, attempt: Attempt) -> Principal:
+        return EVERYBODY
+
+    async def is_open(self, tenant_id: str) -> bool:
+        return True
+
     async def record(self, attempt: Attempt, principal: Principal, object: str) -> None:  # noqa: A002
         """Nobody is known here, so there is nothing to write down."""
 
 
 def is_audited(operation: str) -> bool:
     need = NEEDS.get(operation)
-    return need is not None and need.audited
+    return operation in AUDITED_LINKS or (need is not None and need.audited)

@@ -9,7 +9,7 @@ from ops_core.identity.audit import AuditEntry, change_of
 from ops_core.identity.authenticator import Authenticator
 from ops_core.identity.gate import Attempt, is_audited
 from ops_core.identity.keys import Rate
-from ops_core.identity.needs import NEEDS
+from ops_core.identity.needs import check_needs
 from ops_core.identity.ports import AuditStore
 from ops_core.identity.rates import RateLimits
 from ops_core.identity.tenants import OPERATOR
@@ -45,11 +45,21 @@ class Guard:
             rate = identity.rate or self._rate
             if rate is not None:
                 self._limits.take(f"{principal.tenant_id} {principal.subject}", rate)
-            _check(principal, attempt.operation)
+            check_needs(principal, attempt.operation)
         except (NotAuthenticated, MissingScope) as error:
             await self._deny(attempt, principal, error)
             raise
         return principal
+
+    async def identify(self, attempt: Attempt) -> Principal:
+        try:
+            return (await self._authenticator.identify(attempt.authorization)).principal
+        except NotAuthenticated as error:
+            await self._deny(attempt, None, error)
+            raise
+
+    async def is_open(self, tenant_id: str) -> bool:
+        return await self._authenticator.is_open(tenant_id)
 
     async def record(self, attempt: Attempt, principal: Principal, object: str) -> None:  # noqa: A002
         if is_audited(attempt.operation):
@@ -78,10 +88,3 @@ class Guard:
             await self._audit.write(entry)
         except (RateLimited, Unavailable):
             log.warning("a denied attempt is not in the audit log", action=attempt.operation)
-
-
-def _check(principal: Principal, operation: str) -> None:
-    """A KeyError, for an operation that nobody wrote down, is a bug: the door answers it as one."""
-    need = NEEDS[operation]
-    if not principal.may(need.scope):
-        raise MissingScope(need.scope)

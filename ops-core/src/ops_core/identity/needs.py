@@ -8,6 +8,8 @@ compares the table with every route and RPC.
 from dataclasses import dataclass
 from typing import Final
 
+from ops_core.errors import MissingScope
+from ops_core.principal import Principal
 from ops_core.scopes import Scope
 
 
@@ -17,13 +19,24 @@ class Need:
 
     scope: Scope
 
+    also: Scope | None = None
+    """What it does besides, which would otherwise be a way around that scope."""
+
     audited: bool = False
     """Whether the audit log is told before it is done. What changes keys and tenants tells it itself."""
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """All that the caller must have."""
+        return (self.scope,) if self.also is None else (self.scope, self.also)
 
 
 #: Needs nobody: it says how the process is, and nothing of what it holds; or it is a signed link, which is
 #: its own leave for the one decision that it was made for.
 PUBLIC: Final = frozenset({"health", "ready", "show_link", "use_link"})
+
+#: Of these, what the audit log is told of: the link stands for whoever had it made.
+AUDITED_LINKS: Final = frozenset({"use_link"})
 
 NEEDS: Final[dict[str, Need]] = {
     # Tasks.
@@ -68,20 +81,20 @@ NEEDS: Final[dict[str, Need]] = {
     "list_threads": Need(Scope.TASKS_READ),
     "get_thread": Need(Scope.TASKS_READ),
     "list_messages": Need(Scope.TASKS_READ),
-    # Schedules.
-    "create_schedule": Need(Scope.SCHEDULES_WRITE, audited=True),
-    "change_schedule": Need(Scope.SCHEDULES_WRITE, audited=True),
+    # Schedules. What they submit is work like any other.
+    "create_schedule": Need(Scope.SCHEDULES_WRITE, also=Scope.TASKS_WRITE, audited=True),
+    "change_schedule": Need(Scope.SCHEDULES_WRITE, also=Scope.TASKS_WRITE, audited=True),
     "delete_schedule": Need(Scope.SCHEDULES_WRITE, audited=True),
     "pause_schedule": Need(Scope.SCHEDULES_WRITE, audited=True),
     "resume_schedule": Need(Scope.SCHEDULES_WRITE, audited=True),
-    "trigger_schedule": Need(Scope.SCHEDULES_WRITE, audited=True),
+    "trigger_schedule": Need(Scope.SCHEDULES_WRITE, also=Scope.TASKS_WRITE, audited=True),
     "list_schedules": Need(Scope.SCHEDULES_READ),
     "get_schedule": Need(Scope.SCHEDULES_READ),
     "list_upcoming": Need(Scope.SCHEDULES_READ),
     "list_firings": Need(Scope.SCHEDULES_READ),
-    # Webhooks.
-    "create_webhook": Need(Scope.WEBHOOKS_WRITE, audited=True),
-    "change_webhook": Need(Scope.WEBHOOKS_WRITE, audited=True),
+    # Webhooks. What is sent there is what tasks have done.
+    "create_webhook": Need(Scope.WEBHOOKS_WRITE, also=Scope.TASKS_READ, audited=True),
+    "change_webhook": Need(Scope.WEBHOOKS_WRITE, also=Scope.TASKS_READ, audited=True),
     "delete_webhook": Need(Scope.WEBHOOKS_WRITE, audited=True),
     "rotate_webhook_secret": Need(Scope.WEBHOOKS_WRITE, audited=True),
     "test_webhook": Need(Scope.WEBHOOKS_WRITE, audited=True),
@@ -112,3 +125,26 @@ NEEDS: Final[dict[str, Need]] = {
     "enable_tenant": Need(Scope.TENANTS_ADMIN),
     "list_audit": Need(Scope.AUDIT_READ),
 }
+
+
+def check_needs(who: Principal, operation: str) -> None:
+    """Raises `MissingScope`.
+
+    A KeyError, for an operation that nobody wrote down, is a bug: the door answers it as one.
+    """
+    _check(who, NEEDS[operation].scopes)
+
+
+def check_webhook(who: Principal, webhook: object) -> None:
+    """A task that brings a webhook of its own needs leave for that as well. Raises `MissingScope`.
+
+    Only its body says so: the doors ask when they have read it.
+    """
+    if webhook is not None:
+        _check(who, (Scope.WEBHOOKS_WRITE,))
+
+
+def _check(who: Principal, scopes: tuple[Scope, ...]) -> None:
+    missing = next((scope for scope in scopes if not who.may(scope)), None)
+    if missing is not None:
+        raise MissingScope(missing)

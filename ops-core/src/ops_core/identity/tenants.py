@@ -14,7 +14,7 @@ _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """A tenant. One that is disabled is let in nowhere; its tasks go on."""
+    """A tenant. One that is disabled is let in nowhere; its tasks go on, and its schedules stand still."""
 
     tenant_id: str
     name: str

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from ops_core.api.ask_views import ApprovalView
 from ops_core.api.views import ErrorView, TaskPageView, TaskView
+from ops_core.identity.needs import check_webhook
 from ops_core.mcp.arguments import (
     AnswerTask,
     ListTasks,
@@ -81,6 +82,7 @@ def run_agent(agent: str) -> Callable[[Call, JsonObject], Awaitable[AgentRun]]:
 
 async def _submit(call: Call, arguments: JsonObject) -> TaskView:
     request, key = task_and_key(arguments)
+    check_webhook(call.who, request.webhook)
     tasks = call.desk.services.tasks
     submitted = await tasks.submit(request, tenant_id=call.who.tenant_id, idempotency_key=key)
     return TaskView.of(submitted.task)

@@ -16,6 +16,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
+    gate: Gate
     attempt: Attempt
     principal: Principal
 
@@ -31,7 +32,7 @@ async def admit(gate: Gate, method: str, context: Context, request_id: str) -> N
         authorization=_authorization(context),
         request_id=request_id,
     )
-    _ADMITTED.set(_Admitted(attempt, await gate.admit(attempt)))
+    _ADMITTED.set(_Admitted(gate, attempt, await gate.admit(attempt)))
 
 
 async def record(gate: Gate, request: Message) -> None:
@@ -48,6 +49,12 @@ async def record(gate: Gate, request: Message) -> None:
 def principal(_context: Context) -> Principal:
     """Who makes the call under way."""
     return _ADMITTED.get().principal
+
+
+async def identify(_context: Context) -> Principal:
+    """Who makes the call under way, asked once more. Raises as `Gate.identify`."""
+    admitted = _ADMITTED.get()
+    return await admitted.gate.identify(admitted.attempt)
 
 
 def request_id_of(_context: Context) -> str:

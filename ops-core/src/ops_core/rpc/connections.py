@@ -9,6 +9,9 @@ PINGS_EVERY_S = 10
 #: For the answer to a ping. Seconds.
 PING_TIMEOUT_S = 10
 
+#: Calls under way on one connection, streams among them; a client that wants more opens another one.
+CALLS_AT_ONCE = 1000
+
 #: For calls on a connection that has reached its age. Seconds.
 AGE_GRACE_S = 30
 
@@ -40,5 +43,6 @@ class Connections:
         return [
             # Between two calls, too: a client that waits for its next one wants to know as well.
             ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.max_concurrent_streams", CALLS_AT_ONCE),
             *((name, round(value * 1000)) for name, value in set_s.items()),
         ]

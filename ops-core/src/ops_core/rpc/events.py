@@ -9,6 +9,7 @@ import grpc.aio
 
 from ops_core.errors import InvalidRequest
 from ops_core.log import Event
+from ops_core.rpc.admission import identify
 from ops_core.rpc.calls import principal
 from ops_core.rpc.convert import struct
 from ops_core.rpc.requests import task_id_of
@@ -56,6 +57,7 @@ class EventCalls:
                 tenant_id=principal(context).tenant_id,
                 after=request.after_seq,
                 deltas=request.deltas,
+                still=lambda: identify(context),
             )
         with watch:
             # Else a client would not know before the first event that it is being served.

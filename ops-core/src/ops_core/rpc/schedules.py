@@ -5,6 +5,7 @@ from typing import Any
 import grpc.aio
 
 from ops_core.errors import FieldError, InvalidRequest
+from ops_core.identity.needs import check_webhook
 from ops_core.rpc.calls import principal
 from ops_core.rpc.convert import task_message
 from ops_core.rpc.schedule_messages import (
@@ -32,6 +33,7 @@ class Schedules(schedules_pb2_grpc.ScheduleServiceServicer):
     ) -> schedules_pb2.CreateScheduleResponse:
         who = principal(context)
         sent = schedule_request(request)
+        check_webhook(who, sent.task.get("webhook"))
         made = await self._service.create(sent, tenant_id=who.tenant_id, by=who.subject)
         return schedules_pb2.CreateScheduleResponse(schedule=schedule_message(made))
 
@@ -58,9 +60,10 @@ class Schedules(schedules_pb2_grpc.ScheduleServiceServicer):
     async def ChangeSchedule(  # noqa: N802
         self, request: schedules_pb2.ChangeScheduleRequest, context: Context
     ) -> schedules_pb2.ChangeScheduleResponse:
-        tenant_id = principal(context).tenant_id
+        who = principal(context)
         sent = schedule_change(request)
-        changed = await self._service.change(_id(request), sent, tenant_id=tenant_id)
+        check_webhook(who, (sent.task or {}).get("webhook"))
+        changed = await self._service.change(_id(request), sent, tenant_id=who.tenant_id)
         return schedules_pb2.ChangeScheduleResponse(schedule=schedule_message(changed))
 
     async def DeleteSchedule(  # noqa: N802

@@ -4,6 +4,7 @@ from typing import Any
 
 import grpc.aio
 
+from ops_core.identity.needs import check_webhook
 from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest
 from ops_core.rpc.calls import principal
@@ -36,6 +37,7 @@ class Tasks(EventCalls, tasks_pb2_grpc.TaskServiceServicer):
     ) -> tasks_pb2.CreateTaskResponse:
         key = request.idempotency_key if request.HasField("idempotency_key") else None
         sent: TaskRequest = task_request(request)
+        check_webhook(principal(context), sent.webhook)
         submitted = await self._service.submit(
             sent, tenant_id=tenant_id(context), idempotency_key=key
         )

@@ -75,7 +75,10 @@ class DueStore(Protocol):
     """Schedules as the dispatcher sees them: of all tenants."""
 
     async def due(self, limit: int) -> Sequence[Schedule]:
-        """Schedules with something to do, the longest overdue first. Locks nothing."""
+        """Schedules with something to do, the longest overdue first. Locks nothing.
+
+        Those of a disabled tenant have nothing to do.
+        """
         ...
 
     async def fire(self, seen: Schedule, template: NewTask) -> int:

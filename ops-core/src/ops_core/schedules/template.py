@@ -14,10 +14,19 @@ _LEFT_OUT: Final = {
     "depends_on": "cannot be named by a schedule; overlap says what a firing waits for",
 }
 
+#: A template is shown to whoever may read schedules.
+_SHOWN: Final = (
+    "cannot be kept in a schedule, which is shown as it was sent: leave the webhook out, give the tasks a "
+    "label, and subscribe to tasks with that label (POST /api/v1/webhooks), which gets a secret of its own"
+)
+
 
 def template(task: JsonObject) -> TaskRequest:
     """Raises `InvalidRequest` with paths below `task`."""
     wrong = [FieldError(f"task.{name}", why) for name, why in _LEFT_OUT.items() if task.get(name)]
+    webhook = task.get("webhook")
+    if isinstance(webhook, dict) and webhook.get("secret") is not None:
+        wrong.append(FieldError("task.webhook.secret", _SHOWN))
     if wrong:
         raise InvalidRequest(wrong)
     try:

@@ -1,6 +1,6 @@
 """Deliveries on PostgreSQL, as the dispatcher uses them: of all tenants."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -17,35 +17,54 @@ from ops_core.webhooks.port import Outcome, Taken
 #: Of one webhook so many deliveries are taken in one claim; the rest of a long queue comes with the next.
 _EACH: Final = 4
 
-#: So many of what is due are looked at.
-_WINDOW: Final = 500
+#: So many of what is due of a tenant are looked at, and so many fail at once.
+_WINDOW: Final = 100
 
-# Takes the oldest due deliveries, a few of each webhook, and puts them off by a lease: should this dispatcher
-# die, they are due again when it ends. Rows that another one takes are passed over. What is due for a webhook
-# that is disabled, or gone, fails: all that was looked at, for a few at a time would stand in the way of
-# the others for hours. Indexes: webhook_delivery_for_sending, primary keys.
+# Takes the oldest due deliveries, a few of each webhook and by turns from the tenants that have any, and
+# puts them off by a lease: should this dispatcher die, they are due again when it ends. Rows that another one
+# takes are passed over. What is due for a webhook that is disabled, or gone, fails, a
+# hundred at a time: a few would stand in the way of the others for hours.
+#
+# Tenants are found by a probe each, however much is due for them. Who has the fewest requests under way is
+# next. Indexes: webhook_delivery_for_turns, primary keys.
 _CLAIM: Final = text(
     """
-    WITH oldest AS (
-        SELECT due.tenant_id, due.delivery_id, due.next_at, due.seq, w.enabled IS TRUE AS enabled,
-               row_number() OVER (PARTITION BY due.tenant_id, due.webhook_id
-                                  ORDER BY due.next_at, due.seq) AS place
-        FROM (SELECT * FROM webhook_delivery
-              WHERE next_at <= ops_now() AND webhook_id <> ALL(:busy)
-              ORDER BY next_at, seq LIMIT :window) AS due
-        LEFT JOIN webhook w ON w.tenant_id = due.tenant_id AND w.webhook_id = due.webhook_id
-    ), asked AS (
-        (SELECT tenant_id, delivery_id FROM oldest WHERE enabled AND place <= :each
-         ORDER BY next_at, seq LIMIT :limit)
+    WITH RECURSIVE lane AS (
+        (SELECT tenant_id FROM webhook_delivery WHERE next_at IS NOT NULL ORDER BY tenant_id LIMIT 1)
         UNION ALL
-        SELECT tenant_id, delivery_id FROM oldest WHERE NOT enabled
+        SELECT next.tenant_id FROM lane CROSS JOIN LATERAL (
+            SELECT tenant_id FROM webhook_delivery
+            WHERE next_at IS NOT NULL AND tenant_id > lane.tenant_id ORDER BY tenant_id LIMIT 1
+        ) AS next
+    ), under_way AS (
+        SELECT * FROM unnest(CAST(:tenants AS text[]), CAST(:counts AS int[])) AS u (tenant_id, count)
+    ), oldest AS (
+        SELECT lane.tenant_id, due.delivery_id, due.next_at, due.seq, w.enabled IS TRUE AS enabled,
+               row_number() OVER (PARTITION BY lane.tenant_id, due.webhook_id
+                                  ORDER BY due.next_at, due.seq) AS place
+        FROM lane CROSS JOIN LATERAL (
+            SELECT delivery_id, webhook_id, next_at, seq FROM webhook_delivery
+            WHERE tenant_id = lane.tenant_id AND next_at <= ops_now() AND webhook_id <> ALL(:busy)
+            ORDER BY next_at, seq LIMIT :window
+        ) AS due
+        LEFT JOIN webhook w ON w.tenant_id = lane.tenant_id AND w.webhook_id = due.webhook_id
+    ), queue AS (
+        SELECT tenant_id, delivery_id, next_at, seq, COALESCE(under_way.count, 0)
+               + row_number() OVER (PARTITION BY tenant_id ORDER BY next_at, seq) AS turn
+        FROM oldest LEFT JOIN under_way USING (tenant_id)
+        WHERE enabled AND place <= :each
+    ), asked AS (
+        (SELECT tenant_id, delivery_id FROM queue WHERE turn <= :per_tenant
+         ORDER BY turn, next_at, seq LIMIT :limit)
+        UNION ALL
+        (SELECT tenant_id, delivery_id FROM oldest WHERE NOT enabled LIMIT :window)
     ), free AS (
-        SELECT d.tenant_id, d.delivery_id, d.webhook_id
-        FROM asked JOIN webhook_delivery d
-             ON d.tenant_id = asked.tenant_id AND d.delivery_id = asked.delivery_id
-        WHERE d.next_at <= ops_now()
-        ORDER BY d.next_at, d.seq
-        FOR NO KEY UPDATE OF d SKIP LOCKED
+        SELECT mine.* FROM asked CROSS JOIN LATERAL (
+            SELECT d.tenant_id, d.delivery_id, d.webhook_id FROM webhook_delivery d
+            WHERE d.tenant_id = asked.tenant_id AND d.delivery_id = asked.delivery_id
+              AND d.next_at <= ops_now()
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) AS mine
     ), taken AS (
         UPDATE webhook_delivery d SET
             tries    = d.tries + 1,
@@ -155,8 +174,17 @@ class SqlDeliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, limit: int, *, busy: Collection[str], lease_s: float) -> Taken:
-        asked = {"limit": limit, "busy": list(busy), "lease_s": lease_s}
+    async def claim(
+        self,
+        limit: int,
+        *,
+        busy: Collection[str],
+        under_way: Mapping[str, int],
+        per_tenant: int,
+        lease_s: float,
+    ) -> Taken:
+        asked = {"limit": limit, "busy": list(busy), "lease_s": lease_s, "per_tenant": per_tenant}
+        asked |= {"tenants": list(under_way), "counts": list(under_way.values())}
         asked |= {"each": _EACH, "window": _WINDOW}
         async with self._database.begin() as connection:
             rows = (await connection.execute(_CLAIM, asked)).all()

@@ -86,6 +86,13 @@ class DeliveryRow(_Table, table=True):
             postgresql_where=text("next_at IS NOT NULL"),
         ),
         Index(
+            "webhook_delivery_for_turns",
+            "tenant_id",
+            "next_at",
+            "seq",
+            postgresql_where=text("next_at IS NOT NULL"),
+        ),
+        Index(
             "webhook_delivery_for_webhook",
             "tenant_id",
             "webhook_id",

@@ -6,7 +6,7 @@ while there are none. So signals make a stream quick, and nothing is lost withou
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +16,7 @@ import structlog
 from ops_core.errors import ServerStopping, StoreUnavailable, TooManyStreams
 from ops_core.log import Event
 from ops_core.ports import TaskKey
+from ops_core.streams.permit import Ask, Permit
 from ops_core.streams.ports import News, Tasks
 from ops_core.streams.schedule import Schedule
 from ops_core.streams.signals import ANNOUNCE_S, Delta, Interest, Signals
@@ -35,6 +36,12 @@ class StreamSettings:
     """Bounds and rests of the streams of one process. Durations in seconds."""
 
     max_streams: int = 10_000
+    max_tenant_streams: int = 8_000
+    """Of them one tenant's: the others find places, however many it opens."""
+
+    recheck_s: float = 30.0
+    """How often it is asked whether who watches may still do so."""
+
     buffer: int = 1000
     """Events that may wait for one client; one that is slower is dropped."""
 
@@ -67,22 +74,31 @@ class Hub:
         self._topics: dict[TaskKey, Topic] = {}
         self._schedule = Schedule()
         self._count = 0
+        self._of_tenant: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._announce_at = 0.0
         self._is_away = False
         self._is_stopping = False
 
-    def check(self) -> None:
-        """Raises `TooManyStreams`, `ServerStopping` when no watch could be opened now."""
+    def check(self, tenant_id: str) -> None:
+        """Raises `TooManyStreams`, `ServerStopping` when the tenant could open no watch now."""
         if self._is_stopping:
             raise ServerStopping
-        if self._count >= self._settings.max_streams:
-            raise TooManyStreams(self._settings.max_streams)
+        settings = self._settings
+        if self._count >= settings.max_streams:
+            raise TooManyStreams(settings.max_streams)
+        if self._of_tenant[tenant_id] >= settings.max_tenant_streams:
+            raise TooManyStreams(settings.max_tenant_streams, whose="your tenant")
 
-    def open(self, task: Task, *, after: int, deltas: bool = False) -> Watch:
-        """A watch of the task, just read, by somebody who may see it. Raises as `check`."""
-        self.check()
+    def open(
+        self, task: Task, *, after: int, deltas: bool = False, still: Ask | None = None
+    ) -> Watch:
+        """A watch of the task, just read, by somebody who may see it. Raises as `check`.
+
+        `still`: asked from time to time whether he is let in.
+        """
+        self.check(task.tenant_id)
         key = TaskKey(task.tenant_id, task.task_id)
         topic = self._topics.get(key)
         is_new = topic is None
@@ -97,10 +113,12 @@ class Hub:
             over=task.is_terminal and after >= task.last_seq,
             wants_deltas=deltas,
             room=self._settings.buffer,
+            permit=Permit(still, self._settings.recheck_s),
             leave=self._leave,
         )
         topic.watches[watch] = None
         self._count += 1
+        self._of_tenant[key.tenant_id] += 1
         if is_new or deltas:
             self._signals.watch([Interest(key, deltas)])
         self._look_at(topic)
@@ -141,6 +159,7 @@ class Hub:
             return
         del topic.watches[watch]
         self._count -= 1
+        self._of_tenant -= Counter({topic.key.tenant_id: 1})  # forgets who has none
         if not topic.watches:
             del self._topics[topic.key]
             self._wake.set()

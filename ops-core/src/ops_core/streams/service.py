@@ -6,6 +6,7 @@ from typing import Final
 from ops_core.errors import FieldError, InvalidRequest, Unavailable
 from ops_core.log import EventType
 from ops_core.streams.hub import DEFAULT_STREAM_SETTINGS, Hub, StreamSettings
+from ops_core.streams.permit import Ask
 from ops_core.streams.ports import ENDS, News, Tasks
 from ops_core.streams.signals import NoSignals, Signals
 from ops_core.streams.told import Told
@@ -35,18 +36,25 @@ class EventStreams:
         self._hub = Hub(tasks, news, NoSignals() if signals is None else signals, settings)
 
     async def watch(
-        self, task_id: str, *, tenant_id: str, after: int = 0, deltas: bool = False
+        self,
+        task_id: str,
+        *,
+        tenant_id: str,
+        after: int = 0,
+        deltas: bool = False,
+        still: Ask | None = None,
     ) -> Watch:
         """The task's events after `after`; close it.
 
+        `still` is asked from time to time whether who watches is let in; the watch ends with what it raises.
         Raises `TaskNotFound`, `InvalidRequest`, `TooManyStreams`, `ServerStopping`, `StoreUnavailable`.
         """
-        self._hub.check()
+        self._hub.check(tenant_id)
         if not 0 <= after < 2**63:
             message = "must be a sequence number, 0 or larger"
             raise InvalidRequest([FieldError("after", message)])
         task = await self._tasks.get(task_id, tenant_id=tenant_id)
-        return self._hub.open(task, after=after, deltas=deltas)
+        return self._hub.open(task, after=after, deltas=deltas, still=still)
 
     async def settled(self, task: Task, *, within_s: float) -> Task:
         """The task when it has ended or needs something, or as it is after that time.

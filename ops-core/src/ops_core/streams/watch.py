@@ -7,6 +7,7 @@ from typing import Final, Self
 
 from ops_core.errors import StoreUnavailable, StreamTooSlow, Unavailable
 from ops_core.log import Event
+from ops_core.streams.permit import Permit
 from ops_core.streams.ports import ENDS, Tasks
 from ops_core.streams.signals import Delta
 from ops_core.streams.told import Told
@@ -35,6 +36,7 @@ class Watch:
         over: bool,
         wants_deltas: bool,
         room: int,
+        permit: Permit,
         leave: Callable[["Watch"], None],
     ) -> None:
         self.topic = topic
@@ -46,6 +48,7 @@ class Watch:
         self._seq = after
         self._is_live = after >= topic.seq
         self._room = room
+        self._permit = permit
         self._leave = leave
         self._buffer: list[Told | Delta] = []
         self._has_ended = False
@@ -72,10 +75,13 @@ class Watch:
         """What has come, in order; nothing when nothing came within the time, or when it is `over`.
 
         A store that is away is waited for. Raises `StreamTooSlow`, `ServerStopping`: the client may come
-        again and go on where it was; and `TaskNotFound` when the task was deleted meanwhile.
+        again and go on where it was; `TaskNotFound` when the task was deleted meanwhile; and
+        `NotAuthenticated` when who watches is let in no more.
         """
-        until = asyncio.get_running_loop().time() + within_s
+        end = asyncio.get_running_loop().time() + within_s
         while not self.over:
+            await self._permit.check()
+            until = min(end, self._permit.until)
             is_in_time = await self._wait(until) if self._is_live else await self._catch_up(until)
             self.over = self._has_ended
             if self._buffer:
@@ -83,7 +89,7 @@ class Watch:
                 return taken
             if self._stopped is not None:
                 raise self._stopped
-            if not is_in_time:
+            if not is_in_time and until == end:
                 break
         return ()
 

@@ -34,6 +34,8 @@ class MemorySchedules:
         self._clock = clock
         self._schedules: dict[Key, Schedule] = {}
         self._firings: dict[Key, list[Firing]] = {}
+        self.disabled: set[str] = set()
+        """Tenants that are."""
 
     async def create(self, tenant_id: str, spec: ScheduleSpec, *, by: str) -> Schedule:
         self._check_name(tenant_id, spec.name)
@@ -130,8 +132,11 @@ class MemorySchedules:
         found = [
             each
             for each in self._schedules.values()
-            if has_due(each, now)
-            or (each.queued and not each.paused_at and not await self._is_busy(each))
+            if each.tenant_id not in self.disabled
+            and (
+                has_due(each, now)
+                or (each.queued and not each.paused_at and not await self._is_busy(each))
+            )
         ]
         return sorted(found, key=lambda each: each.next_fire_at or now)[:limit]
 

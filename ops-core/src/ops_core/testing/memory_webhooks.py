@@ -1,7 +1,7 @@
 """Webhooks in memory, beside the in-memory store of tasks: the fake of both ports, for tests."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -32,7 +32,7 @@ from ops_core.webhooks.port import Outcome, Taken
 
 #: As the store on PostgreSQL takes of one webhook at once, and looks at.
 EACH = 4
-WINDOW = 500
+WINDOW = 100
 
 
 @dataclass
@@ -139,7 +139,15 @@ class MemoryWebhooks:
         )
         return sent.delivery
 
-    async def claim(self, limit: int, *, busy: Collection[str], lease_s: float) -> Taken:
+    async def claim(
+        self,
+        limit: int,
+        *,
+        busy: Collection[str],
+        under_way: Mapping[str, int],
+        per_tenant: int,
+        lease_s: float,
+    ) -> Taken:
         now = self._clock()
         due = [
             (key, sent)
@@ -149,17 +157,28 @@ class MemoryWebhooks:
             and sent.delivery.webhook_id not in busy
         ]
         due.sort(key=lambda found: (found[1].delivery.next_at or now, found[1].delivery.seq or 0))
-        taken: Counter[str] = Counter()
-        claimed, failed = [], 0
-        for key, sent in due[:WINDOW]:
+        taken, turns = Counter[str](), Counter(under_way)
+        looked_at: Counter[str] = Counter()
+        queue, failed = [], 0
+        for (tenant_id, _), sent in due:
             webhook_id = sent.delivery.webhook_id
-            hook = self._hooks.get((key[0], webhook_id))
+            hook = self._hooks.get((tenant_id, webhook_id))
+            looked_at[tenant_id] += 1
+            if looked_at[tenant_id] > WINDOW:
+                continue
             if hook is None or not hook.webhook.spec.enabled:
-                self._fail(sent, now)
-                failed += 1
-            elif sum(taken.values()) < limit and taken[webhook_id] < EACH:
+                if failed < WINDOW:
+                    self._fail(sent, now)
+                    failed += 1
+            elif taken[webhook_id] < EACH and turns[tenant_id] < per_tenant:
                 taken[webhook_id] += 1
-                claimed.append(self._claimed(key[0], hook, sent, now, lease_s))
+                turns[tenant_id] += 1
+                queue.append((turns[tenant_id], tenant_id, hook, sent))
+        queue.sort(key=lambda found: found[0])
+        claimed = [
+            self._claimed(tenant_id, hook, sent, now, lease_s)
+            for _, tenant_id, hook, sent in queue[:limit]
+        ]
         return Taken(claimed, failed)
 
     async def record(self, claimed: Claimed, attempt: Attempt, outcome: Outcome) -> bool:

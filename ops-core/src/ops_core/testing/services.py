@@ -68,7 +68,7 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
         tasks=tasks,
         approvals=approvals,
         inputs=InputService(store, tasks),
-        links=ApprovalLinks(approvals, link_secret),
+        links=ApprovalLinks(approvals, link_secret, gate=gate),
         streams=EventStreams(tasks, TaskByTask(tasks), signals, settings=streams),
         schedules=ScheduleService(schedules, tasks),
         agents=AgentService(store.agents, kind),

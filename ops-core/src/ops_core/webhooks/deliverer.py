@@ -14,7 +14,7 @@ import structlog
 
 from ops_core.errors import StoreUnavailable
 from ops_core.log import storable
-from ops_core.webhooks.model import MAX_RESPONSE, Attempt, Claimed
+from ops_core.webhooks.model import MAX_RESPONSE, Attempt, Claimed, Delivery
 from ops_core.webhooks.payload import payload
 from ops_core.webhooks.port import Answer, DeliveryStore, NoAnswer, Refused, Sender
 from ops_core.webhooks.signing import headers
@@ -27,6 +27,9 @@ IDLE_S: Final = 0.5
 
 #: Requests under way to one webhook: a slow receiver must not take all the places. Others' share is the rest.
 PER_WEBHOOK: Final = 4
+
+#: The part of all places that one tenant may take, however many webhooks it has: the rest is for others.
+TENANTS_PART: Final = 0.75
 
 #: What a claim outlives its request by: to write down what came of it. Seconds.
 SLACK_S: Final = 30.0
@@ -54,7 +57,8 @@ class Deliverer:
         self._concurrency = concurrency
         self._lease_s = timeout_s + SLACK_S
         self._idle_s = idle_s
-        self._sending: dict[asyncio.Task[None], str] = {}
+        self._per_tenant = max(1, int(concurrency * TENANTS_PART))
+        self._sending: dict[asyncio.Task[None], Delivery] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. A store that is away is waited for."""
@@ -85,12 +89,17 @@ class Deliverer:
         free = self._concurrency - len(self._sending)
         if free <= 0:
             return 0, 0
-        counts = Counter(self._sending.values())
-        busy = {webhook for webhook, count in counts.items() if count >= PER_WEBHOOK}
-        found = await self._store.claim(free, busy=busy, lease_s=self._lease_s)
+        counts = Counter(each.webhook_id for each in self._sending.values())
+        found = await self._store.claim(
+            free,
+            busy={webhook for webhook, count in counts.items() if count >= PER_WEBHOOK},
+            under_way=Counter(each.tenant_id for each in self._sending.values()),
+            per_tenant=self._per_tenant,
+            lease_s=self._lease_s,
+        )
         for claimed in found.claimed:
             sending = asyncio.create_task(self._deliver(claimed))
-            self._sending[sending] = claimed.delivery.webhook_id
+            self._sending[sending] = claimed.delivery
             sending.add_done_callback(self._sending.pop)
         return len(found.claimed), found.failed
 

@@ -100,8 +100,19 @@ class Taken(NamedTuple):
 class DeliveryStore(Protocol):
     """Deliveries as the dispatcher sees them: of all tenants."""
 
-    async def claim(self, limit: int, *, busy: Collection[str], lease_s: float) -> Taken:
-        """Takes what is due, the longest overdue first, but for webhooks that are `busy`.
+    async def claim(
+        self,
+        limit: int,
+        *,
+        busy: Collection[str],
+        under_way: Mapping[str, int],
+        per_tenant: int,
+        lease_s: float,
+    ) -> Taken:
+        """Takes what is due, but for webhooks that are `busy`; no tenant comes to more than `per_tenant`.
+
+        `under_way`: how many places each tenant has. The tenant with the fewest is next, and of a tenant what
+        is overdue for longest.
 
         A claim is a try. What is not recorded within `lease_s` is due again: its dispatcher has died.
         What is due for a webhook that is disabled fails here, in bulk.
