@@ -1,6 +1,7 @@
 """Push notification configs of tasks, over the fake and over PostgreSQL."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -71,12 +72,14 @@ async def test_a_task_has_at_most_so_many_configs(stores: Stores) -> None:
 
 async def test_a_config_goes_with_what_is_due_for_it(stores: Stores) -> None:
     """Of its own tenant and task alone."""
-    world, pushes, deliveries, _ = stores
+    world, pushes, _, webhooks = stores
     task = await world.submit(webhook=hook())
     await world.tasks.cancel("default", task.task_id)
     assert [] == list(await pushes.pushes("other", task.task_id))
     await pushes.delete_push("other", task.task_id, "mine")
     await pushes.delete_push("default", "task_none", "mine")
     assert 1 == len(await pushes.pushes("default", task.task_id))
+    of_task: dict[str, Any] = {"task_id": task.task_id, "limit": 9, "cursor": None}
+    assert 1 == len((await webhooks.deliveries("default", **of_task)).deliveries)
     await pushes.delete_push("default", task.task_id, "mine")
-    assert [] == list(await deliveries.claim(9, busy=(), lease_s=LEASE_S))
+    assert [] == (await webhooks.deliveries("default", **of_task)).deliveries
