@@ -1,13 +1,11 @@
 """Every call of the contract that has a method of its own, as values: both clients send these."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
-from pydantic import BaseModel
-
 from opspawn.client.call import Call, Json, get, post, segment
-from opspawn.client.views import Approval, Event, Page, Question, Step, Task, View
+from opspawn.client.reading import as_it_is, list_of, page_of
+from opspawn.client.views import Approval, Event, Page, Question, Step, Task
 
 Decision = Literal["approve", "reject"]
 Outcome = Literal["happened", "run_again", "fail"]
@@ -138,36 +136,8 @@ def discard_dead_letter(task_id: str) -> Call[Task]:
 def anything(method: str, path: str, params: Json | None, body: Json | None) -> Call[Json]:
     """A route that has no method here. What is not read, replaced or deleted is not repeated."""
     wanted = method.upper()
-    call = post(path, _as_it_is, body, repeatable=wanted in {"GET", "HEAD", "PUT", "DELETE"})
+    call = post(path, as_it_is, body, repeatable=wanted in {"GET", "HEAD", "PUT", "DELETE"})
     return replace(call, method=wanted, params=params or {})
-
-
-def page_of(name: str, item: type[View]) -> Callable[[Json], Any]:
-    """Reads a page whose items are in the field `name`."""
-
-    def read(body: Json) -> Page[Any]:
-        items = [item.model_validate(each) for each in body.get(name, [])]
-        return Page[Any](items=items, total=body.get("total"), next_cursor=body.get("next_cursor"))
-
-    return read
-
-
-def list_of(name: str, item: type[BaseModel]) -> Callable[[Json], Any]:
-    return lambda body: [item.model_validate(each) for each in body.get(name, [])]
-
-
-def raw_page(body: Json) -> Page[Json]:
-    """A page of anything: the one list among its fields."""
-    lists = [value for value in body.values() if isinstance(value, list)]
-    return Page[Json](
-        items=lists[0] if lists else [],
-        total=body.get("total"),
-        next_cursor=body.get("next_cursor"),
-    )
-
-
-def _as_it_is(body: Json) -> Json:
-    return body
 
 
 def _held(call: Call[Task], held_s: int) -> Call[Task]:

@@ -126,7 +126,7 @@ def replied(call: Call[Any], patience: Patience) -> Rules[Reply]:
     attempt = 1
     while True:
         came = yield Send(call)
-        if isinstance(came, Reply) and came.is_success:
+        if isinstance(came, Reply) and (came.is_success or _is_gone(call, came, attempt)):
             return came
         error = error_of(came)
         if attempt >= patience.attempts or not _may_repeat(call, error):
@@ -136,6 +136,10 @@ def replied(call: Call[Any], patience: Patience) -> Rules[Reply]:
             raise error
         yield Rest(max(patience.rest_s(attempt), asked_s or 0.0))
         attempt += 1
+
+
+def _is_gone(call: Call[Any], reply: Reply, attempt: int) -> bool:
+    return call.gone_is_done and reply.status == 404 and attempt > 1
 
 
 def _may_repeat(call: Call[Any], error: OpspawnError) -> bool:
