@@ -7,13 +7,14 @@ from collections.abc import Coroutine
 from typing import Any
 
 from opspawn import bootstrap
-from opspawn.cli.client import ApiClient, Json
+from opspawn.cli.client import ApiClient
 from opspawn.cli.configuration import api_key
 from opspawn.cli.exits import INTERRUPTED, CommandError
 from opspawn.cli.process import say
 from opspawn.cli.running import Goal, check_text, outcome, submit, watch
 from opspawn.cli.serving import checked, database, describe, refuse_strangers, run
 from opspawn.cli.text import print_json
+from opspawn.client.call import Json
 from opspawn.settings import Settings
 
 

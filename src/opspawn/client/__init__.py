@@ -8,6 +8,7 @@ from opspawn.client.api_keys import ApiKey, ToldKey
 from opspawn.client.asynchronous import AsyncOpspawnClient
 from opspawn.client.blocking import OpspawnClient
 from opspawn.client.errors import (
+    HTTP_ERROR,
     AlreadyResolved,
     Conflict,
     FieldError,
@@ -34,6 +35,7 @@ from opspawn.client.views import Approval, Event, Page, Question, Step, Task, Ta
 from opspawn.client.webhooks import Delivery, IssuedWebhook, Webhook
 
 __all__ = [
+    "HTTP_ERROR",
     "Agent",
     "AlreadyResolved",
     "ApiKey",

@@ -10,12 +10,14 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from opspawn.client.call import Call, Json
 from opspawn.client.errors import OpspawnError, Refused, Unreachable, refused
 
 T = TypeVar("T")
+
+NO_CONTENT: Final = 204
 
 #: Answers that say that the request was not carried out, or may not have been: come again.
 _AGAIN = frozenset({429, 502, 503, 504})
@@ -117,7 +119,13 @@ class Patience:
 
 def answered(call: Call[T], patience: Patience) -> Rules[T]:
     """The value that answers a call, made again while that is safe and may help."""
-    reply = yield from replied(call, patience)
+    return read(call, (yield from replied(call, patience)))
+
+
+def read(call: Call[T], reply: Reply) -> T:
+    """The value of an answer. Raises `Refused` for one that is none of Opspawn's."""
+    if reply.body is None and reply.is_success and reply.status != NO_CONTENT:
+        raise refused(reply.status, None, None)
     return call.read(reply.body or {})
 
 

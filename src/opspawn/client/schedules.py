@@ -85,8 +85,8 @@ def upcoming(schedule_id: str, count: int) -> Call[list[datetime]]:
     return get(f"{_path(schedule_id)}/next", _times, count=count)
 
 
-def firings(schedule_id: str) -> Call[Page[Firing]]:
-    return get(f"{_path(schedule_id)}/firings", page_of("firings", Firing))
+def firings(schedule_id: str, **where: Any) -> Call[Page[Firing]]:
+    return get(f"{_path(schedule_id)}/firings", page_of("firings", Firing), **where)
 
 
 def _times(body: Json) -> list[datetime]:
