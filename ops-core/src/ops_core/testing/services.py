@@ -75,7 +75,7 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
         agents=AgentService(store.agents, kind),
         threads=ThreadService(store.threads, types or {}),
         keys=ApiKeyService(MemoryKeyStore(known)),
-        tenants=TenantService(MemoryTenantStore(known)),
+        tenants=TenantService(MemoryTenantStore(known, store.own_limits)),
         audit=AuditService(MemoryAuditStore(known)),
         webhooks=WebhookService(hooks, tasks),
         pushes=PushService(hooks, tasks),
