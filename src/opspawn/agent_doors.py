@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from ops_core.a2a.desk import Desk as A2aDesk
 from ops_core.a2a.door import A2aDoor
+from ops_core.a2a.security import OPEN, bearers
 from ops_core.agent_tasks import AgentInfo, AgentTasks
 from ops_core.agents import AgentService
 from ops_core.agents.port import AgentVersion
@@ -20,6 +21,7 @@ from ops_core.mcp.desk import Desk as McpDesk
 from ops_core.mcp.door import McpDoor
 from ops_core.readiness import Probe
 from ops_core.services import Services
+from ops_core.task import JsonObject
 from opspawn.agents.contract import AGENT_RUN
 from opspawn.doors import is_loopback
 from opspawn.settings import Settings
@@ -69,7 +71,19 @@ def _a2a(settings: Settings, services: Services) -> A2aDoor:
     desk = A2aDesk(
         services=services, agents=agent_tasks(services.agents), follow=watched(services.streams)
     )
-    return A2aDoor(desk, visitors=visitors(settings), public_url=settings.public_url)
+    return A2aDoor(
+        desk,
+        visitors=visitors(settings),
+        public_url=settings.public_url,
+        security=_security(settings),
+    )
+
+
+def _security(settings: Settings) -> JsonObject:
+    """How to come in, for cards."""
+    if settings.auth == "none":
+        return OPEN
+    return bearers(issuer=settings.jwt_issuer, audience=settings.jwt_audience)
 
 
 def visitors(settings: Settings) -> Visitors:

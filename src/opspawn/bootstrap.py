@@ -38,7 +38,7 @@ from opspawn.parts import Parts, opened
 from opspawn.preconditions import check_memory_is_shared, explained, mistakes
 from opspawn.settings import Settings
 from opspawn.solitary import SolitaryProcess
-from opspawn.tls import open_port
+from opspawn.tls import open_port, rest_certificate
 from opspawn.webhooks import deliverer_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ async def serve_api(settings: Settings, stop: asyncio.Event) -> None:
     written = written_agents(settings)
     async with opened(settings) as parts, ringing(parts, stop) as services:
         await _define(parts, services, written)
-        await serve_rest(_app(parts, services), listen(settings, "api_port"), stop)
+        rest = listen(settings, "api_port")
+        await serve_rest(_app(parts, services), rest, stop, rest_certificate(settings))
 
 
 async def serve_grpc(settings: Settings, stop: asyncio.Event) -> None:
@@ -132,7 +133,7 @@ async def serve_all(
     _check_memory_is_free(settings)
     written = written_agents(settings)
     started = asyncio.Event()
-    rest = listen(settings, "api_port")
+    rest, certificate = listen(settings, "api_port"), rest_certificate(settings)
     async with opened(settings, database_url) as parts, ringing(parts, stop) as services:
         await _define(parts, services, written)
         await _check_broker(parts)
@@ -140,7 +141,7 @@ async def serve_all(
         choice = default_choice(settings)
         new_key = await identity.first_key(settings, parts.database)
         async with together() as processes:
-            processes.create_task(serve_rest(_app(parts, services), rest, stop))
+            processes.create_task(serve_rest(_app(parts, services), rest, stop, certificate))
             processes.create_task(serve_rpc(rpc, stop))
             processes.create_task(dispatcher_of(parts).run(stop))
             processes.create_task(deliverer_of(parts.settings, parts.database).run(stop))
@@ -148,7 +149,7 @@ async def serve_all(
             await started.wait()
             ready(
                 Endpoints(
-                    api_url=f"http://{host_of(settings)}:{rest.getsockname()[1]}",
+                    api_url=f"{settings.api_scheme}://{host_of(settings)}:{rest.getsockname()[1]}",
                     grpc_target=f"{host_of(settings)}:{rpc_port}",
                     provider=choice.provider,
                     model=choice.model,

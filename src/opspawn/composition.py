@@ -29,6 +29,7 @@ from ops_core.store import (
     SqlDueStore,
     SqlKeyStore,
     SqlLimitStore,
+    SqlPushes,
     SqlTenantStore,
     SqlThreadStore,
     SqlUpkeepStore,
@@ -36,6 +37,7 @@ from ops_core.store import (
 )
 from ops_core.threads import ThreadService
 from ops_core.upkeep.dispatcher import Dispatcher
+from ops_core.webhooks.pushes import PushService
 from ops_core.webhooks.service import WebhookService
 from opspawn import identity
 from opspawn.agents.contract import AGENT_KIND, TASK_TYPES
@@ -104,6 +106,7 @@ def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore, gate: Gat
         tenants=TenantService(SqlTenantStore(parts.database)),
         audit=AuditService(SqlAuditStore(parts.database)),
         webhooks=WebhookService(SqlWebhooks(parts.database), tasks),
+        pushes=PushService(SqlPushes(parts.database), tasks),
         limits=LimitService(SqlLimitStore(parts.database)),
         budgets=BudgetService(SqlBudgetStore(parts.database)),
     )

@@ -8,6 +8,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -43,13 +44,24 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve_rest(app: FastAPI, listening: socket.socket, stop: asyncio.Event) -> None:
-    """Answers HTTP until `stop` is set. Raises `EndedByItself`."""
+async def serve_rest(
+    app: FastAPI,
+    listening: socket.socket,
+    stop: asyncio.Event,
+    certificate: tuple[Path, Path] | None = None,
+) -> None:
+    """Answers HTTP until `stop` is set, with TLS if there is a certificate, with its key.
+
+    Raises `EndedByItself`.
+    """
+    certfile, keyfile = certificate or (None, None)
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=int(CLOSE_GRACE_S),
+        ssl_certfile=certfile,
+        ssl_keyfile=keyfile,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))

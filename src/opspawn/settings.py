@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".opspawn")
     host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=0, le=65535)
+    api_tls_cert: Path | None = None
+    api_tls_key: Path | None = None
     grpc_port: int = Field(50051, ge=0, le=65535)
     grpc_reflection: bool = False
     grpc_tls_cert: Path | None = None
@@ -358,6 +360,8 @@ class Settings(BaseSettings):
     def _tls_problems(self) -> list[str]:
         """A certificate is nothing without its key."""
         needs = (
+            ("api_tls_cert", "api_tls_key"),
+            ("api_tls_key", "api_tls_cert"),
             ("grpc_tls_cert", "grpc_tls_key"),
             ("grpc_tls_key", "grpc_tls_cert"),
             ("grpc_tls_client_ca", "grpc_tls_cert"),
@@ -396,7 +400,12 @@ class Settings(BaseSettings):
         if self.url is not None:
             return self.url
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}"
+        return f"{self.api_scheme}://{f'[{host}]' if ':' in host else host}:{self.api_port}"
+
+    @property
+    def api_scheme(self) -> str:
+        """What the REST door speaks."""
+        return "http" if self.api_tls_cert is None else "https"
 
     @property
     def queues(self) -> list[str]:

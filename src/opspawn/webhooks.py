@@ -1,5 +1,6 @@
 """The composition root of webhooks: what sends them, and what the dispatcher does for them."""
 
+from ops_core.a2a.notification import notification
 from ops_core.store import Database, SqlDeliveries
 from ops_core.webhooks.deliverer import Deliverer
 from ops_core.webhooks.upkeep import DeliveryUpkeep
@@ -21,6 +22,7 @@ def deliverer_of(settings: Settings, database: Database) -> Deliverer:
         ),
         concurrency=settings.webhook_concurrency,
         timeout_s=settings.webhook_timeout_s,
+        pushed=notification,
     )
 
 

@@ -9,7 +9,7 @@ from ops_core.moves import complete
 from support.documents import blocks, read
 from support.rest_door import RestDoor, rest_door
 
-FIRST, ASYNC, ERRORS = blocks(read("docs/how-to/use-the-python-client.md"), "python")
+FIRST, ASYNC, ERRORS, PARTS = blocks(read("docs/how-to/use-the-python-client.md"), "python")
 
 
 @pytest.fixture
@@ -37,3 +37,10 @@ def test_a_goal_is_followed_to_its_answer(
 def test_errors_are_told_apart(door: RestDoor, capsys: pytest.CaptureFixture[str]) -> None:
     exec(ERRORS, {})  # noqa: S102  # our own page
     assert "there is no such task\n" == capsys.readouterr().out
+
+
+def test_the_parts_of_a_client_are_used_as_written(
+    door: RestDoor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exec(PARTS, {})  # noqa: S102  # our own page
+    assert "True 10\n" == capsys.readouterr().out

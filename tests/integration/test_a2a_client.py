@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from ops_core.a2a.notification import notification
 from ops_core.moves import complete
 from ops_core.ports import Lease
 from ops_core.task import JsonObject
-from ops_core.testing import MemoryStore
+from ops_core.testing import MemoryStore, MemoryWebhooks
 from support.agent_doors import doors_over
 from support.npm import installed, node
 
@@ -112,3 +113,28 @@ async def test_another_client_does_everything_that_the_card_says(modules: Path) 
         assert third["id"] == (await client.ask("cancelTask", id=third["id"]))["id"]
         assert "TaskNotCancelableError" in await client.refused("cancelTask", id=second["id"])
         assert "TaskNotFoundError" in await client.refused("getTask", id="task_none")
+
+
+async def test_another_client_asks_for_notifications_and_reads_them(modules: Path) -> None:
+    """Configs are created, shown, listed and deleted; what is sent for them is an event of the protocol."""
+    store = MemoryStore()
+    webhooks = MemoryWebhooks(store)
+    async with doors_over(store, webhooks) as url, client_of(url, modules) as client:
+        given = {"url": "https://example.org/a2a", "token": "t0ken"}
+        now = {"returnImmediately": True, "taskPushNotificationConfig": given}
+        task = await client.ask("sendMessage", message=message("a"), configuration=now)
+        of = {"taskId": task["id"]}
+        more = await client.ask("createTaskPushNotificationConfig", id="more", **of, **given)
+        assert ("more", "t0ken") == (more["id"], more["token"])
+        found = await client.ask("getTaskPushNotificationConfig", id="more", **of)
+        assert (given["url"], "") == (found["url"], found["token"])
+        await client.ask("deleteTaskPushNotificationConfig", id="more", **of)
+        listed = await client.ask("listTaskPushNotificationConfig", **of)
+        assert [given["url"]] == [config["url"] for config in listed["configs"]]
+
+        await finish(store)
+        claimed = await webhooks.claim(9, busy=(), lease_s=9)
+        *_, last = [json.loads(notification(each)) for each in claimed]
+        read = await client.ask("readNotification", **last)
+        assert state_of(read) == "TASK_STATE_COMPLETED"
+        assert "391" == read["task"]["artifacts"][0]["parts"][0]["text"]

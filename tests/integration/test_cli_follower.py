@@ -10,6 +10,7 @@ from ops_core.task import Reason, Status
 from opspawn.cli.client import ApiClient, Event
 from opspawn.cli.exits import Refused, Unreachable
 from opspawn.cli.follow import Follower, Found, Lost, Seen
+from opspawn.client import calls
 from support.rest_door import RestDoor, rest_door
 
 
@@ -21,7 +22,7 @@ def door() -> Iterator[RestDoor]:
 
 async def submitted(api: ApiClient) -> str:
     body = {"task_type": "agent_run", "input_data": {"goal": "g"}}
-    return str((await api.submit(body, idempotency_key="k"))["task_id"])
+    return str((await api.ask(calls.submit(body, "k")))["task_id"])
 
 
 async def _all(events: AsyncIterator[Seen]) -> list[Seen]:
@@ -108,5 +109,5 @@ async def test_a_waiting_task_can_be_followed_through(door: RestDoor) -> None:
         async for event in goes_on.events():
             seen.append(event)
             if len(seen) == 3:
-                await api.cancel(task_id)
+                await api.ask(calls.cancel(task_id))
     assert ("waiting", "cancelled") == (stops.task["status"], goes_on.task["status"])

@@ -103,7 +103,9 @@ class RestDoor:
         self._app.state.services = self._services
 
     def _new_services(self) -> Services:
-        tasks = TaskService(self.store, TASK_TYPES, lambda _queue, _task_id: None)
+        tasks = TaskService(
+            self.store, TASK_TYPES, lambda _queue, _task_id: None, self.store.agents
+        )
         return services_of(tasks, self.store)
 
     async def _claim(self) -> Task:

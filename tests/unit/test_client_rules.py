@@ -14,6 +14,7 @@ from opspawn.client import (
     Conflict,
     Forbidden,
     IdempotencyConflict,
+    NotFound,
     OpspawnClient,
     OpspawnError,
     Patience,
@@ -22,8 +23,15 @@ from opspawn.client import (
     Unavailable,
     Unreachable,
     WaitTimedOut,
+    api_keys,
+    async_resources,
+    blocking_resources,
     calls,
+    schedules,
+    threads,
+    webhooks,
 )
+from opspawn.client.call import Call
 from opspawn.client.following import Following
 from opspawn.client.rules import (
     Came,
@@ -266,7 +274,17 @@ def test_deltas_and_comments_are_no_events() -> None:
     assert any(isinstance(one, ReadLine) for one in played.did)
 
 
-def test_both_clients_have_the_same_methods() -> None:
+@pytest.mark.parametrize(
+    ("blocking", "for_asyncio"),
+    [
+        (OpspawnClient, AsyncOpspawnClient),
+        *(
+            (getattr(blocking_resources, name), getattr(async_resources, f"Async{name}"))
+            for name in ("Agents", "Threads", "Schedules", "Webhooks", "ApiKeys")
+        ),
+    ],
+)
+def test_both_clients_have_the_same_methods(blocking: type, for_asyncio: type) -> None:
     """Whoever knows one knows the other."""
 
     def methods(client: type) -> dict[str, list[str]]:
@@ -276,7 +294,32 @@ def test_both_clients_have_the_same_methods() -> None:
             if not name.startswith("_")
         }
 
-    assert methods(OpspawnClient) == methods(AsyncOpspawnClient)
+    assert methods(blocking) == methods(for_asyncio)
+
+
+def test_a_deletion_whose_answer_was_lost_is_not_told_as_one_of_nothing() -> None:
+    """Repeated it finds nothing, because the first one has done it; alone that is an error."""
+    gone = Reply(404, {}, {"type": "x", "title": "t", "detail": "d"})
+    Played(answered(schedules.remove("s"), PATIENCE), BROKEN, gone).value()
+    with pytest.raises(NotFound):
+        Played(answered(schedules.remove("s"), PATIENCE), gone).value()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        threads.create({}),
+        webhooks.create("https://example.org", {}),
+        api_keys.create("n", ["tasks:read"], {}),
+        api_keys.rotate("k", None),
+    ],
+    ids=lambda call: call.path,
+)
+def test_what_would_be_made_twice_is_not_sent_twice(call: Call[Any]) -> None:
+    """The server knows no key there; the error says that the request may have arrived."""
+    with pytest.raises(Unreachable) as raised:
+        Played(answered(call, PATIENCE), BROKEN).value()
+    assert raised.value.sent
 
 
 def test_an_address_that_is_none_is_refused_before_anything_is_sent() -> None:

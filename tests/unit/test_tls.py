@@ -1,5 +1,7 @@
-"""The gRPC door behind TLS: who gets in, and which files stop the start."""
+"""The doors behind TLS: who gets in, and which files stop the start."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,12 +11,14 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from ops_core.api import create_app
 from ops_core.rpc import create_server
 from ops_core.service import TaskService
 from ops_core.testing import MemoryStore, services_of
-from opspawn.doors import StartError
+from opspawn.client import AsyncOpspawnClient, NotFound, Patience, Unreachable
+from opspawn.doors import StartError, serve_rest
 from opspawn.settings import Settings, SettingsError, load
-from opspawn.tls import grpc_credentials, open_port
+from opspawn.tls import grpc_credentials, open_port, rest_certificate
 from support.certificates import Authority
 
 Files = tuple[Path, Path]
@@ -117,3 +121,41 @@ def test_a_half_of_a_pair_is_refused(given: str, missing: str) -> None:
     """A door that was meant to have TLS must not open without."""
     with pytest.raises(SettingsError, match=f"is only of use with OPSPAWN_GRPC_TLS_{missing}"):
         load(**{f"grpc_tls_{given}": Path("x.pem")})
+
+
+async def test_rest_is_answered_over_tls_to_those_who_trust_its_authority(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client of the package trusts those of SSL_CERT_FILE, also on its own machine, and no others."""
+    certificate, key = authority.sign("door")
+    settings = load(api_tls_cert=certificate, api_tls_key=key)
+    assert settings.server_url.startswith("https://")
+    services = services_of(TaskService(MemoryStore(), {}, lambda _queue, _task_id: None))
+    stop = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        files = rest_certificate(settings)
+        serving = asyncio.create_task(serve_rest(create_app(services), listening, stop, files))
+        once = Patience(attempts=1)
+        async with AsyncOpspawnClient(url, "k", patience=once) as stranger:
+            with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+                await stranger.get("task_none")
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+        async with AsyncOpspawnClient(url, "k", patience=once) as client:
+            with pytest.raises(NotFound):
+                await client.get("task_none")
+        stop.set()
+        await serving
+
+
+def test_files_of_the_rest_door_that_do_not_fit_stop_the_start(authority: Authority) -> None:
+    """By the names of its own settings; without any it has no TLS."""
+    certificate, _ = authority.sign("door")
+    _, other_key = authority.sign("other")
+    with pytest.raises(StartError, match="OPSPAWN_API_TLS_CERT, OPSPAWN_API_TLS_KEY: "):
+        rest_certificate(load(api_tls_cert=certificate, api_tls_key=other_key))
+    with pytest.raises(StartError, match=r"OPSPAWN_API_TLS_KEY: none\.key cannot be read"):
+        rest_certificate(load(api_tls_cert=certificate, api_tls_key=Path("none.key")))
+    with pytest.raises(SettingsError, match="is only of use with OPSPAWN_API_TLS_KEY"):
+        load(api_tls_cert=certificate)
+    assert rest_certificate(load()) is None

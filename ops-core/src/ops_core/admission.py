@@ -25,12 +25,13 @@ class AdmissionLimits:
     """Tenants that have another limit."""
 
     def of(self, tenant_id: str) -> int | None:
-        """The limit of one tenant."""
+        """The limit of one tenant, unless the operator has given it another one (`Tenant.max_unfinished`)."""
         return self.tenants.get(tenant_id, self.max_unfinished)
 
-    def refusal(self, tenant_id: str, why: str) -> NotNow:
-        """The error for a type that a store gave as its reason."""
-        return BacklogFull() if why == BacklogFull.type else TooManyTasks(self.of(tenant_id) or 0)
+
+def refusal(why: str, most: int | None) -> NotNow:
+    """The error for a type that a store gave as its reason. `most`: what the tenant may have."""
+    return BacklogFull() if why == BacklogFull.type else TooManyTasks(most or 0)
 
 
 UNLIMITED: Final = AdmissionLimits()

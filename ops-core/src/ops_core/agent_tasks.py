@@ -38,11 +38,13 @@ class AgentTasks:
         }
         return parse_request(asked | ({"thread_id": thread_id} if thread_id else {}))
 
-    def answer(self, task: Task) -> str | None:
-        """The text that a completed task came to."""
-        output = (task.result or {}).get("output")
-        return output if isinstance(output, str) else None
 
-    def structured(self, task: Task) -> Any:
-        """The JSON that a completed task came to, where a schema was given for it."""
-        return (task.result or {}).get("structured")
+def answer_of(task: Task) -> str | None:
+    """The text that a completed task came to."""
+    output = (task.result or {}).get("output")
+    return output if isinstance(output, str) else None
+
+
+def structured_of(task: Task) -> Any:
+    """The JSON that a completed task came to, where a schema was given for it."""
+    return (task.result or {}).get("structured")

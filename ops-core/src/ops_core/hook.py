@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from ops_core.log import EventType
+from ops_core.push import Push
 
 #: What is sent when a client does not say: a task has ended, or needs somebody.
 DEFAULT_EVENTS: Final = (
@@ -42,6 +43,9 @@ class TaskHook:
     events: tuple[str, ...] = DEFAULT_EVENTS
     secret: SecretStr | None = None
     """None: what is sent is not signed."""
+
+    push: Push | None = None
+    """For a receiver that speaks A2A: it is sent what that protocol says, and not signed."""
 
 
 class TaskHookRequest(BaseModel):

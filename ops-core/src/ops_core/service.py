@@ -16,6 +16,7 @@ from ops_core.agents.pins import allowed, pinned
 from ops_core.answers import EffectOutcome, Said
 from ops_core.errors import FieldError, InvalidRequest, NotADeadLetter
 from ops_core.fork import shared
+from ops_core.hook import TaskHook
 from ops_core.log import Event
 from ops_core.overrides import ForkRequest, input_of, results_of
 from ops_core.ports import Decide, TaskFilter, TaskPage, TaskStore, TaskType
@@ -74,14 +75,17 @@ class TaskService:
         tenant_id: str,
         idempotency_key: str | None = None,
         pins: Pins | None = None,
+        hook: TaskHook | None = None,
     ) -> Submitted:
         """Stores a task. When this returns the task is on disk.
 
-        `pins`: the versions that a child is tied to, as its parent is. Raises `InvalidRequest`,
+        `pins`: the versions that a child is tied to, as its parent is. `hook`: a webhook of the task that the
+        request does not name; a task that the key has stored before gets none. Raises `InvalidRequest`,
         `IdempotencyConflict`, `ThreadBusy`, `ThreadArchived`, `NotNow`, `StoreUnavailable`; then nothing was
         stored.
         """
         new = await self.prepare(request, tenant_id=tenant_id, pins=pins)
+        new = new if hook is None else replace(new, webhook=hook)
         return await self._stored(replace(new, idempotency_key=checked_key(idempotency_key)))
 
     async def prepare(

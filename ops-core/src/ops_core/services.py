@@ -16,6 +16,7 @@ from ops_core.schedules.service import ScheduleService
 from ops_core.service import TaskService
 from ops_core.streams.service import EventStreams
 from ops_core.threads import ThreadService
+from ops_core.webhooks.pushes import PushService
 from ops_core.webhooks.service import WebhookService
 
 
@@ -38,5 +39,6 @@ class Services:
     tenants: TenantService
     audit: AuditService
     webhooks: WebhookService
+    pushes: PushService
     limits: LimitService
     budgets: BudgetService

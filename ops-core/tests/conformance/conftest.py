@@ -15,11 +15,19 @@ from ops_core.store import (
     SqlBudgetStore,
     SqlLimitStore,
     SqlTaskStore,
+    SqlTenantStore,
     SqlThreadStore,
     SqlUpkeepStore,
     SqlWorkerStore,
 )
-from ops_core.testing import FrozenClock, MemoryBudgetStore, MemoryLimitStore, MemoryStore
+from ops_core.testing import (
+    FrozenClock,
+    MemoryBudgetStore,
+    MemoryIdentity,
+    MemoryLimitStore,
+    MemoryStore,
+    MemoryTenantStore,
+)
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -90,6 +98,7 @@ async def flow(
             bury,
             limits=MemoryLimitStore(store),
             budgets=MemoryBudgetStore(store),
+            tenants=MemoryTenantStore(MemoryIdentity(clock), store.own_limits),
         )
         return
     database = Database(request.getfixturevalue("database_url"), pool_size=20)
@@ -102,5 +111,6 @@ async def flow(
         lambda: upkeep.bury_workers(10),
         limits=SqlLimitStore(database),
         budgets=SqlBudgetStore(database),
+        tenants=SqlTenantStore(database),
     )
     await database.close()

@@ -11,6 +11,7 @@ from ops_core.budgets.ledger import Budget, Settlement, Verdict, Wanted
 from ops_core.budgets.port import BudgetStore
 from ops_core.flow.key_limit import KeyLimit, Rate
 from ops_core.flow.port import LimitStore
+from ops_core.identity.ports import TenantStore
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import complete
 from ops_core.ports import Append, Appended, Lease
@@ -23,6 +24,7 @@ class FlowWorld(World):
 
     limits: LimitStore
     budgets: BudgetStore
+    tenants: TenantStore
 
     async def limit(self, key: str, concurrency: int = 1, rate: Rate | None = None) -> None:
         limit = KeyLimit(key=key, concurrency=concurrency, rate=rate)

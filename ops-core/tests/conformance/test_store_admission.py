@@ -6,11 +6,16 @@ import pytest
 from flow_world import FlowWorld
 
 from ops_core.admission import AdmissionLimits
-from ops_core.errors import BacklogFull, NotNow, TooManyTasks
+from ops_core.errors import BacklogFull, NotNow, TenantNotFound, TooManyTasks
+from ops_core.identity.audit import AuditEntry
 from ops_core.ports import TaskFilter
 from ops_core.task import NewTask, Task, new_task_id
 
 pytestmark = pytest.mark.conformance
+
+ENTRY = AuditEntry(
+    tenant_id="default", subject="x", action="put_tenant_limits", object="default", request_id=""
+)
 
 
 @pytest.fixture
@@ -81,6 +86,28 @@ async def test_a_tenant_may_have_a_limit_of_its_own(flow: FlowWorld) -> None:
     await flow.submit(tenant_id="small")
     with pytest.raises(TooManyTasks, match="1 unfinished"):
         await flow.submit(tenant_id="small")
+
+
+async def test_the_operator_gives_a_tenant_another_limit_while_it_runs(flow: FlowWorld) -> None:
+    """From the next submit on, lower or higher than that of the settings, until he takes it back."""
+    await submits(flow, 2)
+    for most in (2, 4):
+        told = await flow.tenants.limit("default", most, ENTRY)
+        assert most == told.max_unfinished == (await flow.tenants.get("default")).max_unfinished
+        await submits(flow, most - 2)
+        with pytest.raises(TooManyTasks, match=f"{most} unfinished"):
+            await flow.submit()
+    assert (await flow.tenants.limit("default", None, ENTRY)).max_unfinished is None
+    with pytest.raises(TooManyTasks, match="3 unfinished"):
+        await flow.submit()
+
+
+async def test_there_is_no_limit_of_a_tenant_that_is_not_there(flow: FlowWorld) -> None:
+    """Nor anything of it to be read."""
+    with pytest.raises(TenantNotFound):
+        await flow.tenants.limit("nobody", 1, ENTRY)
+    with pytest.raises(TenantNotFound):
+        await flow.tenants.get("nobody")
 
 
 async def test_a_hundred_submits_at_once_do_not_get_past_the_limit(flow: FlowWorld) -> None:

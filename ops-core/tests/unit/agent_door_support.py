@@ -26,7 +26,7 @@ from ops_core.principal import EVERYBODY, Principal
 from ops_core.service import TaskService
 from ops_core.services import Services
 from ops_core.task import JsonObject, NewTask, Task
-from ops_core.testing import MemoryStore, services_of
+from ops_core.testing import MemoryStore, MemoryWebhooks, services_of
 
 DEFAULT = AgentInfo("default", "Does what it is told.")
 
@@ -45,6 +45,7 @@ class Open:
     store: MemoryStore
     services: Services
     http: httpx2.AsyncClient
+    webhooks: MemoryWebhooks
 
     @property
     def tasks(self) -> TaskService:
@@ -106,7 +107,8 @@ async def opened(
 ) -> AsyncIterator[Open]:
     """REST with the doors of agents, over a real socket."""
     store = store or MemoryStore()
-    services = services_of(service_over(store), store, gate=gate)
+    webhooks = MemoryWebhooks(store)
+    services = services_of(service_over(store), store, gate=gate, webhooks=webhooks)
     follow = watched(services.streams)
     desk = Desk(services=services, agents=AGENTS, follow=follow)
     door = McpDoor(desk, visitors=Visitors(**visitors), max_body_bytes=100_000)
@@ -116,7 +118,7 @@ async def opened(
     )
     app.router.routes.extend([door.route(), *a2a.routes()])
     async with door.running(), served(app) as http:
-        yield Open(store, services, http)
+        yield Open(store, services, http, webhooks)
 
 
 def mcp_client(open_: Open, **options: Any) -> Client:

@@ -73,7 +73,8 @@ def metadata(key: str | None) -> tuple[tuple[str, str], ...]:
 async def doors() -> AsyncIterator[Doors]:
     state = MemoryIdentity()
     guard = Guard(Authenticator(MemoryCredentialStore(state)), MemoryAuditStore(state))
-    services = services_of(service_over(MemoryStore()), gate=guard, identity=state)
+    store = MemoryStore()
+    services = services_of(service_over(store), store, gate=guard, identity=state)
     async with client_of(create_app(services)) as rest, channel_to(services) as channel:
         yield Doors(rest, channel, state)
 
@@ -288,3 +289,52 @@ async def test_the_audit_log_says_what_was_done_at_either_door(doors: Doors) -> 
     rest = await stub.ListAudit(request, metadata=metadata(admin))
     assert 3 == len([*page["records"], *rest.records])
     assert page["next_cursor"]
+
+
+async def test_a_tenant_is_given_a_limit_at_either_door(doors: Doors) -> None:
+    """It holds at the next submit; set, shown and deleted it is the same at both, and in the audit log."""
+    admin = await doors.key()
+    body = {"tenant_id": "acme", "name": "Acme"}
+    guest = (await doors.send("POST", "/tenants", admin, json=body)).json()["secret"]
+    path, most = "/tenants/acme/limits", {"max_unfinished_tasks": 1}
+    stub = doors.identity(identity_pb2_grpc.TenantServiceStub)
+    asked = identity_pb2.GetTenantLimitsRequest(tenant_id="acme")
+    put = await doors.send("PUT", path, admin, json=most)
+    assert (200, {"tenant_id": "acme", **most}) == (put.status_code, put.json())
+    told = await stub.GetTenantLimits(asked, metadata=metadata(admin))
+    assert 1 == told.limits.max_unfinished_tasks
+    task = {"task_type": "noop"}
+    codes = [(await doors.send("POST", "/tasks/", guest, json=task)).status_code for _ in range(2)]
+    assert [201, 429] == codes
+    more = identity_pb2.PutTenantLimitsRequest(tenant_id="acme", max_unfinished_tasks=2)
+    await stub.PutTenantLimits(more, metadata=metadata(admin))
+    assert 201 == (await doors.send("POST", "/tasks/", guest, json=task)).status_code
+    assert 204 == (await doors.send("DELETE", path, admin)).status_code
+    assert (await doors.send("GET", path, admin)).json()["max_unfinished_tasks"] is None
+    gone = identity_pb2.DeleteTenantLimitsRequest(tenant_id="acme")
+    await stub.DeleteTenantLimits(gone, metadata=metadata(admin))
+    written = [action for action, name, _ in doors.told() if name == "acme"]
+    changes = ["put_tenant_limits"] * 2 + ["delete_tenant_limits"] * 2
+    assert ["create_tenant", *changes] == written
+
+
+async def test_limits_of_tenants_are_the_operators_and_are_checked(doors: Doors) -> None:
+    """403 for an admin of another tenant, 404 for a tenant that is not there, 422 for no number."""
+    admin = await doors.key()
+    body = {"tenant_id": "acme", "name": "Acme"}
+    guest = (await doors.send("POST", "/tenants", admin, json=body)).json()["secret"]
+    most = {"max_unfinished_tasks": 5}
+    for method, more in (("GET", {}), ("PUT", {"json": most}), ("DELETE", {})):
+        refusal = await doors.send(method, "/tenants/acme/limits", guest, **more)
+        assert 403 == refusal.status_code
+        missing = await doors.send(method, "/tenants/nobody/limits", admin, **more)
+        assert (404, "tenant_not_found") == (
+            missing.status_code,
+            missing.json()["type"].rpartition(":")[2],
+        )
+    wrong = await doors.send("PUT", "/tenants/acme/limits", admin, json={"max_unfinished_tasks": 0})
+    assert 422 == wrong.status_code
+    stub = doors.identity(identity_pb2_grpc.TenantServiceStub)
+    unset = identity_pb2.PutTenantLimitsRequest(tenant_id="acme")
+    call = await refused(stub.PutTenantLimits(unset, metadata=metadata(admin)))
+    assert ("invalid_request", ["max_unfinished_tasks"]) == (call.type, list(call.fields))

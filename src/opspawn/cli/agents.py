@@ -1,21 +1,22 @@
 """`opspawn agents list|show|apply`: named agents of a running server."""
 
-import asyncio
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from opspawn.agents.definitions import DefinitionsError, load
-from opspawn.cli.client import ApiClient, Json
+from opspawn.cli.client import ApiClient
 from opspawn.cli.exits import USAGE, CommandError, Refused
-from opspawn.cli.tasks import ask, console
+from opspawn.cli.tasks import ask, console, talk
 from opspawn.cli.text import json_text, one_line, print_json, print_line
+from opspawn.client import agents
+from opspawn.client.call import Json
 
 
 def list_agents(url: str, *, limit: int, as_json: bool) -> None:
     """One line an agent, newest first."""
-    page = ask(url, lambda api: api.agents(limit=limit))
+    page = ask(url, agents.agents({"limit": limit}))
     if as_json:
         print_json(page)
         return
@@ -33,7 +34,7 @@ def show(url: str, named: str, *, as_json: bool) -> None:
     name, at, version = named.partition("@")
     if at and not version.isdecimal():
         raise CommandError(f"{named} is no NAME or NAME@3.", USAGE)
-    agent = ask(url, lambda api: api.agent(name, int(version) if version else None))
+    agent = ask(url, agents.agent(name, int(version) if version else None))
     if as_json:
         print_json(agent)
         return
@@ -48,21 +49,20 @@ def apply(url: str, path: Path, *, as_json: bool) -> None:
     except DefinitionsError as error:
         raise CommandError(str(error), USAGE) from None
 
-    async def main() -> list[Json]:
-        async with ApiClient(url) as api:
-            return [await _put(api, agent.name, agent.definition) for agent in written]
+    async def put(api: ApiClient) -> Json:
+        return {"agents": [await _put(api, agent.name, agent.definition) for agent in written]}
 
-    stored = asyncio.run(main())
+    stored = talk(url, put)
     if as_json:
-        print_json({"agents": stored})
+        print_json(stored)
         return
-    for agent in stored:
+    for agent in stored["agents"]:
         print_line(f"{_ref(agent)}, defined {_when(agent)}")
 
 
 async def _put(api: ApiClient, name: str, definition: Json) -> Json:
     try:
-        return await api.put_agent(name, definition)
+        return await api.ask(agents.put_agent(name, definition))
     except Refused as error:
         raise Refused(f"{one_line(name)}: {error}") from None
 

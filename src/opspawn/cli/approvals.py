@@ -5,19 +5,19 @@ import json
 from rich.table import Table
 from rich.text import Text
 
-from opspawn.cli.client import Json
 from opspawn.cli.exits import USAGE, CommandError
 from opspawn.cli.tasks import ask, console
 from opspawn.cli.text import bounded, json_text, one_line, print_json, print_line
+from opspawn.client import calls
+from opspawn.client.call import Json
 
 
 def list_approvals(
     url: str, *, status: str | None, task_id: str | None, limit: int, as_json: bool
 ) -> None:
     """Newest first, with what each tool would be called with."""
-    asked = {"status": status, "task_id": task_id, "limit": limit}
-    where = {key: value for key, value in asked.items() if value is not None}
-    page = ask(url, lambda api: api.approvals(where))
+    where = {"status": status, "task_id": task_id, "limit": limit}
+    page = ask(url, calls.approvals(where))
     if as_json:
         print_json(page)
         return
@@ -39,7 +39,7 @@ def list_approvals(
 
 def show(url: str, approval_id: str, *, as_json: bool) -> None:
     """One approval, with its arguments whole."""
-    found = ask(url, lambda api: api.approval(approval_id))
+    found = ask(url, calls.approval(approval_id))
     if as_json:
         print_json(found)
         return
@@ -69,17 +69,15 @@ def show(url: str, approval_id: str, *, as_json: bool) -> None:
 def decide(
     url: str,
     approval_id: str,
-    decision: str,
+    decision: calls.Decision,
     *,
     comment: str | None,
     as_json: bool,
     arguments: str | None = None,
 ) -> None:
     """Approves or rejects. `arguments` is JSON text."""
-    body: Json = {"decision": decision, "comment": comment}
-    if arguments is not None:
-        body["arguments"] = _parsed(arguments)
-    found = ask(url, lambda api: api.resolve_approval(approval_id, body))
+    given = None if arguments is None else _parsed(arguments)
+    found = ask(url, calls.decide(approval_id, decision, comment, given, None))
     if as_json:
         print_json(found)
         return

@@ -6,8 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from opspawn.cli.client import ApiClient, Event, Json
+from opspawn.cli.client import ONCE, ApiClient, Event
 from opspawn.cli.exits import Unreachable
+from opspawn.client import calls
+from opspawn.client.call import Json
 
 #: Seconds until a stream that ended before its task is opened again.
 AGAIN_S = 0.5
@@ -75,7 +77,7 @@ class Follower:
 
     async def _connected(self) -> AsyncGenerator[Event | None, None]:
         """What one connection brings: None when the server answers, then events until it breaks off."""
-        self.task = await self._api.task(self._task_id)
+        self.task = await self._look()
         yield None
         after = self._last.seq if self._last else 0
         async with aclosing(self._api.events(self._task_id, after=after)) as events:
@@ -83,10 +85,13 @@ class Follower:
                 self._last = event
                 yield event
                 if event.type == "task.waiting" and "waiting" in self._ends:
-                    self.task = await self._api.task(self._task_id)
+                    self.task = await self._look()
                     if self._is_over():
                         return
-        self.task = await self._api.task(self._task_id)
+        self.task = await self._look()
+
+    async def _look(self) -> Json:
+        return await self._api.ask(calls.task(self._task_id), patience=ONCE)
 
     def _is_over(self) -> bool:
         """Whether the task stands where we stop, and the event that says so was shown.

@@ -1,15 +1,14 @@
 """`opspawn tasks fork`: a new task that goes on from an event of another one's log."""
 
-import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
-from opspawn.cli.client import ApiClient, Json
-from opspawn.cli.configuration import api_key
 from opspawn.cli.exits import USAGE, CommandError
+from opspawn.cli.tasks import ask
 from opspawn.cli.text import one_line, print_json, print_line
+from opspawn.client import calls
+from opspawn.client.call import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,23 +22,18 @@ class Fork:
     results: list[str] = field(default_factory=list)
     """Each `PATH=JSON`."""
 
-    def body(self) -> Json:
+    def overrides(self) -> Json:
         named = {"goal": self.goal, "provider": self.provider, "model": self.model}
         overrides: Json = {name: value for name, value in named.items() if value is not None}
         if self.results:
             overrides["tool_results"] = dict(_result(given) for given in self.results)
-        return {"after_seq": self.after_seq, **({"overrides": overrides} if overrides else {})}
+        return overrides
 
 
 def fork(url: str, task_id: str, asked: Fork, *, as_json: bool) -> None:
     """Stores the fork; it runs as any other task."""
-    body = asked.body()
-
-    async def main() -> Json:
-        async with ApiClient(url, api_key(url)) as api:
-            return await api.fork(task_id, body, idempotency_key=str(uuid4()))
-
-    task = asyncio.run(main())
+    overrides = asked.overrides()
+    task = ask(url, calls.fork(task_id, asked.after_seq, overrides, None))
     if as_json:
         print_json(task)
     else:

@@ -17,10 +17,10 @@ from ops_core.log import rfc3339
 from ops_core.principal import Principal
 from ops_core.scopes import Scope
 from opspawn import identity
-from opspawn.cli.client import Json
 from opspawn.cli.exits import REFUSED, UNAVAILABLE, CommandError
 from opspawn.cli.process import say
 from opspawn.cli.text import print_json, print_line
+from opspawn.client.call import Json
 from opspawn.own_database import NoDatabase
 from opspawn.settings import Settings
 

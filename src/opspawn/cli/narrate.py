@@ -7,10 +7,11 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from opspawn.cli.client import Event, Json
+from opspawn.cli.client import Event
 from opspawn.cli.narrate_waits import TELLERS
 from opspawn.cli.text import bounded, json_text, one_line
 from opspawn.cli.told import Line, Told
+from opspawn.client.call import Json
 
 #: A tool that takes less is not worth a line for its time.
 NOTABLE_S: Final = 0.1

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-from opspawn.cli.client import Json
 from opspawn.cli.text import bounded, json_text, one_line
 from opspawn.cli.told import Line, Told
 from opspawn.cli.waits import waits_of, what
+from opspawn.client.call import Json
 
 
 def _waiting(data: Json) -> Told:

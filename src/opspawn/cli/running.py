@@ -2,19 +2,17 @@
 
 import asyncio
 from dataclasses import dataclass
-from uuid import uuid4
 
 from rich.console import Console
 
-from opspawn.cli.client import ApiClient, Event, Json
+from opspawn.cli.client import ApiClient, Event
 from opspawn.cli.configuration import api_key
 from opspawn.cli.exits import INTERNAL, INTERRUPTED, OUTCOMES, USAGE, CommandError, Unreachable
 from opspawn.cli.follow import Follower
 from opspawn.cli.text import print_json, print_line
 from opspawn.cli.view import RunView
-
-#: How often an unanswered submission is repeated; its key makes the repetition harmless.
-SUBMIT_ATTEMPTS = 3
+from opspawn.client import calls
+from opspawn.client.call import Json, given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +29,14 @@ class Goal:
 
     def body(self) -> Json:
         chosen = {"llm_provider": self.provider, "llm_model": self.model}
-        config = {key: value for key, value in chosen.items() if value is not None}
-        data: Json = {"goal": self.text, **({"agent_config": config} if config else {})}
-        body: Json = {"task_type": "agent_run", "input_data": data}
+        config = given(chosen)
         more = {
             "agent": self.agent,
             "thread_id": self.thread,
             "name": self.name,
             "deadline_s": self.deadline_s,
         }
-        return body | {key: value for key, value in more.items() if value is not None}
+        return calls.goal_body(self.text, config or None, more)
 
 
 def run(url: str, goal: Goal, *, as_json: bool, detach: bool) -> int:
@@ -77,15 +73,7 @@ def follow(url: str, task_id: str, *, as_json: bool) -> int:
 
 async def submit(api: ApiClient, goal: Goal) -> Json:
     """Stores the task once, however often the answer is lost on its way."""
-    key = str(uuid4())
-    for attempt in range(1, SUBMIT_ATTEMPTS + 1):
-        try:
-            return await api.submit(goal.body(), idempotency_key=key)
-        except Unreachable:
-            if attempt == SUBMIT_ATTEMPTS:
-                raise
-            await asyncio.sleep(0.2 * attempt)
-    raise AssertionError("the last attempt returns or raises")
+    return await api.ask(calls.submit(goal.body(), None))
 
 
 async def watch(api: ApiClient, task_id: str, *, through_waiting: bool = False) -> Json:

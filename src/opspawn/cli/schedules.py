@@ -1,14 +1,15 @@
 """`opspawn schedules …`: schedules of a running server."""
 
 from collections.abc import Mapping
-from uuid import uuid4
 
 from rich.table import Table
 from rich.text import Text
 
-from opspawn.cli.client import ApiClient, Json
-from opspawn.cli.tasks import ask, console
+from opspawn.cli.client import ApiClient
+from opspawn.cli.tasks import ask, console, talk
 from opspawn.cli.text import one_line, print_json, print_line
+from opspawn.client import schedules
+from opspawn.client.call import Json, given
 
 #: Firings to come, and firings that were, that `show` has.
 SHOWN = 5
@@ -24,7 +25,7 @@ def task_of(goal: str, *, provider: str | None, model: str | None) -> Json:
 
 def list_schedules(url: str, *, limit: int, as_json: bool) -> None:
     """One line a schedule, newest first."""
-    page = ask(url, lambda api: api.schedules(limit=limit))
+    page = ask(url, schedules.schedules({"limit": limit}))
     if as_json:
         print_json(page)
         return
@@ -39,7 +40,7 @@ def list_schedules(url: str, *, limit: int, as_json: bool) -> None:
 
 def show(url: str, schedule_id: str, *, as_json: bool) -> None:
     """One schedule, the firings to come and those that were."""
-    found = ask(url, lambda api: _whole(api, schedule_id))
+    found = talk(url, lambda api: _whole(api, schedule_id))
     if as_json:
         print_json(found)
         return
@@ -58,38 +59,36 @@ def show(url: str, schedule_id: str, *, as_json: bool) -> None:
 
 def create(url: str, body: Mapping[str, object], *, as_json: bool) -> None:
     """Prints the id of the new schedule."""
-    sent = {key: value for key, value in body.items() if value is not None}
-    made = ask(url, lambda api: api.create_schedule(sent))
+    made = ask(url, schedules.create(given(dict(body))))
     _print(made, one_line(made.get("schedule_id")), as_json=as_json)
 
 
 def pause(url: str, schedule_id: str, *, reason: str | None, as_json: bool) -> None:
-    paused = ask(url, lambda api: api.schedule_verb(schedule_id, "pause", {"reason": reason}))
+    paused = ask(url, schedules.pause(schedule_id, reason))
     _print(paused, f"{one_line(schedule_id)}: paused.", as_json=as_json)
 
 
 def resume(url: str, schedule_id: str, *, as_json: bool) -> None:
-    resumed = ask(url, lambda api: api.schedule_verb(schedule_id, "resume"))
+    resumed = ask(url, schedules.resume(schedule_id))
     line = f"{one_line(schedule_id)}: next {_short(resumed.get('next_fire_at'))}."
     _print(resumed, line, as_json=as_json)
 
 
 def trigger(url: str, schedule_id: str, *, as_json: bool) -> None:
     """Prints the id of the task."""
-    key = uuid4().hex
-    task = ask(url, lambda api: api.trigger_schedule(schedule_id, idempotency_key=key))
+    task = ask(url, schedules.trigger(schedule_id, None))
     _print(task, one_line(task.get("task_id")), as_json=as_json)
 
 
 def delete(url: str, schedule_id: str) -> None:
-    ask(url, lambda api: api.delete_schedule(schedule_id))
+    ask(url, schedules.remove(schedule_id))
     print_line(f"{one_line(schedule_id)}: deleted.")
 
 
 async def _whole(api: ApiClient, schedule_id: str) -> Json:
-    schedule = await api.schedule(schedule_id)
-    upcoming = await api.schedule_part(schedule_id, "next", {"count": SHOWN})
-    past = await api.schedule_part(schedule_id, "firings", {"limit": SHOWN})
+    schedule = await api.ask(schedules.schedule(schedule_id))
+    upcoming = await api.ask(schedules.upcoming(schedule_id, SHOWN))
+    past = await api.ask(schedules.firings(schedule_id, limit=SHOWN))
     return {"schedule": schedule, "next": upcoming["times"], "firings": past["firings"]}
 
 

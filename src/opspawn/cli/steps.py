@@ -3,17 +3,19 @@
 from rich.table import Table
 from rich.text import Text
 
-from opspawn.cli.client import ApiClient, Json
+from opspawn.cli.client import ApiClient
 from opspawn.cli.narrate import cost
-from opspawn.cli.tasks import ask, console
+from opspawn.cli.tasks import console, talk
 from opspawn.cli.text import json_text, one_line, print_json
+from opspawn.client import calls
+from opspawn.client.call import Json
 
 PAGE = 200
 
 
 def show(url: str, task_id: str, *, as_json: bool) -> None:
     """All steps, however many pages they are."""
-    steps = ask(url, lambda api: _all(api, task_id))
+    steps = talk(url, lambda api: _all(api, task_id))
     if as_json:
         print_json(steps)
     else:
@@ -23,7 +25,7 @@ def show(url: str, task_id: str, *, as_json: bool) -> None:
 async def _all(api: ApiClient, task_id: str) -> Json:
     steps: list[Json] = []
     while True:
-        page = await api.steps(task_id, after=len(steps), limit=PAGE)
+        page = await api.ask(calls.steps(task_id, len(steps), PAGE))
         steps += page["steps"]
         if not page["steps"] or len(steps) >= page["total"]:
             return {"steps": steps, "total": page["total"]}

@@ -4,16 +4,19 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from opspawn.cli.client import ApiClient, Json
+from opspawn.cli.client import ApiClient
 from opspawn.cli.configuration import api_key
 from opspawn.cli.narrate import cost, tokens
 from opspawn.cli.text import bounded, one_line, print_json, print_line
 from opspawn.cli.waits import told, waits_of
+from opspawn.client import calls
+from opspawn.client.call import Call, Json
 
 #: Wide enough for a whole id: a list that goes into a pipe must not be cut at 80 columns.
 PIPE_WIDTH = 200
@@ -21,10 +24,8 @@ PIPE_WIDTH = 200
 
 def list_tasks(url: str, *, status: str | None, limit: int, as_json: bool) -> None:
     """One line a task, newest first."""
-    where: dict[str, str | int] = {"limit": limit}
-    if status is not None:
-        where["status"] = status
-    page = ask(url, lambda api: api.tasks(where))
+    where = {"limit": limit, "status": status}
+    page = ask(url, calls.tasks(where))
     if as_json:
         print_json(page)
         return
@@ -43,7 +44,7 @@ def print_page(page: Json) -> None:
 
 def show(url: str, task_id: str, *, as_json: bool) -> None:
     """One task in full."""
-    task = ask(url, lambda api: api.task(task_id))
+    task = ask(url, calls.task(task_id))
     if as_json:
         print_json(task)
     else:
@@ -52,7 +53,7 @@ def show(url: str, task_id: str, *, as_json: bool) -> None:
 
 def cancel(url: str, task_id: str, *, as_json: bool) -> None:
     """Cancels a task; one that is running stops at its next step."""
-    task = ask(url, lambda api: api.cancel(task_id))
+    task = ask(url, calls.cancel(task_id))
     if as_json:
         print_json(task)
         return
@@ -63,7 +64,7 @@ def cancel(url: str, task_id: str, *, as_json: bool) -> None:
 
 def retry(url: str, task_id: str, *, as_json: bool) -> None:
     """Opens the next generation of a failed or cancelled task."""
-    task = ask(url, lambda api: api.retry(task_id))
+    task = ask(url, calls.retry(task_id))
     if as_json:
         print_json(task)
         return
@@ -71,10 +72,17 @@ def retry(url: str, task_id: str, *, as_json: bool) -> None:
     print_line(f"{one_line(task.get('task_id'))}: pending again, generation {generation}.")
 
 
-def ask(url: str, question: Callable[[ApiClient], Awaitable[Json]]) -> Json:
+def ask(url: str, call: Call[Any]) -> Json:
+    """What the server answers to one call."""
+    return talk(url, lambda api: api.ask(call))
+
+
+def talk(url: str, questions: Callable[[ApiClient], Awaitable[Json]]) -> Json:
+    """What several calls come to."""
+
     async def main() -> Json:
         async with ApiClient(url, api_key(url)) as api:
-            return await question(api)
+            return await questions(api)
 
     return asyncio.run(main())
 

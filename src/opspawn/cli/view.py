@@ -7,12 +7,13 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from opspawn.cli.client import Event, Json
+from opspawn.cli.client import Event
 from opspawn.cli.follow import Found, Lost, Seen
 from opspawn.cli.narrate import cost, narrate, tokens
 from opspawn.cli.text import bounded, one_line
 from opspawn.cli.told import Line
 from opspawn.cli.waits import waits_of, what_to_do
+from opspawn.client.call import Json
 
 #: Where the words of an event begin: after `   0.42s  ` and a label.
 _TIME_WIDTH: Final = 10

@@ -2,8 +2,8 @@
 
 import shlex
 
-from opspawn.cli.client import Json
 from opspawn.cli.text import bounded, json_text, one_line
+from opspawn.client.call import Json
 
 
 def waits_of(task: Json) -> list[Json]:

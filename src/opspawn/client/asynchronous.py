@@ -4,9 +4,18 @@ from collections.abc import AsyncGenerator
 from typing import Any, TypeAlias, TypeVar
 
 from opspawn.client import calls
+from opspawn.client.async_resources import (
+    AsyncAgents,
+    AsyncApiKeys,
+    AsyncSchedules,
+    AsyncThreads,
+    AsyncWebhooks,
+)
 from opspawn.client.async_transport import AsyncTransport
 from opspawn.client.call import Json, get
 from opspawn.client.following import Following
+from opspawn.client.reading import raw_page
+from opspawn.client.rules import Patience
 from opspawn.client.settling import settled
 from opspawn.client.views import Approval, Event, Question, Step, Task
 
@@ -21,6 +30,20 @@ class AsyncOpspawnClient(AsyncTransport):
     `base_url` and `api_key` that are not given are OPSPAWN_URL and OPSPAWN_API_KEY. Every method raises
     `OpspawnError`. Who leaves an iteration early closes it (`contextlib.aclosing`).
     """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        patience: Patience = Patience(),  # noqa: B008  # frozen
+    ) -> None:
+        super().__init__(base_url, api_key, patience=patience)
+        self.agents = AsyncAgents(self._run, self._pages)
+        self.threads = AsyncThreads(self._run, self._pages)
+        self.schedules = AsyncSchedules(self._run, self._pages)
+        self.webhooks = AsyncWebhooks(self._run, self._pages)
+        self.api_keys = AsyncApiKeys(self._run, self._pages)
 
     async def submit(self, body: Json, *, idempotency_key: str | None = None) -> Task:
         """Stores a task from the whole body of `POST /tasks/`, once, however often its answer is lost."""
@@ -159,4 +182,4 @@ class AsyncOpspawnClient(AsyncTransport):
 
     def pages(self, path: str, **where: Any) -> AsyncGenerator[Json, None]:
         """Each item of a list under `/api/v1`, such as `/schedules`, over all of its pages."""
-        return self._pages(get(path, calls.raw_page, **where))
+        return self._pages(get(path, raw_page, **where))

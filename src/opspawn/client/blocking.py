@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias, TypeVar
 
 from opspawn.client import calls
+from opspawn.client.blocking_resources import Agents, ApiKeys, Schedules, Threads, Webhooks
 from opspawn.client.blocking_transport import BlockingTransport
 from opspawn.client.call import Json, get
 from opspawn.client.following import Following
+from opspawn.client.reading import raw_page
+from opspawn.client.rules import Patience
 from opspawn.client.settling import settled
 from opspawn.client.views import Approval, Event, Question, Step, Task
 
@@ -21,6 +24,20 @@ class OpspawnClient(BlockingTransport):
     `base_url` and `api_key` that are not given are OPSPAWN_URL and OPSPAWN_API_KEY. Every method raises
     `OpspawnError`.
     """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        patience: Patience = Patience(),  # noqa: B008  # frozen
+    ) -> None:
+        super().__init__(base_url, api_key, patience=patience)
+        self.agents = Agents(self._run, self._pages)
+        self.threads = Threads(self._run, self._pages)
+        self.schedules = Schedules(self._run, self._pages)
+        self.webhooks = Webhooks(self._run, self._pages)
+        self.api_keys = ApiKeys(self._run, self._pages)
 
     def submit(self, body: Json, *, idempotency_key: str | None = None) -> Task:
         """Stores a task from the whole body of `POST /tasks/`, once, however often its answer is lost."""
@@ -157,4 +174,4 @@ class OpspawnClient(BlockingTransport):
 
     def pages(self, path: str, **where: Any) -> Iterator[Json]:
         """Each item of a list under `/api/v1`, such as `/schedules`, over all of its pages."""
-        return self._pages(get(path, calls.raw_page, **where))
+        return self._pages(get(path, raw_page, **where))

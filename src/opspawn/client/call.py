@@ -26,11 +26,13 @@ class Call(Generic[T]):
     held_s: float = 0.0
     """For how long the server was asked to hold its answer."""
 
+    gone_is_done: bool = False
+    """Whether a repeated request that finds nothing has been carried out by the one before it."""
+
 
 def get(path: str, read: Callable[[Json], T], **params: Any) -> Call[T]:
     """Parameters that are None are left out."""
-    given = {name: value for name, value in params.items() if value is not None}
-    return Call(method="GET", path=path, read=read, params=given, repeatable=True)
+    return Call(method="GET", path=path, read=read, params=given(params), repeatable=True)
 
 
 def post(
@@ -51,6 +53,33 @@ def post(
     )
 
 
+def put(path: str, read: Callable[[Json], T], body: Json) -> Call[T]:
+    return Call(method="PUT", path=path, read=read, body=body, repeatable=True)
+
+
+def patch(path: str, read: Callable[[Json], T], body: Json) -> Call[T]:
+    """Names what is to be, not by how much it changes: a second time changes nothing."""
+    return Call(method="PATCH", path=path, read=read, body=body, repeatable=True)
+
+
+def delete(path: str, read: Callable[[Json], T]) -> Call[T]:
+    return Call(method="DELETE", path=path, read=read, repeatable=True)
+
+
+def forget(path: str) -> Call[None]:
+    """Deletes what is not there any more afterwards."""
+    return Call(method="DELETE", path=path, read=_nothing, repeatable=True, gone_is_done=True)
+
+
+def given(fields: Json) -> Json:
+    """Without what was left out."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def segment(name: str) -> str:
     """An id or a step as one segment of a path: `../x` must not become another address."""
     return quote(name, safe="")
+
+
+def _nothing(_body: Json) -> None:
+    """Of an answer that only says that it was done."""

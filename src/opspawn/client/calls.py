@@ -1,13 +1,11 @@
 """Every call of the contract that has a method of its own, as values: both clients send these."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
-from pydantic import BaseModel
-
-from opspawn.client.call import Call, Json, get, post, segment
-from opspawn.client.views import Approval, Event, Page, Question, Step, Task, View
+from opspawn.client.call import Call, Json, get, given, post, segment
+from opspawn.client.reading import as_it_is, list_of, page_of
+from opspawn.client.views import Approval, Event, Page, Question, Step, Task
 
 Decision = Literal["approve", "reject"]
 Outcome = Literal["happened", "run_again", "fail"]
@@ -22,8 +20,7 @@ def goal_body(goal: str, agent_config: Json | None, fields: Json) -> Json:
     data = dict(fields.pop("input_data", None) or {}) | {"goal": goal}
     if agent_config is not None:
         data["agent_config"] = agent_config
-    given = {name: value for name, value in fields.items() if value is not None}
-    return {"task_type": "agent_run", "input_data": data, **given}
+    return {"task_type": "agent_run", "input_data": data, **given(fields)}
 
 
 def task(task_id: str, *, held_s: int = 0) -> Call[Task]:
@@ -35,8 +32,8 @@ def tasks(where: Json) -> Call[Page[Task]]:
     return get("/tasks/", page_of("tasks", Task), **where)
 
 
-def children(task_id: str) -> Call[Page[Task]]:
-    return get(f"/tasks/{segment(task_id)}/children", page_of("tasks", Task))
+def children(task_id: str, **where: Any) -> Call[Page[Task]]:
+    return get(f"/tasks/{segment(task_id)}/children", page_of("tasks", Task), **where)
 
 
 def steps(task_id: str, after: int, limit: int) -> Call[list[Step]]:
@@ -90,6 +87,15 @@ def resolve_effect(task_id: str, step: str, outcome: Outcome, result: Any) -> Ca
     return post(path, Task.model_validate, body, repeatable=False)
 
 
+def resolve_approval(
+    task_id: str, step: str, decision: Decision, comment: str | None
+) -> Call[Task]:
+    """By the place in the task, where nobody has the id of the approval."""
+    path = f"/tasks/{segment(task_id)}/approvals/{segment(step)}/resolve"
+    body = given({"decision": decision, "comment": comment})
+    return post(path, Task.model_validate, body, repeatable=False)
+
+
 def approvals(where: Json) -> Call[Page[Approval]]:
     return get("/approvals/", page_of("approvals", Approval), **where)
 
@@ -105,8 +111,7 @@ def decide(
     arguments: Json | None,
     key: str | None,
 ) -> Call[Approval]:
-    said = {"decision": decision, "comment": comment, "arguments": arguments}
-    body = {name: value for name, value in said.items() if value is not None}
+    body = given({"decision": decision, "comment": comment, "arguments": arguments})
     return post(
         f"/approvals/{segment(approval_id)}/resolve", Approval.model_validate, body, key=key
     )
@@ -121,8 +126,8 @@ def answer_question(input_id: str, value: Any, key: str | None) -> Call[Question
     return post(path, Question.model_validate, {"answer": value}, key=key)
 
 
-def dead_letters() -> Call[Page[Task]]:
-    return get("/dead-letters", page_of("tasks", Task))
+def dead_letters(**where: Any) -> Call[Page[Task]]:
+    return get("/dead-letters", page_of("tasks", Task), **where)
 
 
 def retry_dead_letter(task_id: str) -> Call[Task]:
@@ -138,36 +143,8 @@ def discard_dead_letter(task_id: str) -> Call[Task]:
 def anything(method: str, path: str, params: Json | None, body: Json | None) -> Call[Json]:
     """A route that has no method here. What is not read, replaced or deleted is not repeated."""
     wanted = method.upper()
-    call = post(path, _as_it_is, body, repeatable=wanted in {"GET", "HEAD", "PUT", "DELETE"})
+    call = post(path, as_it_is, body, repeatable=wanted in {"GET", "HEAD", "PUT", "DELETE"})
     return replace(call, method=wanted, params=params or {})
-
-
-def page_of(name: str, item: type[View]) -> Callable[[Json], Any]:
-    """Reads a page whose items are in the field `name`."""
-
-    def read(body: Json) -> Page[Any]:
-        items = [item.model_validate(each) for each in body.get(name, [])]
-        return Page[Any](items=items, total=body.get("total"), next_cursor=body.get("next_cursor"))
-
-    return read
-
-
-def list_of(name: str, item: type[BaseModel]) -> Callable[[Json], Any]:
-    return lambda body: [item.model_validate(each) for each in body.get(name, [])]
-
-
-def raw_page(body: Json) -> Page[Json]:
-    """A page of anything: the one list among its fields."""
-    lists = [value for value in body.values() if isinstance(value, list)]
-    return Page[Json](
-        items=lists[0] if lists else [],
-        total=body.get("total"),
-        next_cursor=body.get("next_cursor"),
-    )
-
-
-def _as_it_is(body: Json) -> Json:
-    return body
 
 
 def _held(call: Call[Task], held_s: int) -> Call[Task]:

@@ -144,11 +144,15 @@ _BY_STATUS: Final[dict[int, type[Refused]]] = {
 }
 
 
+#: The `type` of an answer that is none of Opspawn's.
+HTTP_ERROR: Final = "http_error"
+
+
 def refused(status: int, body: dict[str, Any] | None, retry_after_s: float | None) -> Refused:
     """The error for an answer: by its `type`, and where that is new, by its status."""
     if body is None or "title" not in body:
         detail = "not as Opspawn answers: is this the address of one, or of a proxy before it?"
-        return _class("", status)("http_error", status, detail, retry_after_s=retry_after_s)
+        return _class("", status)(HTTP_ERROR, status, detail, retry_after_s=retry_after_s)
     type_ = str(body.get("type", "")).removeprefix(PREFIX)
     fields = [one for one in body.get("errors") or [] if isinstance(one, dict)]
     return _class(type_, status)(

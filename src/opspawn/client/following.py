@@ -3,6 +3,7 @@
 from collections.abc import Generator
 
 from opspawn.client import calls
+from opspawn.client.call import Json
 from opspawn.client.errors import OpspawnError, refused
 from opspawn.client.rules import (
     CLOCK,
@@ -60,25 +61,19 @@ class Following:
 
     def _live(self) -> Gives[Event]:
         """What one connection brings, until it ends."""
-        came = yield Open(calls.stream(self._task_id, self.after))
-        if isinstance(came, Reply) and came.is_success:
-            self._heard()  # a page: `_rest_of_log` reads on
-            return
-        if not isinstance(came, Opened):
-            raise error_of(came)
-        frames = Frames()
-        while not isinstance(line := (yield ReadLine()), Ended):
-            if not isinstance(line, str):
-                raise error_of(line)
-            self._heard()
-            frame = frames.fed(line)
-            if frame is None:
-                continue
-            name, body = frame
-            if name == "error":
-                raise refused(int(body.get("status", 500)), body, None)
-            if "seq" in body:  # what has none is not of the log
-                yield from self._give(Event.model_validate(body))
+        rules, came = live(self._task_id, self.after), None
+        while True:
+            try:
+                step = rules.send(came)
+            except StopIteration:
+                return
+            if isinstance(step, Give):
+                came = None
+                yield from self._give(Event.model_validate(step.item))
+            else:
+                came = yield step
+                if isinstance(came, str) or (isinstance(came, Reply) and came.is_success):
+                    self._heard()
 
     def _rest_of_log(self) -> Generator[Do | Give[Event], Came, bool]:
         """What the stream did not bring; whether that was all there will be.
@@ -101,3 +96,27 @@ class Following:
 
     def _heard(self) -> None:
         self._heard_at = self._clock()
+
+
+def live(task_id: str, after: int) -> Gives[Json]:
+    """The events that one connection brings, as JSON, until it ends.
+
+    A server that does not stream brings none: its log is read page by page.
+    """
+    came = yield Open(calls.stream(task_id, after))
+    if isinstance(came, Reply) and came.is_success:
+        return
+    if not isinstance(came, Opened):
+        raise error_of(came)
+    frames = Frames()
+    while not isinstance(line := (yield ReadLine()), Ended):
+        if not isinstance(line, str):
+            raise error_of(line)
+        frame = frames.fed(line)
+        if frame is None:
+            continue
+        name, body = frame
+        if name == "error":
+            raise refused(int(body.get("status", 500)), body, None)
+        if "seq" in body:  # what has none is not of the log
+            yield Give(body)

@@ -10,12 +10,14 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from opspawn.client.call import Call, Json
 from opspawn.client.errors import OpspawnError, Refused, Unreachable, refused
 
 T = TypeVar("T")
+
+NO_CONTENT: Final = 204
 
 #: Answers that say that the request was not carried out, or may not have been: come again.
 _AGAIN = frozenset({429, 502, 503, 504})
@@ -117,7 +119,13 @@ class Patience:
 
 def answered(call: Call[T], patience: Patience) -> Rules[T]:
     """The value that answers a call, made again while that is safe and may help."""
-    reply = yield from replied(call, patience)
+    return read(call, (yield from replied(call, patience)))
+
+
+def read(call: Call[T], reply: Reply) -> T:
+    """The value of an answer. Raises `Refused` for one that is none of Opspawn's."""
+    if reply.body is None and reply.is_success and reply.status != NO_CONTENT:
+        raise refused(reply.status, None, None)
     return call.read(reply.body or {})
 
 
@@ -126,7 +134,7 @@ def replied(call: Call[Any], patience: Patience) -> Rules[Reply]:
     attempt = 1
     while True:
         came = yield Send(call)
-        if isinstance(came, Reply) and came.is_success:
+        if isinstance(came, Reply) and (came.is_success or _is_gone(call, came, attempt)):
             return came
         error = error_of(came)
         if attempt >= patience.attempts or not _may_repeat(call, error):
@@ -136,6 +144,10 @@ def replied(call: Call[Any], patience: Patience) -> Rules[Reply]:
             raise error
         yield Rest(max(patience.rest_s(attempt), asked_s or 0.0))
         attempt += 1
+
+
+def _is_gone(call: Call[Any], reply: Reply, attempt: int) -> bool:
+    return call.gone_is_done and reply.status == 404 and attempt > 1
 
 
 def _may_repeat(call: Call[Any], error: OpspawnError) -> bool:

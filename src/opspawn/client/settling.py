@@ -2,7 +2,7 @@
 
 from opspawn.client import calls
 from opspawn.client.errors import WaitTimedOut
-from opspawn.client.rules import CLOCK, Clock, Patience, Rest, Rules, replied
+from opspawn.client.rules import CLOCK, Clock, Patience, Rest, Rules, read, replied
 from opspawn.client.views import Task
 
 #: The server is asked to hold a request for at most so long; it may choose less. Seconds.
@@ -27,7 +27,7 @@ def settled(
         left_s = LONGEST_HOLD_S if until is None else until - clock()
         call = calls.task(task_id, held_s=max(0, min(LONGEST_HOLD_S, int(left_s))))
         reply = yield from replied(call, patience)
-        task = call.read(reply.body or {})
+        task = read(call, reply)
         if task.ended or (task.status == "waiting" and not through_waiting):
             return task
         if until is not None and clock() >= until:

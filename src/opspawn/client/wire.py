@@ -1,6 +1,7 @@
 """What both transports share: headers, time limits, and what became of a request in our words."""
 
 import ipaddress
+import ssl
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -34,7 +35,17 @@ def client_settings(url: str, api_key: str | None) -> dict[str, Any]:
         "limits": httpx2.Limits(max_connections=None, max_keepalive_connections=100),
         # A proxy from the environment cannot reach a server on this machine.
         "trust_env": not is_local(url),
+        "verify": authorities(url),
     }
+
+
+def authorities(url: str) -> ssl.SSLContext | bool:
+    """Whose certificates are good: the usual ones, and those of SSL_CERT_FILE.
+
+    For a server on this machine nothing else of the environment is looked at, so OpenSSL is asked for both.
+    """
+    is_own = is_local(url) and urlsplit(url).scheme == "https"
+    return ssl.create_default_context() if is_own else True
 
 
 def request_arguments(url: str, call: Call[Any], *, stream: bool = False) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pika
 import pika.exceptions
 
 from opspawn import embedded, migrate
+from opspawn.client.wire import authorities
 from opspawn.database_errors import DATABASE_ERRORS, explain, place
 from opspawn.doctor.check_error import CheckError
 from opspawn.settings import Settings
@@ -174,7 +175,12 @@ def _port(settings: Settings, port: int, key: str) -> str:
 
 def _is_opspawn(url: str) -> bool:
     try:
-        answer = httpx2.get(f"{url}/openapi.json", timeout=NEIGHBOUR_TIMEOUT_S, trust_env=False)
+        answer = httpx2.get(
+            f"{url}/openapi.json",
+            timeout=NEIGHBOUR_TIMEOUT_S,
+            trust_env=False,
+            verify=authorities(url),
+        )
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError):
         return False
     return answer.is_success and "/api/v1/tasks/" in answer.text

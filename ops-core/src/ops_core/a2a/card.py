@@ -8,8 +8,8 @@ from ops_core.task import JsonObject
 VERSION: Final = "1.0"
 
 
-def card_of(agent: AgentInfo, url: str, version: str) -> JsonObject:
-    """`url`: where the agent's requests go."""
+def card_of(agent: AgentInfo, url: str, version: str, security: JsonObject) -> JsonObject:
+    """`url`: where the agent's requests go; `security`: as `a2a.security` says it."""
     skill = {
         "id": agent.name,
         "name": agent.name,
@@ -25,10 +25,11 @@ def card_of(agent: AgentInfo, url: str, version: str) -> JsonObject:
         ],
         "capabilities": {
             "streaming": True,
-            "pushNotifications": False,
+            "pushNotifications": True,
             "extendedAgentCard": False,
         },
         "defaultInputModes": ["text/plain", "application/json"],
         "defaultOutputModes": ["text/plain", "application/json"],
         "skills": [skill],
+        **security,
     }

@@ -20,6 +20,7 @@ from ops_core.a2a.errors import (
 )
 from ops_core.a2a.errors import VERSION as WRONG_VERSION
 from ops_core.a2a.operations import OPERATIONS
+from ops_core.a2a.security import OPEN
 from ops_core.a2a.streaming import STREAMS, Told
 from ops_core.agent_tasks import AgentInfo
 from ops_core.api.admission import admit, identify
@@ -50,11 +51,13 @@ class A2aDoor:
         visitors: Visitors | None = None,
         public_url: str | None = None,
         version: str = "0.1.0",
+        security: JsonObject = OPEN,
     ) -> None:
         self._desk = desk
         self._visitors = visitors or Visitors()
         self._public_url = public_url
         self._version = version
+        self._security = security
 
     def routes(self) -> list[Route]:
         """For the application that it is a part of."""
@@ -79,7 +82,8 @@ class A2aDoor:
 
     def _shown(self, request: Request, agent: AgentInfo) -> Response:
         base = self._public_url or str(request.base_url)
-        return JSONResponse(card_of(agent, f"{base.rstrip('/')}/a2a/{agent.name}", self._version))
+        url = f"{base.rstrip('/')}/a2a/{agent.name}"
+        return JSONResponse(card_of(agent, url, self._version, self._security))
 
     async def _answer(self, request: Request) -> Response:
         self._visitors.check(request.headers)

@@ -15,6 +15,7 @@ from ops_core.errors import (
     TaskFinished,
     TaskNotFound,
     Unavailable,
+    WebhookNotFound,
 )
 
 log = structlog.get_logger(__name__)
@@ -26,7 +27,6 @@ INVALID_PARAMS: Final = -32602
 INTERNAL: Final = -32603
 TASK_NOT_FOUND: Final = -32001
 NOT_CANCELABLE: Final = -32002
-NO_PUSH: Final = -32003
 UNSUPPORTED: Final = -32004
 CONTENT_TYPE: Final = -32005
 NO_EXTENDED_CARD: Final = -32007
@@ -38,7 +38,6 @@ _AWAY: Final = "Something that this request needs is away; send it again in a mo
 _REASONS: Final = {
     TASK_NOT_FOUND: "TASK_NOT_FOUND",
     NOT_CANCELABLE: "TASK_NOT_CANCELABLE",
-    NO_PUSH: "PUSH_NOTIFICATION_NOT_SUPPORTED",
     UNSUPPORTED: "UNSUPPORTED_OPERATION",
     CONTENT_TYPE: "CONTENT_TYPE_NOT_SUPPORTED",
     NO_EXTENDED_CARD: "EXTENDED_AGENT_CARD_NOT_CONFIGURED",
@@ -47,6 +46,7 @@ _REASONS: Final = {
 
 _CODES: Final[dict[type[OpsError], int]] = {
     TaskNotFound: TASK_NOT_FOUND,
+    WebhookNotFound: TASK_NOT_FOUND,  # of a push notification config, says the protocol
     InvalidRequest: INVALID_PARAMS,
     TaskFinished: UNSUPPORTED,
     NothingAsked: UNSUPPORTED,

@@ -1,16 +1,20 @@
 """What clients send, as far as it is read. Unknown fields are left unread, as ProtoJSON wants it."""
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from ops_core.a2a.errors import CONTENT_TYPE, NO_PUSH, Refusal
+from ops_core.a2a.errors import CONTENT_TYPE, Refusal
+from ops_core.hook import MAX_URL_LENGTH, checked_url
 from ops_core.request import check_json, invalid
 
 Params = TypeVar("Params", bound=BaseModel)
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
+
+#: Nothing, or what may stand in a header as it is.
+_IN_HEADER: Final = r"^([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?$"
 
 
 class _Sent(BaseModel):
@@ -52,12 +56,41 @@ class Message(_Sent):
         return [part.data for part in self.parts if part.data is not None]
 
 
+class Authentication(_Sent):
+    """What a receiver wants to read in the header Authorization."""
+
+    scheme: str = Field(max_length=50, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+    credentials: str = Field("", max_length=4000, pattern=_IN_HEADER)
+
+
+class PushConfig(_Sent):
+    """Where the moves of a task are told."""
+
+    id: str = Field("", max_length=100)
+    task_id: str = Field("", max_length=100)
+    url: Annotated[str, AfterValidator(checked_url)] = Field(max_length=MAX_URL_LENGTH)
+    token: str = Field("", max_length=1000, pattern=_IN_HEADER)
+    authentication: Authentication | None = None
+
+
+class PushConfigs(_Sent):
+    """All configs of a task; there is one page of them."""
+
+    task_id: Id
+
+
+class PushConfigId(PushConfigs):
+    """One of them."""
+
+    id: Id
+
+
 class Configuration(_Sent):
     """How the client wants to be answered."""
 
     history_length: int | None = Field(None, ge=0)
     return_immediately: bool = False
-    task_push_notification_config: Any = None
+    task_push_notification_config: PushConfig | None = None
 
 
 class SendMessage(_Sent):
@@ -66,10 +99,10 @@ class SendMessage(_Sent):
     message: Message
     configuration: Configuration = Field(default_factory=Configuration)
 
-    def check(self) -> None:
-        """Raises `Refusal`."""
-        if self.configuration.task_push_notification_config is not None:
-            raise no_push()
+    @property
+    def push(self) -> PushConfig | None:
+        """Where it wants to be told how the task goes."""
+        return self.configuration.task_push_notification_config
 
 
 class TaskId(_Sent):
@@ -103,9 +136,3 @@ def parsed(model: type[Params], params: Any) -> Params:
         return model.model_validate(params)
     except ValidationError as error:
         raise invalid(error) from None
-
-
-def no_push() -> Refusal:
-    return Refusal(
-        NO_PUSH, "Push notifications are not offered; subscribe to the task, or ask for it."
-    )

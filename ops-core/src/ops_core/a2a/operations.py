@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from ops_core.a2a.desk import Call
 from ops_core.a2a.errors import NO_EXTENDED_CARD, NOT_CANCELABLE, Refusal
-from ops_core.a2a.incoming import GetTask, ListTasks, SendMessage, TaskId, no_push, parsed
+from ops_core.a2a.incoming import GetTask, ListTasks, SendMessage, TaskId, parsed
+from ops_core.a2a.pushing import create_config, delete_config, get_config, list_configs
 from ops_core.a2a.sending import taken
 from ops_core.a2a.streaming import settled
 from ops_core.a2a.views import STATES, task_view
@@ -19,18 +20,17 @@ _UNSPECIFIED: Final = ("", "TASK_STATE_UNSPECIFIED")
 async def send_message(call: Call, params: Any) -> JsonObject:
     """Waits for the answer, unless it is asked not to."""
     sent = parsed(SendMessage, params)
-    sent.check()
-    task, who = await taken(call, sent.message)
+    task, who = await taken(call, sent)
     if not sent.configuration.return_immediately:
         task = await settled(call.desk, task, who)
     history = sent.configuration.history_length
-    return {"task": task_view(task, call.desk.agents, history=history)}
+    return {"task": task_view(task, history=history)}
 
 
 async def get_task(call: Call, params: Any) -> JsonObject:
     asked = parsed(GetTask, params)
     task, _ = await call.task(asked.id, "get_task")
-    return task_view(task, call.desk.agents, history=asked.history_length)
+    return task_view(task, history=asked.history_length)
 
 
 async def list_tasks(call: Call, params: Any) -> JsonObject:
@@ -45,10 +45,9 @@ async def list_tasks(call: Call, params: Any) -> JsonObject:
         limit=asked.page_size,
         cursor=asked.page_token or None,
     )
-    agents, history = call.desk.agents, asked.history_length
     return {
         "tasks": [
-            task_view(task, agents, history=history, artifacts=asked.include_artifacts)
+            task_view(task, history=asked.history_length, artifacts=asked.include_artifacts)
             for task in page.tasks
         ],
         "nextPageToken": page.next_cursor or "",
@@ -66,11 +65,7 @@ async def cancel_task(call: Call, params: Any) -> JsonObject:
             task = await tasks.cancel(task.task_id, tenant_id=who.tenant_id)
         except TaskFinished as error:
             raise Refusal(NOT_CANCELABLE, str(error), error.type) from None
-    return task_view(task, call.desk.agents)
-
-
-async def push_config(_call: Call, _params: Any) -> JsonObject:
-    raise no_push()
+    return task_view(task)
 
 
 async def extended_card(_call: Call, _params: Any) -> JsonObject:
@@ -82,10 +77,10 @@ OPERATIONS: Final[dict[str, Callable[[Call, Any], Awaitable[JsonObject]]]] = {
     "GetTask": get_task,
     "ListTasks": list_tasks,
     "CancelTask": cancel_task,
-    "CreateTaskPushNotificationConfig": push_config,
-    "GetTaskPushNotificationConfig": push_config,
-    "ListTaskPushNotificationConfigs": push_config,
-    "DeleteTaskPushNotificationConfig": push_config,
+    "CreateTaskPushNotificationConfig": create_config,
+    "GetTaskPushNotificationConfig": get_config,
+    "ListTaskPushNotificationConfigs": list_configs,
+    "DeleteTaskPushNotificationConfig": delete_config,
     "GetExtendedAgentCard": extended_card,
 }
 

@@ -5,7 +5,8 @@ import json
 
 from ops_core.a2a.desk import Call
 from ops_core.a2a.errors import UNSUPPORTED, Refusal
-from ops_core.a2a.incoming import Message
+from ops_core.a2a.incoming import Message, PushConfig, SendMessage
+from ops_core.a2a.pushing import hook_of, put
 from ops_core.a2a.views import context_of
 from ops_core.errors import FieldError, InvalidRequest, NothingAsked
 from ops_core.following import needs_someone
@@ -14,24 +15,44 @@ from ops_core.replies import ApprovalReply, parse_reply
 from ops_core.task import Reason, Task
 
 
-async def taken(call: Call, message: Message) -> tuple[Task, Principal]:
+async def taken(call: Call, sent: SendMessage) -> tuple[Task, Principal]:
     """The task that the message began, or moved on; and who sent it."""
-    if message.task_id:
-        return await _answered(call, message)
-    return await _begun(call, message)
+    message, push = sent.message, sent.push
+    if not message.task_id:
+        return await _begun(call, message, push)
+    if push is not None:
+        await put(call, message.task_id, hook_of(push, f"push_{_name(call, message)}"))
+    return await _answered(call, message)
 
 
-async def _begun(call: Call, message: Message) -> tuple[Task, Principal]:
+async def _begun(call: Call, message: Message, push: PushConfig | None) -> tuple[Task, Principal]:
     """The id of the message is the idempotency key: sent again, it begins nothing again."""
     who = await call.may("create_task")
-    key = f"a2a/{message.message_id}"
-    name = hashlib.sha256(f"{call.agent}\n{key}".encode()).hexdigest()[:32]
+    name = _name(call, message)
+    hook = None
+    if push is not None:
+        await call.may("create_webhook")
+        hook = hook_of(push, f"push_{name}")
     request = call.desk.agents.request(
         _words(message), agent=call.agent, thread_id=message.context_id or f"ctx_{name}"
     )
     tasks = call.desk.services.tasks
-    submitted = await tasks.submit(request, tenant_id=who.tenant_id, idempotency_key=key)
+    # With its webhook in one transaction: what happens at once is told too.
+    submitted = await tasks.submit(
+        request, tenant_id=who.tenant_id, idempotency_key=_key(message), hook=hook
+    )
+    if hook is not None and not submitted.created:
+        await put(call, submitted.task.task_id, hook)
     return submitted.task, who
+
+
+def _key(message: Message) -> str:
+    return f"a2a/{message.message_id}"
+
+
+def _name(call: Call, message: Message) -> str:
+    """Of what a message makes: the same each time it is sent."""
+    return hashlib.sha256(f"{call.agent}\n{_key(message)}".encode()).hexdigest()[:32]
 
 
 async def _answered(call: Call, message: Message) -> tuple[Task, Principal]:

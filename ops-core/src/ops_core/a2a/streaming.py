@@ -45,8 +45,7 @@ async def settled(desk: Desk, task: Task, who: Principal) -> Task:
 async def send_stream(call: Call, params: Any) -> AsyncIterator[Told]:
     """Sends a message, and tells how its task goes, until it has ended or needs somebody."""
     sent = parsed(SendMessage, params)
-    sent.check()
-    task, who = await taken(call, sent.message)
+    task, who = await taken(call, sent)
     return _told(call, task, who, is_over=is_settled(task))
 
 
@@ -62,7 +61,7 @@ async def subscribe(call: Call, params: Any) -> AsyncIterator[Told]:
 
 async def _told(call: Call, task: Task, who: Principal, *, is_over: bool) -> AsyncIterator[Told]:
     desk = call.desk
-    yield {"task": task_view(task, desk.agents)}
+    yield {"task": task_view(task)}
     state, seq = state_of(task), task.last_seq
     while not is_over:
         moved, seq = await _next_move(desk, task, who, seq)
@@ -75,7 +74,7 @@ async def _told(call: Call, task: Task, who: Principal, *, is_over: bool) -> Asy
         task, is_over = moved, is_settled(moved)
         if state_of(task) != state or is_over:
             state = state_of(task)
-            for update in _updates(task, desk):
+            for update in _updates(task):
                 yield update
 
 
@@ -91,12 +90,12 @@ async def _next_move(desk: Desk, task: Task, who: Principal, seq: int) -> tuple[
     return None, seq
 
 
-def _updates(task: Task, desk: Desk) -> list[JsonObject]:
+def _updates(task: Task) -> list[JsonObject]:
     """What a move of the task is to a client: its answer first, then its state."""
     of = {"taskId": task.task_id, "contextId": context_of(task)}
     made = [
         {"artifactUpdate": {**of, "artifact": artifact, "append": False, "lastChunk": True}}
-        for artifact in artifacts_of(task, desk.agents)
+        for artifact in artifacts_of(task)
     ]
     return [*made, {"statusUpdate": {**of, "status": status_view(task)}}]
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from ops_core.agent_tasks import AgentTasks
+from ops_core.agent_tasks import answer_of, structured_of
 from ops_core.following import needs_someone
 from ops_core.task import JsonObject, Status, Task
 
@@ -33,20 +33,17 @@ def context_of(task: Task) -> str:
     return task.thread_id or task.task_id
 
 
-def task_view(
-    task: Task, agents: AgentTasks, *, history: int | None = None, artifacts: bool = True
-) -> JsonObject:
+def task_view(task: Task, *, history: int | None = None, artifacts: bool = True) -> JsonObject:
     """The whole task. `history`: how many messages at most; None: all that there are."""
-    shown = artifacts_of(task, agents) if artifacts else []
-    said = [] if history == 0 else [_goal(task)]
-    return {
+    view: JsonObject = {
         "id": task.task_id,
         "contextId": context_of(task),
         "status": status_view(task),
-        "artifacts": shown,
-        "history": [message for message in said if message],
+        "history": [] if history == 0 else [_goal(task)],
         "metadata": {"status": task.status, "reason": task.reason, "agent": task.agent},
     }
+    # Who lists tasks without them gets no such field, says the specification, not an empty one.
+    return view | ({"artifacts": artifacts_of(task)} if artifacts else {})
 
 
 def status_view(task: Task) -> JsonObject:
@@ -65,11 +62,11 @@ def status_view(task: Task) -> JsonObject:
     return view
 
 
-def artifacts_of(task: Task, agents: AgentTasks) -> list[JsonObject]:
+def artifacts_of(task: Task) -> list[JsonObject]:
     """The answer, as text and, where there is one, as JSON."""
     if task.result is None:
         return []
-    answer, structured = agents.answer(task), agents.structured(task)
+    answer, structured = answer_of(task), structured_of(task)
     parts: list[JsonObject] = [] if answer is None else [{"text": answer}]
     if structured is not None:
         parts.append({"data": structured})

@@ -90,6 +90,17 @@ class TenantView(BaseModel):
         )
 
 
+class TenantLimitsView(BaseModel):
+    """What a tenant may have under way."""
+
+    tenant_id: str
+    max_unfinished_tasks: int | None = Field(description="Null: as many as the settings say.")
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> Self:
+        return cls(tenant_id=tenant.tenant_id, max_unfinished_tasks=tenant.max_unfinished)
+
+
 class FoundedTenantView(BaseModel):
     """A new tenant, with the key that its administrator begins with."""
 

@@ -14,7 +14,12 @@ from ops_core.agents.request import AgentRequest, VersionRequest
 from ops_core.api.problems import MEDIA_TYPE, PREFIX, Problem
 from ops_core.flow.request import LimitRequest
 from ops_core.identity.needs import NEEDS
-from ops_core.identity.requests import ApiKeyRequest, RotationRequest, TenantRequest
+from ops_core.identity.requests import (
+    ApiKeyRequest,
+    RotationRequest,
+    TenantLimitsRequest,
+    TenantRequest,
+)
 from ops_core.overrides import ForkRequest
 from ops_core.replies import (
     AnswerReply,
@@ -50,6 +55,7 @@ _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
             ThreadForkRequest,
             ApiKeyRequest,
             RotationRequest,
+            TenantLimitsRequest,
             TenantRequest,
             WebhookRequest,
             WebhookChange,

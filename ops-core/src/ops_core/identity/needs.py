@@ -123,6 +123,9 @@ NEEDS: Final[dict[str, Need]] = {
     "list_tenants": Need(Scope.TENANTS_ADMIN),
     "disable_tenant": Need(Scope.TENANTS_ADMIN),
     "enable_tenant": Need(Scope.TENANTS_ADMIN),
+    "get_tenant_limits": Need(Scope.TENANTS_ADMIN),
+    "put_tenant_limits": Need(Scope.TENANTS_ADMIN),
+    "delete_tenant_limits": Need(Scope.TENANTS_ADMIN),
     "list_audit": Need(Scope.AUDIT_READ),
 }
 

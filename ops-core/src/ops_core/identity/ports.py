@@ -106,6 +106,12 @@ class TenantStore(Protocol):
     async def enable(self, tenant_id: str, entry: AuditEntry) -> Tenant:
         """Raises `TenantNotFound`."""
 
+    async def get(self, tenant_id: str) -> Tenant:
+        """Raises `TenantNotFound`."""
+
+    async def limit(self, tenant_id: str, max_unfinished: int | None, entry: AuditEntry) -> Tenant:
+        """From the next submit on, at every door. Raises `TenantNotFound`."""
+
 
 class AuditStore(Protocol):
     """The audit log of a tenant: written and read, never changed, and deleted only with age."""

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from ops_core.identity.keys import Rate
 from ops_core.identity.tenants import is_tenant_id
-from ops_core.request import check_json, invalid, is_storable_time
+from ops_core.request import MAX_INTEGER, check_json, invalid, is_storable_time
 from ops_core.scopes import Scope
 from ops_core.task import JsonObject
 
@@ -63,6 +63,14 @@ class RotationRequest(_Asked):
 
     grace_s: float = Field(
         0.0, ge=0, le=MAX_GRACE_S, description="How long the old secret is good as well."
+    )
+
+
+class TenantLimitsRequest(_Asked):
+    """What a tenant may have under way; it takes the place of what the settings say."""
+
+    max_unfinished_tasks: int = Field(
+        ge=1, le=MAX_INTEGER, description="Submits beyond it are refused; what is there goes on."
     )
 
 

@@ -6,7 +6,7 @@ from ops_core.errors import FieldError, InvalidRequest, MissingScope, TenantNotF
 from ops_core.identity.audit import change_of
 from ops_core.identity.keys import KeyText, NewApiKey, digest, new_key_text
 from ops_core.identity.ports import TenantPage, TenantStore
-from ops_core.identity.requests import TenantRequest
+from ops_core.identity.requests import TenantLimitsRequest, TenantRequest
 from ops_core.identity.tenants import OPERATOR, Tenant, is_tenant_id
 from ops_core.principal import Principal
 from ops_core.scopes import Scope
@@ -66,6 +66,31 @@ class TenantService:
         _check_tenant(tenant_id)
         entry = change_of(by, "enable_tenant", tenant_id, request_id)
         return await self._store.enable(tenant_id, entry)
+
+    async def get(self, tenant_id: str, *, by: Principal) -> Tenant:
+        """Raises `TenantNotFound`."""
+        _refuse_guests(by)
+        _check_tenant(tenant_id)
+        return await self._store.get(tenant_id)
+
+    async def limit(
+        self, tenant_id: str, asked: TenantLimitsRequest, *, by: Principal, request_id: str
+    ) -> Tenant:
+        """What it may have under way from now on. Raises `TenantNotFound`."""
+        most = asked.max_unfinished_tasks
+        return await self._limit(tenant_id, "put_tenant_limits", most, by, request_id)
+
+    async def unlimit(self, tenant_id: str, *, by: Principal, request_id: str) -> Tenant:
+        """It has the limits of the settings again. Raises `TenantNotFound`."""
+        return await self._limit(tenant_id, "delete_tenant_limits", None, by, request_id)
+
+    async def _limit(
+        self, tenant_id: str, action: str, most: int | None, by: Principal, request_id: str
+    ) -> Tenant:
+        _refuse_guests(by)
+        _check_tenant(tenant_id)
+        entry = change_of(by, action, tenant_id, request_id)
+        return await self._store.limit(tenant_id, most, entry)
 
 
 def _check_tenant(tenant_id: str) -> None:

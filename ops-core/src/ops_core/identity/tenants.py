@@ -20,6 +20,8 @@ class Tenant:
     name: str
     created_at: datetime
     disabled_at: datetime | None
+    max_unfinished: int | None = None
+    """How many unfinished tasks it may have; None: as many as the settings say."""
 
 
 def is_tenant_id(text: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, Field
 
+from ops_core.agent_tasks import answer_of, structured_of
 from ops_core.api.ask_views import ApprovalView
 from ops_core.api.views import ErrorView, TaskPageView, TaskView
 from ops_core.identity.needs import check_webhook
@@ -53,12 +54,12 @@ class AgentRun(BaseModel):
     )
 
     @classmethod
-    def of(cls, task: Task, answer: str | None, structured: Any) -> Self:
+    def of(cls, task: Task) -> Self:
         return cls(
             task_id=task.task_id,
             status=task.status,
-            answer=answer,
-            structured=structured,
+            answer=answer_of(task),
+            structured=structured_of(task),
             error=ErrorView.of(task.error) if task.error else None,
             waiting_for=task.waiting_for,
         )
@@ -75,7 +76,7 @@ def run_agent(agent: str) -> Callable[[Call, JsonObject], Awaitable[AgentRun]]:
             idempotency_key=work.idempotency_key,
         )
         task = await call.settled(submitted.task, work.within_s)
-        return AgentRun.of(task, agents.answer(task), agents.structured(task))
+        return AgentRun.of(task)
 
     return run
 

@@ -7,7 +7,13 @@ from pydantic import ValidationError
 
 from ops_core.identity.audit import AuditRecord
 from ops_core.identity.keys import ApiKey
-from ops_core.identity.requests import ApiKeyRequest, RotationRequest, TenantRequest, parse_asked
+from ops_core.identity.requests import (
+    ApiKeyRequest,
+    RotationRequest,
+    TenantLimitsRequest,
+    TenantRequest,
+    parse_asked,
+)
 from ops_core.identity.tenants import Tenant
 from ops_core.query import AuditQuery, PageQuery
 from ops_core.request import invalid
@@ -73,6 +79,18 @@ def tenant_message(tenant: Tenant) -> identity_pb2.Tenant:
         created_at=tenant.created_at,
         disabled_at=tenant.disabled_at,
     )
+
+
+def limits_message(tenant: Tenant) -> identity_pb2.TenantLimits:
+    return identity_pb2.TenantLimits(
+        tenant_id=tenant.tenant_id, max_unfinished_tasks=tenant.max_unfinished
+    )
+
+
+def limits_request(request: identity_pb2.PutTenantLimitsRequest) -> TenantLimitsRequest:
+    """Raises `InvalidRequest`."""
+    asked = {name: value for name, value in _set(request).items() if name != "tenant_id"}
+    return parse_asked(TenantLimitsRequest, asked)
 
 
 def record_message(record: AuditRecord) -> identity_pb2.AuditRecord:

@@ -2,7 +2,13 @@
 
 from ops_core.identity.tenant_service import TenantService
 from ops_core.rpc.admission import Context, principal, request_id_of
-from ops_core.rpc.identity_convert import list_query, tenant_message, tenant_request
+from ops_core.rpc.identity_convert import (
+    limits_message,
+    limits_request,
+    list_query,
+    tenant_message,
+    tenant_request,
+)
 from ops_core.rpc.v1 import identity_pb2, identity_pb2_grpc
 
 
@@ -49,3 +55,28 @@ class Tenants(identity_pb2_grpc.TenantServiceServicer):
             request.tenant_id, by=principal(context), request_id=request_id_of(context)
         )
         return identity_pb2.EnableTenantResponse(tenant=tenant_message(tenant))
+
+    async def GetTenantLimits(  # noqa: N802
+        self, request: identity_pb2.GetTenantLimitsRequest, context: Context
+    ) -> identity_pb2.GetTenantLimitsResponse:
+        tenant = await self._service.get(request.tenant_id, by=principal(context))
+        return identity_pb2.GetTenantLimitsResponse(limits=limits_message(tenant))
+
+    async def PutTenantLimits(  # noqa: N802
+        self, request: identity_pb2.PutTenantLimitsRequest, context: Context
+    ) -> identity_pb2.PutTenantLimitsResponse:
+        tenant = await self._service.limit(
+            request.tenant_id,
+            limits_request(request),
+            by=principal(context),
+            request_id=request_id_of(context),
+        )
+        return identity_pb2.PutTenantLimitsResponse(limits=limits_message(tenant))
+
+    async def DeleteTenantLimits(  # noqa: N802
+        self, request: identity_pb2.DeleteTenantLimitsRequest, context: Context
+    ) -> identity_pb2.DeleteTenantLimitsResponse:
+        await self._service.unlimit(
+            request.tenant_id, by=principal(context), request_id=request_id_of(context)
+        )
+        return identity_pb2.DeleteTenantLimitsResponse()

@@ -14,6 +14,7 @@ from ops_core.store.keys import SqlKeyStore
 from ops_core.store.limits import SqlLimitStore
 from ops_core.store.news import SqlNews
 from ops_core.store.presence import Presence
+from ops_core.store.pushes import SqlPushes
 from ops_core.store.schedules import SqlScheduleStore
 from ops_core.store.telling import TellingTaskStore, TellingWorkerStore
 from ops_core.store.tenants import SqlTenantStore
@@ -35,6 +36,7 @@ __all__ = [
     "SqlKeyStore",
     "SqlLimitStore",
     "SqlNews",
+    "SqlPushes",
     "SqlScheduleStore",
     "SqlTaskStore",
     "SqlTenantStore",

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_core.store.database import Database
 from ops_core.store.moves import statement
 from ops_core.store.rows import Row, event_of, task_of
-from ops_core.store.webhook_rows import attempt_json, delivery_of
+from ops_core.store.webhook_rows import attempt_json, delivery_of, push_of
 from ops_core.webhooks.model import KEPT_ATTEMPTS, Attempt, Claimed, DeliveryStatus
 from ops_core.webhooks.port import Outcome, Taken
 
@@ -77,7 +77,8 @@ _CLAIM: Final = text(
         FROM free LEFT JOIN webhook w
              ON w.tenant_id = free.tenant_id AND w.webhook_id = free.webhook_id
         WHERE d.tenant_id = free.tenant_id AND d.delivery_id = free.delivery_id
-        RETURNING d.*, w.url, w.secret, w.failing_since,
+        RETURNING d.*, w.url, w.secret, w.failing_since, w.config_id, w.token, w.scheme,
+                  w.credentials,
                   CASE WHEN w.previous_until > ops_now() THEN w.previous_secret END AS previous_secret
     )
     SELECT taken.*, ops_now() AS now FROM taken ORDER BY created_at, seq
@@ -247,6 +248,7 @@ async def _told(connection: AsyncConnection, rows: Sequence[Row]) -> list[Claime
             asked_at=row.asked_at,
             now=row.now,
             failing_since=row.failing_since,
+            push=push_of(row),
             event=event_by.get((row.tenant_id, row.task_id, row.seq)),
             task=task_by.get((row.tenant_id, row.task_id)),
         )

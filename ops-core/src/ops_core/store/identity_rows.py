@@ -43,6 +43,7 @@ def tenant_of(row: Row) -> Tenant:
         name=row.name,
         created_at=row.created_at,
         disabled_at=row.disabled_at,
+        max_unfinished=row.max_unfinished,
     )
 
 

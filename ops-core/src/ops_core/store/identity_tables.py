@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Column, DateTime, Index, Integer, LargeBinary, MetaData, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
@@ -43,6 +53,7 @@ class TenantRow(_Table, table=True):
     name: str = _text()
     created_at: datetime = _time(nullable=False)
     disabled_at: datetime | None = _time()
+    max_unfinished: int | None = Field(sa_column=Column(BigInteger))
 
 
 class ApiKeyRow(_Table, table=True):

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ops_core.admission import UNLIMITED, AdmissionLimits
+from ops_core.admission import UNLIMITED, AdmissionLimits, refusal
 from ops_core.family import FamilyLimits, check_family
 from ops_core.log import EventType
 from ops_core.ports import TaskKey
@@ -19,9 +19,10 @@ from ops_core.store.webhooks import hook_task
 from ops_core.task import NewTask, Status, Task, submitted_data
 from ops_core.threads.entering import Entry
 
-# Stores a task with its first event, or nothing when the idempotency key is taken or too much is under way.
+# Stores a task with its first event, or nothing when the idempotency key is taken or too much is under way: a
+# limit that the operator gave the tenant takes the place of that of the settings.
 # A concurrent submit with the same key waits here until the other one has committed. One with a concurrency
-# key waits at its gate, without a ring. Index: task_idempotency_key.
+# key waits at its gate, without a ring. Indexes: task_idempotency_key, and the primary key of tenant.
 _SUBMIT: Final = statement(
     """
     WITH clock AS (
@@ -47,7 +48,11 @@ _SUBMIT: Final = statement(
                :concurrency_key, CAST(:concurrency_key AS text) IS NOT NULL, :budget,
                CAST(:budget_ids AS text[])
         FROM clock
-        WHERE NOT :is_held OR ops_refusal(:tenant_id, :max_unfinished, :max_backlog) IS NULL
+        WHERE NOT :is_held OR ops_refusal(
+            :tenant_id,
+            COALESCE((SELECT max_unfinished FROM tenant WHERE tenant_id = :tenant_id),
+                     CAST(:max_unfinished AS bigint)),
+            :max_backlog) IS NULL
         ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
         RETURNING *
     ), logged AS (
@@ -64,10 +69,13 @@ _SUBMIT: Final = statement(
     "data",
 )
 
-# Why nothing was stored, where no key explains it.
+# Why nothing was stored, where no key explains it, and which limit of the tenant holds.
+# Index: primary key of tenant.
 _REFUSAL: Final = text(
     """
-    SELECT ops_refusal(:tenant_id, CAST(:max_unfinished AS bigint), CAST(:max_backlog AS bigint))
+    SELECT ops_refusal(:tenant_id, most, CAST(:max_backlog AS bigint)) AS why, most
+    FROM (SELECT COALESCE((SELECT max_unfinished FROM tenant WHERE tenant_id = :tenant_id),
+                          CAST(:max_unfinished AS bigint)) AS most) AS held
     """
 )
 
@@ -143,9 +151,9 @@ async def submit(
         stored = (await connection.execute(_BY_KEY, parameters)).one_or_none()
         if stored is not None:
             return stored, False
-        why = await connection.scalar(_REFUSAL, parameters)
-        if why is not None:
-            raise admission.refusal(new.tenant_id, why)
+        held = (await connection.execute(_REFUSAL, parameters)).one()
+        if held.why is not None:
+            raise refusal(held.why, held.most)
         # Room was made this moment: once more, and with the limit's lock where it is near.
         row = (await connection.execute(_SUBMIT, parameters)).one_or_none()
     if new.budget is not None:
@@ -163,9 +171,11 @@ async def submit(
 
 def _held(new: NewTask, admission: AdmissionLimits) -> dict[str, Any]:
     """Whether the limits hold for the task, and what they are."""
-    most = (admission.of(new.tenant_id), admission.max_backlog)
-    is_held = new.parent_task_id is None and most != (None, None)
-    return {"is_held": is_held, "max_unfinished": most[0], "max_backlog": most[1]}
+    return {
+        "is_held": new.parent_task_id is None,
+        "max_unfinished": admission.of(new.tenant_id),
+        "max_backlog": admission.max_backlog,
+    }
 
 
 async def _join(

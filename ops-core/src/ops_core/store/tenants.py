@@ -46,6 +46,14 @@ _ENABLE: Final = text(
     "UPDATE tenant SET disabled_at = NULL WHERE tenant_id = :tenant_id RETURNING *"
 )
 
+# Index: primary key.
+_GET: Final = text("SELECT * FROM tenant WHERE tenant_id = :tenant_id")
+
+# Index: primary key.
+_LIMIT: Final = text(
+    "UPDATE tenant SET max_unfinished = :max_unfinished WHERE tenant_id = :tenant_id RETURNING *"
+)
+
 
 class SqlTenantStore:
     """`TenantStore` on PostgreSQL."""
@@ -82,9 +90,22 @@ class SqlTenantStore:
     async def enable(self, tenant_id: str, entry: AuditEntry) -> Tenant:
         return await self._change(_ENABLE, tenant_id, entry)
 
-    async def _change(self, change: TextClause, tenant_id: str, entry: AuditEntry) -> Tenant:
+    async def get(self, tenant_id: str) -> Tenant:
         async with self._database.begin() as connection:
-            row = (await connection.execute(change, {"tenant_id": tenant_id})).one_or_none()
+            row = (await connection.execute(_GET, {"tenant_id": tenant_id})).one_or_none()
+        if row is None:
+            raise TenantNotFound(tenant_id)
+        return tenant_of(row)
+
+    async def limit(self, tenant_id: str, max_unfinished: int | None, entry: AuditEntry) -> Tenant:
+        return await self._change(_LIMIT, tenant_id, entry, max_unfinished=max_unfinished)
+
+    async def _change(
+        self, change: TextClause, tenant_id: str, entry: AuditEntry, **to: int | None
+    ) -> Tenant:
+        asked = {"tenant_id": tenant_id, **to}
+        async with self._database.begin() as connection:
+            row = (await connection.execute(change, asked)).one_or_none()
             if row is None:
                 raise TenantNotFound(tenant_id)
             await record(connection, entry)

@@ -3,7 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+from pydantic import SecretStr
+
 from ops_core.log import rfc3339
+from ops_core.push import Push
 from ops_core.store.rows import Row
 from ops_core.task import JsonObject
 from ops_core.webhooks.model import Attempt, Delivery, DeliveryStatus, HookSpec, Webhook
@@ -40,6 +43,32 @@ def spec_parameters(spec: HookSpec) -> dict[str, Any]:
         "enabled": spec.enabled,
         "description": spec.description,
     }
+
+
+def push_of(row: Row) -> Push | None:
+    if row.config_id is None:
+        return None
+    return Push(
+        config_id=row.config_id,
+        token=_secret(row.token),
+        scheme=row.scheme,
+        credentials=_secret(row.credentials),
+    )
+
+
+def push_parameters(push: Push | None) -> dict[str, str | None]:
+    if push is None:
+        return {"config_id": None, "token": None, "scheme": None, "credentials": None}
+    return {
+        "config_id": push.config_id,
+        "token": None if push.token is None else push.token.get_secret_value(),
+        "scheme": push.scheme,
+        "credentials": None if push.credentials is None else push.credentials.get_secret_value(),
+    }
+
+
+def _secret(stored: str | None) -> SecretStr | None:
+    return None if stored is None else SecretStr(stored)
 
 
 def delivery_of(row: Row) -> Delivery:

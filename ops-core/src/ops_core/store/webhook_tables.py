@@ -42,12 +42,24 @@ class WebhookRow(_Table, table=True):
     enabled: bool = _column(Boolean, server_default=text("true"))
     disabled_reason: str | None = _column(Text, nullable=True)
     failing_since: datetime | None = _column(DateTime(timezone=True), nullable=True)
+    config_id: str | None = _column(Text, nullable=True)
+    token: str | None = _column(Text, nullable=True)
+    scheme: str | None = _column(Text, nullable=True)
+    credentials: str | None = _column(Text, nullable=True)
     created_by: str = _column(Text)
     created_at: datetime = _column(DateTime(timezone=True))
     updated_at: datetime = _column(DateTime(timezone=True))
 
     __table_args__ = (
         Index("webhook_for_events", "tenant_id", "task_id"),
+        Index(
+            "webhook_push",
+            "tenant_id",
+            "task_id",
+            "config_id",
+            unique=True,
+            postgresql_where=text("config_id IS NOT NULL"),
+        ),
         Index(
             "webhook_for_list",
             "tenant_id",

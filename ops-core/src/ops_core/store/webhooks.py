@@ -11,7 +11,12 @@ from ops_core.hook import TaskHook
 from ops_core.store.cursor import cursor_of, read_cursor
 from ops_core.store.database import Database
 from ops_core.store.moves import statement
-from ops_core.store.webhook_rows import delivery_of, spec_parameters, webhook_of
+from ops_core.store.webhook_rows import (
+    delivery_of,
+    push_parameters,
+    spec_parameters,
+    webhook_of,
+)
 from ops_core.webhooks.model import (
     Delivery,
     DeliveryPage,
@@ -43,9 +48,11 @@ _CREATE: Final = statement(
 _CREATE_FOR_TASK: Final = text(
     """
     INSERT INTO webhook (
-        tenant_id, webhook_id, task_id, url, events, secret, created_by, created_at, updated_at
+        tenant_id, webhook_id, task_id, url, events, secret, config_id, token, scheme, credentials,
+        created_by, created_at, updated_at
     )
-    VALUES (:tenant_id, :webhook_id, :task_id, :url, :events, :secret, 'task', ops_now(), ops_now())
+    VALUES (:tenant_id, :webhook_id, :task_id, :url, :events, :secret, :config_id, :token, :scheme,
+            :credentials, 'task', ops_now(), ops_now())
     """
 )
 
@@ -285,7 +292,7 @@ async def hook_task(
     secret = None if hook.secret is None else hook.secret.get_secret_value()
     asked: dict[str, object] = {"tenant_id": tenant_id, "task_id": task_id}
     asked |= {"webhook_id": new_webhook_id()}
-    asked |= {"url": hook.url, "secret": secret}
+    asked |= {"url": hook.url, "secret": secret} | push_parameters(hook.push)
     await connection.execute(_CREATE_FOR_TASK, asked | {"events": list(hook.events)})
 
 

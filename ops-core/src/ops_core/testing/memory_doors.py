@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ops_core.admission import refusal
 from ops_core.ask import CLOSES, AskStatus, path_of
 from ops_core.budgets.ledger import Budget
 from ops_core.errors import (
@@ -65,11 +66,12 @@ class MemoryTaskStore(MemoryFlow):
         if new.parent_task_id is not None or (new.tenant_id, new.idempotency_key) in self._keys:
             return
         unfinished = [key.tenant_id for key, r in self._rows.items() if not r.task.is_terminal]
-        own, most = self._admission.of(new.tenant_id), self._admission.max_backlog
+        own = self.own_limits.get(new.tenant_id, self._admission.of(new.tenant_id))
+        most = self._admission.max_backlog
         if own is not None and unfinished.count(new.tenant_id) >= own:
-            raise self._admission.refusal(new.tenant_id, TooManyTasks.type)
+            raise refusal(TooManyTasks.type, own)
         if most is not None and len(unfinished) >= most:
-            raise self._admission.refusal(new.tenant_id, BacklogFull.type)
+            raise refusal(BacklogFull.type, most)
 
     def _placed(self, new: NewTask) -> StoredTask:
         """The row of a new task, and its place among those it belongs to. Raises `InvalidRequest`."""

@@ -144,10 +144,11 @@ class MemoryKeyStore:
 
 
 class MemoryTenantStore:
-    """`TenantStore` in memory."""
+    """`TenantStore` in memory. `own_limits`: of the store of tasks, which asks them at each submit."""
 
-    def __init__(self, state: MemoryIdentity) -> None:
+    def __init__(self, state: MemoryIdentity, own_limits: dict[str, int] | None = None) -> None:
         self._state = state
+        self._own_limits = {} if own_limits is None else own_limits
 
     async def create(
         self, tenant_id: str, name: str, first: NewApiKey, entry: AuditEntry
@@ -171,6 +172,21 @@ class MemoryTenantStore:
 
     async def enable(self, tenant_id: str, entry: AuditEntry) -> Tenant:
         return self._change(tenant_id, entry, None)
+
+    async def get(self, tenant_id: str) -> Tenant:
+        tenant = self._state.tenants.get(tenant_id)
+        if tenant is None:
+            raise TenantNotFound(tenant_id)
+        return tenant
+
+    async def limit(self, tenant_id: str, max_unfinished: int | None, entry: AuditEntry) -> Tenant:
+        changed = replace(await self.get(tenant_id), max_unfinished=max_unfinished)
+        self._state.tenants[tenant_id] = changed
+        self._state.record(entry)
+        self._own_limits.pop(tenant_id, None)
+        if max_unfinished is not None:
+            self._own_limits[tenant_id] = max_unfinished
+        return changed
 
     def _change(self, tenant_id: str, entry: AuditEntry, at: datetime | None) -> Tenant:
         tenant = self._state.tenants.get(tenant_id)

@@ -107,6 +107,7 @@ class MemoryState:
         self.agents = MemoryAgentStore(clock)
         self.threads = MemoryThreadStore(clock, lambda *key: self._row(*key).task)
         self.hooks: dict[TaskKey, TaskHook] = {}
+        self.own_limits: dict[str, int] = {}
         #: What is told of each event, with the task as it then is: a fake beside this one.
         self.heard_by: list[Callable[[Task, Event], None]] = []
 

@@ -12,6 +12,7 @@ from ops_core.hook import matches
 from ops_core.log import Event
 from ops_core.ports import TaskKey
 from ops_core.task import Task
+from ops_core.testing.memory_hooks import Hook, MemoryHooks
 from ops_core.testing.memory_state import MemoryState
 from ops_core.testing.pages import page_of
 from ops_core.webhooks.model import (
@@ -25,7 +26,6 @@ from ops_core.webhooks.model import (
     Webhook,
     WebhookPage,
     new_delivery_id,
-    new_webhook_id,
 )
 from ops_core.webhooks.payload import TEST
 from ops_core.webhooks.port import Outcome, Taken
@@ -36,27 +36,17 @@ WINDOW = 100
 
 
 @dataclass
-class _Hook:
-    webhook: Webhook
-    task_id: str | None
-    secret: SecretStr | None
-    previous: tuple[SecretStr, datetime] | None = None
-
-
-@dataclass
 class _Sent:
     delivery: Delivery
     asked_at: datetime
     claim: int = 0
 
 
-class MemoryWebhooks:
-    """`WebhookStore` and `DeliveryStore` over dictionaries, hearing of the events of `tasks`."""
+class MemoryWebhooks(MemoryHooks):
+    """`WebhookStore`, `PushStore` and `DeliveryStore` over dictionaries, hearing of the events of `tasks`."""
 
     def __init__(self, tasks: MemoryState) -> None:
-        self._tasks = tasks
-        self._clock = tasks.now
-        self._hooks: dict[tuple[str, str], _Hook] = {}
+        super().__init__(tasks)
         self._sent: dict[tuple[str, str], _Sent] = {}
         tasks.heard_by.append(self._hear)
 
@@ -89,8 +79,7 @@ class MemoryWebhooks:
 
     async def delete(self, tenant_id: str, webhook_id: str) -> None:
         self._hook(tenant_id, webhook_id)
-        del self._hooks[tenant_id, webhook_id]
-        self._sent = {k: s for k, s in self._sent.items() if s.delivery.webhook_id != webhook_id}
+        self._forget(tenant_id, webhook_id)
 
     async def rotate(
         self, tenant_id: str, webhook_id: str, secret: SecretStr, *, overlap_s: float
@@ -208,40 +197,16 @@ class MemoryWebhooks:
         return len(old[:limit])
 
     def _hear(self, task: Task, event: Event) -> None:
+        self._adopt(TaskKey(task.tenant_id, task.task_id))
         for (tenant_id, _), hook in list(self._hooks.items()):
             spec = hook.webhook.spec
             ours = tenant_id == task.tenant_id and hook.task_id in (None, task.task_id)
             if ours and spec.enabled and matches(spec.events, event.type) and _asks_for(spec, task):
                 self._make(hook.webhook, event.type, task.task_id, event.seq)
-        own = self._tasks.hooks.pop(TaskKey(task.tenant_id, task.task_id), None)
-        if own is not None:
-            spec = HookSpec(url=own.url, events=own.events)
-            hook = self._new(task.tenant_id, spec, own.secret, by="task", task_id=task.task_id)
-            if matches(own.events, event.type):
-                self._make(hook.webhook, event.type, task.task_id, event.seq)
 
-    def _new(
-        self,
-        tenant_id: str,
-        spec: HookSpec,
-        secret: SecretStr | None,
-        *,
-        by: str,
-        task_id: str | None = None,
-    ) -> _Hook:
-        now = self._clock()
-        webhook = Webhook(
-            webhook_id=new_webhook_id(),
-            tenant_id=tenant_id,
-            spec=spec,
-            disabled_reason=None,
-            failing_since=None,
-            created_by=by,
-            created_at=now,
-            updated_at=now,
-        )
-        hook = self._hooks[tenant_id, webhook.webhook_id] = _Hook(webhook, task_id, secret)
-        return hook
+    def _forget(self, tenant_id: str, webhook_id: str) -> None:
+        super()._forget(tenant_id, webhook_id)
+        self._sent = {k: s for k, s in self._sent.items() if s.delivery.webhook_id != webhook_id}
 
     def _make(self, webhook: Webhook, type_: str, task_id: str | None, seq: int | None) -> Delivery:
         now = self._clock()
@@ -293,6 +258,7 @@ class MemoryWebhooks:
             failing_since=hook.webhook.failing_since,
             event=event,
             task=task,
+            push=hook.push,
         )
 
     def _mark(self, delivery: Delivery, outcome: Outcome, now: datetime) -> None:
@@ -313,7 +279,7 @@ class MemoryWebhooks:
             if tenant == tenant_id and hook.task_id is None
         ]
 
-    def _hook(self, tenant_id: str, webhook_id: str) -> _Hook:
+    def _hook(self, tenant_id: str, webhook_id: str) -> Hook:
         found = self._hooks.get((tenant_id, webhook_id))
         if found is None or found.task_id is not None:
             raise WebhookNotFound(webhook_id)

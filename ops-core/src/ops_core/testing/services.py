@@ -34,7 +34,7 @@ from ops_core.testing.memory_schedules import MemorySchedules
 from ops_core.testing.memory_webhooks import MemoryWebhooks
 from ops_core.testing.news import TaskByTask
 from ops_core.threads import ThreadService
-from ops_core.webhooks.port import WebhookStore
+from ops_core.webhooks.pushes import PushService
 from ops_core.webhooks.service import WebhookService
 
 #: A definition may hold anything.
@@ -53,7 +53,7 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
     schedules: ScheduleStore | None = None,
     gate: Gate | None = None,
     identity: MemoryIdentity | None = None,
-    webhooks: WebhookStore | None = None,
+    webhooks: MemoryWebhooks | None = None,
 ) -> Services:
     """All services: the given one, and every other over `store`, or over a fake of its own.
 
@@ -63,6 +63,7 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
     approvals = ApprovalService(store, tasks)
     schedules = schedules or MemorySchedules(MemoryStore(), lambda: datetime.now(UTC))
     known = identity or MemoryIdentity()
+    hooks = webhooks or MemoryWebhooks(store)
     return Services(
         gate=gate or OpenGate(),
         tasks=tasks,
@@ -74,9 +75,10 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
         agents=AgentService(store.agents, kind),
         threads=ThreadService(store.threads, types or {}),
         keys=ApiKeyService(MemoryKeyStore(known)),
-        tenants=TenantService(MemoryTenantStore(known)),
+        tenants=TenantService(MemoryTenantStore(known, store.own_limits)),
         audit=AuditService(MemoryAuditStore(known)),
-        webhooks=WebhookService(webhooks or MemoryWebhooks(MemoryStore()), tasks),
+        webhooks=WebhookService(hooks, tasks),
+        pushes=PushService(hooks, tasks),
         limits=LimitService(MemoryLimitStore(store)),
         budgets=BudgetService(MemoryBudgetStore(store)),
     )

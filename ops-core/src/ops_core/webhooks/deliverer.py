@@ -8,6 +8,7 @@ at once and one that fails does not hold up those behind it: `seq` tells a recei
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -39,7 +40,10 @@ DRAIN_S: Final = 5.0
 
 
 class Deliverer:
-    """Works with at most `concurrency` requests at once. `timeout_s`: the sender's own."""
+    """Works with at most `concurrency` requests at once.
+
+    `timeout_s`: the sender's own. `pushed`: writes what a receiver of A2A is sent.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,7 @@ class Deliverer:
         concurrency: int = 16,
         timeout_s: float = 15.0,
         idle_s: float = IDLE_S,
+        pushed: Callable[[Claimed], bytes] = payload,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -58,6 +63,7 @@ class Deliverer:
         self._lease_s = timeout_s + SLACK_S
         self._idle_s = idle_s
         self._per_tenant = max(1, int(concurrency * TENANTS_PART))
+        self._pushed = pushed
         self._sending: dict[asyncio.Task[None], Delivery] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -156,9 +162,10 @@ class Deliverer:
             )
 
     async def _send(self, claimed: Claimed) -> Answer:
-        body = payload(claimed)
+        push = claimed.push
+        body = payload(claimed) if push is None else self._pushed(claimed)
         signed = headers(claimed.delivery.delivery_id, claimed.now, body, claimed.secrets)
-        return await self._sender.post(claimed.url, body, signed)
+        return await self._sender.post(claimed.url, body, signed | (push.headers() if push else {}))
 
 
 def _attempt_of(

@@ -8,6 +8,7 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 from ops_core.log import Event
+from ops_core.push import Push
 from ops_core.task import Task
 
 
@@ -151,6 +152,9 @@ class Claimed:
 
     task: Task | None
     """As it is now."""
+
+    push: Push | None = None
+    """The receiver speaks A2A."""
 
 
 def new_webhook_id() -> str:

@@ -193,6 +193,50 @@ class EnableTenantResponse(_message.Message):
     tenant: Tenant
     def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ...) -> None: ...
 
+class TenantLimits(_message.Message):
+    __slots__ = ("tenant_id", "max_unfinished_tasks")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    MAX_UNFINISHED_TASKS_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    max_unfinished_tasks: int
+    def __init__(self, tenant_id: _Optional[str] = ..., max_unfinished_tasks: _Optional[int] = ...) -> None: ...
+
+class GetTenantLimitsRequest(_message.Message):
+    __slots__ = ("tenant_id",)
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    def __init__(self, tenant_id: _Optional[str] = ...) -> None: ...
+
+class GetTenantLimitsResponse(_message.Message):
+    __slots__ = ("limits",)
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    limits: TenantLimits
+    def __init__(self, limits: _Optional[_Union[TenantLimits, _Mapping]] = ...) -> None: ...
+
+class PutTenantLimitsRequest(_message.Message):
+    __slots__ = ("tenant_id", "max_unfinished_tasks")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    MAX_UNFINISHED_TASKS_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    max_unfinished_tasks: int
+    def __init__(self, tenant_id: _Optional[str] = ..., max_unfinished_tasks: _Optional[int] = ...) -> None: ...
+
+class PutTenantLimitsResponse(_message.Message):
+    __slots__ = ("limits",)
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    limits: TenantLimits
+    def __init__(self, limits: _Optional[_Union[TenantLimits, _Mapping]] = ...) -> None: ...
+
+class DeleteTenantLimitsRequest(_message.Message):
+    __slots__ = ("tenant_id",)
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    def __init__(self, tenant_id: _Optional[str] = ...) -> None: ...
+
+class DeleteTenantLimitsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class AuditRecord(_message.Message):
     __slots__ = ("audit_id", "at", "subject", "action", "object", "outcome", "reason", "request_id")
     AUDIT_ID_FIELD_NUMBER: _ClassVar[int]

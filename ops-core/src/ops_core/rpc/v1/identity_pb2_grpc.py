@@ -306,6 +306,21 @@ class TenantServiceStub(object):
                 request_serializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.EnableTenantRequest.SerializeToString,
                 response_deserializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.EnableTenantResponse.FromString,
                 _registered_method=True)
+        self.GetTenantLimits = channel.unary_unary(
+                '/ops_core.rpc.v1.TenantService/GetTenantLimits',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.GetTenantLimitsRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.GetTenantLimitsResponse.FromString,
+                _registered_method=True)
+        self.PutTenantLimits = channel.unary_unary(
+                '/ops_core.rpc.v1.TenantService/PutTenantLimits',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.PutTenantLimitsRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.PutTenantLimitsResponse.FromString,
+                _registered_method=True)
+        self.DeleteTenantLimits = channel.unary_unary(
+                '/ops_core.rpc.v1.TenantService/DeleteTenantLimits',
+                request_serializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.DeleteTenantLimitsRequest.SerializeToString,
+                response_deserializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.DeleteTenantLimitsResponse.FromString,
+                _registered_method=True)
 
 
 class TenantServiceServicer(object):
@@ -339,6 +354,27 @@ class TenantServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTenantLimits(self, request, context):
+        """What a tenant may have under way, where that is not what the settings say.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutTenantLimits(self, request, context):
+        """From its next submit on, at every door.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTenantLimits(self, request, context):
+        """The tenant has the limits of the settings again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TenantServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -361,6 +397,21 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.EnableTenant,
                     request_deserializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.EnableTenantRequest.FromString,
                     response_serializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.EnableTenantResponse.SerializeToString,
+            ),
+            'GetTenantLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTenantLimits,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.GetTenantLimitsRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.GetTenantLimitsResponse.SerializeToString,
+            ),
+            'PutTenantLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutTenantLimits,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.PutTenantLimitsRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.PutTenantLimitsResponse.SerializeToString,
+            ),
+            'DeleteTenantLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTenantLimits,
+                    request_deserializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.DeleteTenantLimitsRequest.FromString,
+                    response_serializer=ops__core_dot_rpc_dot_v1_dot_identity__pb2.DeleteTenantLimitsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -472,6 +523,87 @@ class TenantService(object):
             '/ops_core.rpc.v1.TenantService/EnableTenant',
             ops__core_dot_rpc_dot_v1_dot_identity__pb2.EnableTenantRequest.SerializeToString,
             ops__core_dot_rpc_dot_v1_dot_identity__pb2.EnableTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTenantLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TenantService/GetTenantLimits',
+            ops__core_dot_rpc_dot_v1_dot_identity__pb2.GetTenantLimitsRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_identity__pb2.GetTenantLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutTenantLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TenantService/PutTenantLimits',
+            ops__core_dot_rpc_dot_v1_dot_identity__pb2.PutTenantLimitsRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_identity__pb2.PutTenantLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTenantLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ops_core.rpc.v1.TenantService/DeleteTenantLimits',
+            ops__core_dot_rpc_dot_v1_dot_identity__pb2.DeleteTenantLimitsRequest.SerializeToString,
+            ops__core_dot_rpc_dot_v1_dot_identity__pb2.DeleteTenantLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,
