@@ -16,6 +16,7 @@ from ops_core.ports import (
     Append,
     Appended,
     ChildEnd,
+    Ending,
     Exchange,
     Lease,
     Orders,
@@ -27,6 +28,7 @@ from ops_core.store.ask_projection import open_asks
 from ops_core.store.batch import event_columns, lease_columns, task_columns
 from ops_core.store.claim import claim
 from ops_core.store.database import Database
+from ops_core.store.endings import end_together
 from ops_core.store.gates import Gate, open_gate
 from ops_core.store.history import history
 from ops_core.store.ledger import Paid, lock_budgets, put_back, reserve, settle_batch
@@ -37,24 +39,27 @@ from ops_core.store.rows import child_end_of, task_of
 from ops_core.store.threads import earlier
 from ops_core.task import TERMINAL, JsonObject, Task
 
-# Appends the events of many tasks in one commit. First the rows are locked, in order (two batches cannot
-# deadlock) and only where the lease still holds: that lock is what makes the epoch a fence. Then the
-# events are numbered from the locked rows. Only unindexed columns change. No effect begins here once a client
-# was told that its task will be cancelled. Index: primary keys.
+# Appends the events of many tasks in one commit. First the rows are locked, and only where the lease still
+# holds: that lock is what makes the epoch a fence. Nobody is waited for, so two batches cannot deadlock. Then
+# the events are numbered from the locked rows. Only unindexed columns change. No effect begins here once a
+# client was told that its task will be cancelled. Index: primary keys.
+#
+# Each row is looked up under its key. A plain join becomes, in a plan that is kept, a comparison of each row
+# of the worker with each append; and an `=` on owner or status lets the planner look elsewhere.
 _APPEND: Final = """
-    WITH asked AS (
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[],
-                             $6::bigint[], $7::bigint[], $8::numeric[], $9::int[], $10::bool[],
-                             $22::bool[])
+    WITH held AS (
+        SELECT t.last_seq, a.*
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[],
+                    $6::bigint[], $7::bigint[], $8::numeric[], $9::int[], $10::bool[], $22::bool[])
           AS a (tenant_id, task_id, owner, epoch, events,
                 input_tokens, output_tokens, cost_usd, steps, finishes, opens)
-    ), held AS (
-        SELECT t.tenant_id, t.task_id, t.last_seq
-        FROM task t JOIN asked a ON t.tenant_id = a.tenant_id AND t.task_id = a.task_id
-        WHERE t.epoch = a.epoch AND t.owner = a.owner AND t.status = 'running'
-          AND NOT (a.opens AND t.cancel_requested)
-        ORDER BY t.tenant_id, t.task_id
-        FOR NO KEY UPDATE OF t SKIP LOCKED
+        CROSS JOIN LATERAL (
+            SELECT t.last_seq FROM task t
+            WHERE t.tenant_id = a.tenant_id AND t.task_id = a.task_id
+              AND t.epoch = a.epoch AND t.owner IS NOT DISTINCT FROM a.owner
+              AND t.status IS NOT DISTINCT FROM 'running' AND NOT (a.opens AND t.cancel_requested)
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) AS t
     ), logged AS (
         INSERT INTO event (tenant_id, task_id, seq, type, v, data, journal, at)
         SELECT h.tenant_id, h.task_id, h.last_seq + e.place, e.type, e.v, e.data, e.journal, ops_now()
@@ -71,14 +76,14 @@ _APPEND: Final = """
         ON CONFLICT DO NOTHING
     ), counted AS (
         UPDATE task t SET
-            last_seq      = t.last_seq + a.events,
-            input_tokens  = t.input_tokens + a.input_tokens,
-            output_tokens = t.output_tokens + a.output_tokens,
-            cost_usd      = t.cost_usd + a.cost_usd,
-            steps         = t.steps + a.steps,
-            deaths        = CASE WHEN a.finishes THEN 0 ELSE t.deaths END,
+            last_seq      = t.last_seq + h.events,
+            input_tokens  = t.input_tokens + h.input_tokens,
+            output_tokens = t.output_tokens + h.output_tokens,
+            cost_usd      = t.cost_usd + h.cost_usd,
+            steps         = t.steps + h.steps,
+            deaths        = CASE WHEN h.finishes THEN 0 ELSE t.deaths END,
             updated_at    = ops_now()
-        FROM held h JOIN asked a ON a.tenant_id = h.tenant_id AND a.task_id = h.task_id
+        FROM held h
         WHERE t.tenant_id = h.tenant_id AND t.task_id = h.task_id
     )
     SELECT tenant_id, task_id FROM held
@@ -199,6 +204,11 @@ class SqlWorkerStore:
         if row.concurrency_key is not None:
             await self._open_gate(Gate(row.tenant_id, row.concurrency_key))
         return task_of(row)
+
+    async def end_together(self, batch: Sequence[Ending]) -> list[bool]:
+        async with self._database.driver() as connection:
+            ended = await end_together(connection, batch)
+        return [(one.lease.tenant_id, one.lease.task_id) in ended for one in batch]
 
     async def _open_gate(self, gate: Gate) -> None:
         """Lets in who waited for this task to end. If that fails, upkeep does it."""
