@@ -35,7 +35,7 @@ from ops_core.store.ledger import Paid, lock_budgets, put_back, reserve, settle_
 from ops_core.store.moves import apply, statement
 from ops_core.store.presence import Presence
 from ops_core.store.repeated import Connection, Key, key_of, keys_of, sort_repeated
-from ops_core.store.rows import child_end_of, task_of
+from ops_core.store.rows import child_end_of, task_of, task_of_record
 from ops_core.store.threads import earlier
 from ops_core.task import TERMINAL, JsonObject, Task
 
@@ -162,9 +162,9 @@ class SqlWorkerStore:
         self._presence = presence
 
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
-        async with self._database.begin() as connection:
+        async with self._database.driver() as connection:
             rows = await claim(connection, worker_id, queues, count)
-        return [task_of(row) for row in rows]
+        return [task_of_record(row) for row in rows]
 
     async def history(self, lease: Lease) -> list[Event]:
         async with self._database.begin() as connection:
