@@ -10,6 +10,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -318,6 +319,8 @@ def _is_plain(run: Run, move: Move) -> bool:
 
 async def when_back(ask: Callable[[], Awaitable[T]]) -> T:
     """The store's answer, however long it is away: a task is not given up for that."""
+    with suppress(StoreUnavailable):
+        return await ask()  # as nearly always: what follows costs as much as a step
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(StoreUnavailable),
         wait=wait_random_exponential(multiplier=0.1, max=5),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
 from sqlalchemy import text
@@ -27,12 +27,13 @@ from ops_core.store.agents import definitions
 from ops_core.store.ask_projection import open_asks
 from ops_core.store.batch import event_columns, lease_columns, task_columns
 from ops_core.store.claim import claim
-from ops_core.store.database import Database
+from ops_core.store.database import Database, dump_json
 from ops_core.store.endings import end_together
 from ops_core.store.gates import Gate, open_gate
+from ops_core.store.heartbeat import Heartbeats, beat
 from ops_core.store.history import history
 from ops_core.store.ledger import Paid, lock_budgets, put_back, reserve, settle_batch
-from ops_core.store.moves import apply, statement
+from ops_core.store.moves import apply
 from ops_core.store.presence import Presence
 from ops_core.store.repeated import Connection, Key, key_of, keys_of, sort_repeated
 from ops_core.store.rows import child_end_of, task_of, task_of_record
@@ -118,31 +119,6 @@ _HELD: Final = text(
     """
 )
 
-# A worker's sign of life; it learns of suspects that wait for a worker of their own, such as it could start.
-# Index: task_for_isolation.
-_BEAT: Final = statement(
-    """
-    INSERT INTO worker (worker_id, queues, slots, running, alone, pins, supports, started_at,
-                        heartbeat_at)
-    VALUES (:worker_id, :queues, :slots, :running, :alone, :pins, :supports, ops_now(), ops_now())
-    ON CONFLICT (tenant_id, worker_id) DO UPDATE SET
-        queues = EXCLUDED.queues, slots = EXCLUDED.slots, running = EXCLUDED.running,
-        heartbeat_at = EXCLUDED.heartbeat_at
-    RETURNING EXISTS (
-        SELECT 1 FROM task
-        WHERE status = 'pending' AND deaths >= 2 AND queue = ANY(:queues)
-          AND runnable_at <= ops_now()
-          AND (task.pins IS NULL OR task.pins <@ CAST(:supports AS text[]))
-    ) AS suspects
-    """,
-    "pins",
-)
-
-# What a worker owns, and what of it was asked to stop. Index: task_for_owner.
-_OWNED: Final = text(
-    "SELECT tenant_id, task_id, epoch, cancel_requested FROM task WHERE owner = :worker_id"
-)
-
 # A worker that still owns tasks stays on the list, so that upkeep will find it dead and give them back; but
 # it serves no queue any more, which tells its end from a death that its tasks could have caused.
 _LEFT: Final = text("UPDATE worker SET queues = '{}' WHERE worker_id = :worker_id")
@@ -160,6 +136,7 @@ class SqlWorkerStore:
     def __init__(self, database: Database, presence: Presence | None = None) -> None:
         self._database = database
         self._presence = presence
+        self._heartbeats = Heartbeats()
 
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
         async with self._database.driver() as connection:
@@ -260,24 +237,18 @@ class SqlWorkerStore:
             "slots": slots,
             "running": running,
             "alone": profile.alone,
-            "pins": {kind: list(pins) for kind, pins in profile.pins.items()},
+            "pins": dump_json({kind: list(pins) for kind, pins in profile.pins.items()}),
             "supports": sorted(profile.supports),
         }
-        async with self._database.begin() as connection:
-            suspects = (await connection.execute(_BEAT, row)).scalar_one()
-            owned = (await connection.execute(_OWNED, {"worker_id": worker_id})).all()
-        return Orders(
-            cancelled=frozenset(row.task_id for row in owned if row.cancel_requested),
-            owned=frozenset(
-                Lease(row.tenant_id, row.task_id, worker_id, row.epoch) for row in owned
-            ),
-            suspects=suspects,
-        )
+        async with self._database.driver() as connection:
+            suspects = await beat(connection, row)
+            return replace(await self._heartbeats.owned(connection, worker_id), suspects=suspects)
 
     def presence(self, worker_id: str) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._presence is None else self._presence.held(worker_id)
 
     async def leave(self, worker_id: str) -> None:
+        self._heartbeats.forget(worker_id)
         async with self._database.begin() as connection:
             await connection.execute(_LEFT, {"worker_id": worker_id})
             await connection.execute(_LEAVE, {"worker_id": worker_id})
