@@ -332,8 +332,8 @@ MUTANTS: Final = (
     Mutant(
         "an end among others is not fenced",
         edit(endings, "_END", _LEASE, "true"),
-        ZOMBIE,
-        says="its result is not what its steps brought",
+        Encounter("the same worker twice"),
+        says="ended under an old epoch",
     ),
     Mutant(
         "an end among others is fenced by its owner alone",
