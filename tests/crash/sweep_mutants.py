@@ -25,6 +25,7 @@ from ops_core.step import Step, idempotency_key
 from ops_core.store import (
     claim,
     client,
+    endings,
     ends,
     history,
     moves,
@@ -247,6 +248,11 @@ async def _apply_then_log(
     return row
 
 
+async def _end_none(connection: object, batch: object) -> set[Any]:
+    """Every end is a move of its own."""
+    return set()
+
+
 def _apply_everywhere(apply: Any) -> Callable[[], None]:
     """Whoever imported `apply` by its name gets the mutant's."""
 
@@ -289,9 +295,8 @@ def _session(**limits: str) -> Callable[[], None]:
     return apply
 
 
-_LEASE_HOLDS: Final = (
-    "t.epoch = a.epoch AND t.owner = a.owner AND t.status = 'running'\n          AND NOT"
-)
+_EPOCH: Final = "t.epoch = a.epoch AND "
+_LEASE: Final = "t.epoch = a.epoch AND t.owner IS NOT DISTINCT FROM a.owner"
 _IS_LEASE: Final = "(:any_owner OR (owner = :owner AND epoch = :epoch))"
 _LOCKED: Final = "LIMIT share.size\n            FOR NO KEY UPDATE SKIP LOCKED"
 
@@ -302,13 +307,13 @@ MUTANTS: Final = (
     # Who may write.
     Mutant(
         "an append is not fenced",
-        edit(worker, "_APPEND", _LEASE_HOLDS, "t.status = 'running'\n          AND NOT"),
+        edit(worker, "_APPEND", _LEASE, "true"),
         ZOMBIE,
         says="was committed under epoch|was committed before|its result is not",
     ),
     Mutant(
         "an append is fenced by its owner alone",
-        edit(worker, "_APPEND", _LEASE_HOLDS, _LEASE_HOLDS.replace("t.epoch = a.epoch AND ", "")),
+        edit(worker, "_APPEND", _EPOCH, ""),
         Encounter("the same worker twice"),
         says="under an old epoch",
     ),
@@ -323,6 +328,24 @@ MUTANTS: Final = (
         edit(moves, "_APPLY", " AND epoch = :epoch", ""),
         Encounter("the same worker twice"),
         says="settled under an old epoch",
+    ),
+    Mutant(
+        "an end among others is not fenced",
+        edit(endings, "_END", _LEASE, "true"),
+        Encounter("the same worker twice"),
+        says="ended under an old epoch",
+    ),
+    Mutant(
+        "an end among others is fenced by its owner alone",
+        edit(endings, "_END", _EPOCH, ""),
+        Encounter("the same worker twice"),
+        says="ended under an old epoch",
+    ),
+    Mutant(
+        "an end among others waits for locked rows",
+        edit(endings, "_END", "FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE"),
+        Encounter("an end in other hands"),
+        says="waits for a row in other hands",
     ),
     Mutant(
         "a claim does not raise the epoch",
@@ -439,13 +462,13 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a step takes its number from a row that it has not locked",
-        edit(worker, "_APPEND", "FOR NO KEY UPDATE OF t SKIP LOCKED", ""),
+        edit(worker, "_APPEND", "FOR NO KEY UPDATE SKIP LOCKED", ""),
         Encounter("append meets cancel"),
         says="event_pkey|deadlock detected",
     ),
     Mutant(
         "an append does not count on the log's length",
-        edit(worker, "_APPEND", "t.last_seq + a.events", "t.last_seq + 0 * a.events"),
+        edit(worker, "_APPEND", "t.last_seq + h.events", "t.last_seq + 0 * h.events"),
         RUN,
         says="event_pkey",
     ),
@@ -506,7 +529,7 @@ MUTANTS: Final = (
     # Moves.
     Mutant(
         "a move and its event are two transactions",
-        _apply_everywhere(_apply_then_log),
+        both(_apply_everywhere(_apply_then_log), replace(worker, "end_together", _end_none)),
         RUN,
         says="its log",
     ),
@@ -614,12 +637,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an end is told to nobody",
-        edit(
-            moves,
-            "_APPLY",
-            "WHERE :terminal AND (parent_task_id",
-            "WHERE false AND (parent_task_id",
-        ),
+        edit(endings, "_END", "WHERE concerns", "WHERE false"),
         Sweep(KILL, "run, starts a child"),
         says="never came to rest",
     ),

@@ -20,7 +20,7 @@ from ops_core.errors import IdempotencyConflict, LostOwnership, OpsError, StoreU
 from ops_core.execute import Run, Stop
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import Move, complete, release
-from ops_core.ports import Append, Appended, Lease
+from ops_core.ports import Append, Appended, Ending, Lease
 from ops_core.service import Submitted
 from ops_core.store import SqlWorkerStore
 from ops_core.task import NOTHING_USED, Task
@@ -149,11 +149,25 @@ async def the_same_worker_twice(site: Site, trial: Trial) -> None:
         raise Broken("a task that was given back cannot be claimed")
     if [Appended.LOST] != await site.workers.append([Append(earlier, [STEP], NOTHING_USED)]):
         raise Broken("a step was appended under an old epoch")
+    if [False] != await site.workers.end_together([Ending(earlier, complete({}))]):
+        raise Broken("a task was ended under an old epoch")
     try:
         await site.workers.settle(earlier, complete({}))
     except LostOwnership:
         return
     raise Broken("a task was settled under an old epoch")
+
+
+async def an_end_in_other_hands(site: Site, trial: Trial) -> None:
+    """A task whose row somebody else holds does not keep others from ending: it is told to end by itself."""
+    lease = await _claimed(site, trial)
+    async with _row_held(site, trial):
+        ending = asyncio.create_task(site.workers.end_together([Ending(lease, complete({}))]))
+        await _done_or_waiting(site, ending)
+        waits = not ending.done()
+    if [False] != await ending or waits:
+        raise Broken("an end waits for a row in other hands")
+    await site.workers.settle(lease, complete({}))
 
 
 async def the_living(site: Site, trial: Trial) -> None:
@@ -356,6 +370,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         append_meets_cancel,
         cancel_meets_release,
         the_same_worker_twice,
+        an_end_in_other_hands,
         the_living,
         an_orphan_in_other_hands,
         a_buried_worker,

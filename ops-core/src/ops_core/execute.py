@@ -10,6 +10,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +20,7 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from ops_core.budgets.ledger import Settlement
+from ops_core.endings import EndWriter
 from ops_core.errors import (
     CancelRequested,
     InvalidRequest,
@@ -35,6 +37,7 @@ from ops_core.request import MAX_SECONDS, check_json
 from ops_core.task import (
     NOTHING_USED,
     REASONS,
+    TERMINAL,
     JsonObject,
     Reason,
     Status,
@@ -92,6 +95,8 @@ class Run:
         self._stopped: Stop | None = None
         self._stop_at_step = False
         self._under_way: set[object] = set()
+        # Of the runs before this one the log tells, when it is read.
+        self._began_effects = task.last_seq > FIRST_CLAIM_SEQ
         self._claimed_s = time.monotonic()
         self.waits: list[Wait] = []
         self._handler: asyncio.Task[JsonObject] | None = None
@@ -106,6 +111,7 @@ class Run:
         opened = {_path(event) for event in events if event.type is EventType.TOOL_DISPATCHED}
         if opened:  # an intent without its effect would be a question to a person
             await self._stop_if_asked()
+            self._began_effects = True
         settles = self._settlement(events, usage)
         told = [_storable(event) for event in events]
         told += [settled_event(settles)] if settles else []
@@ -174,10 +180,18 @@ class Run:
     def stopped(self) -> Stop | None:
         return self._stopped
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a call of it may have happened without the log telling so."""
+        is_over = self._handler is None or self._handler.done()
+        return self._began_effects or not is_over
+
     async def result(self, handler: TaskHandler) -> JsonObject:
         """The handler's result. Raises what the handler raises, and `RunStopped` when it was stopped."""
         if self.task.last_seq > FIRST_CLAIM_SEQ:  # else there is nothing to replay
             self.history = await when_back(lambda: self._store.history(self.lease))
+            begun = (event.type == EventType.TOOL_DISPATCHED for event in self.history)
+            self._began_effects = any(begun)
         if self.stopped is not None:
             raise RunStopped
         self._handler = asyncio.create_task(handler.run(self.task, self))
@@ -218,6 +232,7 @@ class Executor:
     ) -> None:
         self._store = store
         self._writer = writer
+        self._ends = EndWriter(store)
         self._handlers = handlers
         self._jitter = jitter
 
@@ -282,20 +297,30 @@ class Executor:
     async def _settle(self, run: Run, move: Move) -> None:
         """Settles, for as long as it takes: the work is done, and the guard makes a second try harmless."""
         try:
-            await self._persist(run.lease, move)
+            await self._persist(run, move)
         except LostOwnership:
             raise
         # What the store refuses to hold would otherwise be run again and again.
         except Exception:
             log.exception("a settlement was refused", task_id=run.task.task_id)
-            await self._persist(run.lease, fail(_internal("The store refused the task's outcome")))
+            await self._persist(run, fail(_internal("The store refused the task's outcome")))
 
-    async def _persist(self, lease: Lease, move: Move) -> None:
-        await when_back(lambda: self._store.settle(lease, move))
+    async def _persist(self, run: Run, move: Move) -> None:
+        if _is_plain(run, move) and await when_back(lambda: self._ends.end(run.lease, move)):
+            return
+        await when_back(lambda: self._store.settle(run.lease, move))
+
+
+def _is_plain(run: Run, move: Move) -> bool:
+    """Whether the move may be committed together with others': it ends a task that leaves nothing open."""
+    is_certain = move.doubt is None or not run.in_doubt
+    return move.to in TERMINAL and is_certain and run.task.concurrency_key is None
 
 
 async def when_back(ask: Callable[[], Awaitable[T]]) -> T:
     """The store's answer, however long it is away: a task is not given up for that."""
+    with suppress(StoreUnavailable):
+        return await ask()  # as nearly always: what follows costs as much as a step
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(StoreUnavailable),
         wait=wait_random_exponential(multiplier=0.1, max=5),

@@ -120,6 +120,8 @@ def storable(value: T) -> T:
 def _storable(value: object) -> object:
     match value:
         case str():
+            if value.isascii() and "\0" not in value:  # as nearly always
+                return value
             return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
         case float():
             return _storable_number(value)

@@ -146,6 +146,14 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How the owner of a task ends it, when no call of it can be in doubt."""
+
+    lease: Lease
+    move: Move
+
+
+@dataclass(frozen=True, slots=True)
 class Orders:
     """What a worker learns from its heartbeat."""
 
@@ -236,6 +244,14 @@ class WorkerStore(Protocol):
         """Applies the move, as `met` by what happened meanwhile, in one transaction.
 
         Raises `LostOwnership`.
+        """
+        ...
+
+    async def end_together(self, batch: Sequence[Ending]) -> list[bool]:
+        """Ends the tasks (each one once) in one transaction; tells of each whether it was ended.
+
+        One that was not is held by somebody else, for a moment or for good: `settle` finds out. For tasks
+        without a concurrency key, whose gate would have to be opened. Raises `StoreUnavailable`.
         """
         ...
 

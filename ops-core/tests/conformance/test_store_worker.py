@@ -10,7 +10,8 @@ from ops_core.errors import LostOwnership
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import Move, complete, fail, release, retry
 from ops_core.ports import Append, Appended, Lease
-from ops_core.task import Reason, Status, TaskError, Usage
+from ops_core.store import Database, SqlTaskStore, SqlWorkerStore
+from ops_core.task import NewTask, Reason, Status, TaskError, Usage
 
 pytestmark = pytest.mark.conformance
 
@@ -252,3 +253,38 @@ async def test_a_lost_task_is_missing_from_what_the_worker_owns(world: World) ->
     await world.workers.settle(lease, release("taken"))
     orders = await world.workers.beat("w1", ["default"], slots=1, running=1)
     assert frozenset() == orders.owned
+
+
+async def test_every_change_of_what_a_worker_owns_is_told(world: World) -> None:
+    """Claims, cancellations and ends, each with the next heartbeat; and nothing while nothing changes."""
+
+    async def told() -> tuple[int, int]:
+        orders = await world.workers.beat("w1", ["default"], slots=2, running=0)
+        return len(orders.owned), len(orders.cancelled)
+
+    for _ in range(2):
+        await world.submit()
+    first, second = (await world.claim_one())[1], (await world.claim_one())[1]
+    assert [(2, 0)] * 2 == [await told(), await told()]
+    await world.tasks.cancel("default", first.task_id)
+    assert [(2, 1)] * 2 == [await told(), await told()]
+    await world.workers.settle(second, complete({}))
+    assert (1, 1) == await told()
+    await world.workers.settle(first, release("drained"))
+    await world.submit()
+    await world.claim_one()
+    assert (1, 0) == await told()
+
+
+async def test_a_worker_of_which_nothing_changed_is_told_the_very_same(
+    database_url: str,
+) -> None:
+    """What it owns is not read again: thousands of tasks that wait make no heartbeat dearer."""
+    database = Database(database_url)
+    workers, tasks = SqlWorkerStore(database), SqlTaskStore(database)
+    await tasks.submit(NewTask(task_id="t", tenant_id="a", task_type="x", input_data={}))
+    await workers.beat("w1", ["default"], slots=1, running=0)
+    await workers.claim("w1", ["default"], 1)
+    first, second = [await workers.beat("w1", ["default"], slots=1, running=1) for _ in range(2)]
+    await database.close()
+    assert ({"t"}, True) == ({one.task_id for one in first.owned}, first.owned is second.owned)

@@ -1,6 +1,6 @@
 """A run and its store: what is made storable, and what happens when the store is away or says no."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from execute_support import Bench, Handler, a_bench, endless
@@ -9,7 +9,7 @@ from ops_core.errors import StoreUnavailable
 from ops_core.execute import Executor
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import Move, release
-from ops_core.ports import Lease, TaskLog
+from ops_core.ports import Ending, Lease, TaskLog
 from ops_core.task import JsonObject, Reason, Status, Task, Wait
 from ops_core.testing import FrozenClock
 
@@ -24,14 +24,23 @@ async def bench() -> AsyncIterator[Bench]:
 
 async def test_an_outcome_that_the_store_refuses_is_settled_once(bench: Bench) -> None:
     """A settlement that can never be stored fails its task instead of running it again and again."""
-    plain = bench.store.settle
+    plain, together = bench.store.settle, bench.store.end_together
 
-    async def settle(lease: Lease, move: Move) -> Task:
+    def check(move: Move) -> None:
         if move.to is Status.COMPLETED:
             raise ValueError("no column takes this")
+
+    async def settle(lease: Lease, move: Move) -> Task:
+        check(move)
         return await plain(lease, move)
 
+    async def end_together(batch: Sequence[Ending]) -> list[bool]:
+        for ending in batch:
+            check(ending.move)
+        return await together(batch)
+
     bench.store.settle = settle  # type: ignore[method-assign]
+    bench.store.end_together = end_together  # type: ignore[method-assign]
 
     async def body(_task: Task, _log: TaskLog) -> JsonObject:
         return {}
@@ -57,16 +66,16 @@ async def test_an_unknown_append_gives_the_task_back(bench: Bench) -> None:
 
 async def test_a_settlement_waits_for_the_store(bench: Bench) -> None:
     """A store that is away when the work is done does not cost the result."""
-    plain, failures = bench.store.settle, 2
+    plain, failures = bench.store.end_together, 2
 
-    async def settle(lease: Lease, move: Move) -> Task:
+    async def end_together(batch: Sequence[Ending]) -> list[bool]:
         nonlocal failures
         failures -= 1
         if failures >= 0:
             raise StoreUnavailable("away")
-        return await plain(lease, move)
+        return await plain(batch)
 
-    bench.store.settle = settle  # type: ignore[method-assign]
+    bench.store.end_together = end_together  # type: ignore[method-assign]
 
     async def body(_task: Task, _log: TaskLog) -> JsonObject:
         return {"ok": True}

@@ -4,6 +4,8 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from dramatiq import Broker, Consumer, Message, Middleware
@@ -210,6 +212,43 @@ async def test_a_claim_whose_reply_was_lost_is_given_back(shop: Shop) -> None:
         await shop.signals.booted.wait()
         task_id = await shop.submit()
         await shop.store.claim(worker.worker_id, ["default"], 1)
+
+        async def is_pending() -> bool:
+            return await shop.status(task_id) is Status.PENDING
+
+        await shop.until(is_pending)
+
+
+async def test_what_is_forgotten_is_found_although_the_store_tells_the_same_again(
+    shop: Shop,
+) -> None:
+    """A heartbeat that could not compare, because a claim was under way, does not count as one that did."""
+    claiming, go_on, beaten = asyncio.Event(), asyncio.Event(), asyncio.Semaphore(0)
+    plain_claim, plain_beat = shop.store.claim, shop.store.beat
+    told = dict[object, Any]()
+
+    async def slow_claim(worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
+        claiming.set()
+        await go_on.wait()
+        return []
+
+    async def beat(*args: Any, **kwargs: Any) -> Orders:
+        orders = await plain_beat(*args, **kwargs)
+        beaten.release()
+        sets = (orders.owned, orders.cancelled)
+        owned, cancelled = told.setdefault(sets, sets)
+        return replace(orders, owned=owned, cancelled=cancelled)
+
+    shop.store.claim, shop.store.beat = slow_claim, beat  # type: ignore[method-assign]
+    async with shop.worker() as worker:
+        await claiming.wait()
+        task_id = await shop.submit()
+        await plain_claim(worker.worker_id, ["default"], 1)
+        while not beaten.locked():
+            await beaten.acquire()  # those before the task was claimed
+        for _ in range(3):
+            await beaten.acquire()
+        go_on.set()
 
         async def is_pending() -> bool:
             return await shop.status(task_id) is Status.PENDING

@@ -46,6 +46,9 @@ ALONE_S: Final = 0.25
 #: Rest before claiming again from a store that is away. Seconds.
 CLAIM_REST_S: Final = 1.0
 
+#: Turnover before and after a heartbeat, and what it said is owned, and cancelled.
+_Seen = tuple[int, int, frozenset[Lease], frozenset[str]]
+
 
 class Worker:
     """Runs the tasks of `queues`, at most `slots` at once. Durations in seconds."""
@@ -79,6 +82,8 @@ class Worker:
         self._runs: dict[Run, asyncio.Task[None]] = {}
         self._claiming = asyncio.Lock()
         self._idle_before: frozenset[Lease] = frozenset()
+        self._turnover = 0
+        self._compared: _Seen | tuple[()] = ()
         self._more_due = False
         self._freed = asyncio.Event()
         self._draining = False
@@ -196,10 +201,12 @@ class Worker:
             run.stop_at_step()
         task = asyncio.create_task(self._executor.execute(run), name=run.task.task_id)
         self._runs[run] = task
+        self._turnover += 1
         task.add_done_callback(lambda done: self._finished(run, done))
 
     def _finished(self, run: Run, done: asyncio.Task[None]) -> None:
         del self._runs[run]
+        self._turnover += 1
         self._busy_at = time.monotonic()
         if not done.cancelled() and (error := done.exception()) is not None:
             # Its task stays owned by us and not run: the heartbeat gives it back.
@@ -230,7 +237,7 @@ class Worker:
 
     async def _beat(self) -> None:
         # Only what ran before the answer was asked for: a task claimed meanwhile is not in it.
-        before = list(self._runs)
+        before, turnover = list(self._runs), self._turnover
         orders = await self._store.beat(
             self.worker_id,
             self._queues,
@@ -241,6 +248,10 @@ class Worker:
         self._beaten_at = time.monotonic()
         if orders.suspects and self._isolation is not None:
             self._isolation.want()
+        seen = (turnover, self._turnover, orders.owned, orders.cancelled)
+        if not self._idle_before and _are_same(seen, self._compared):
+            return  # thousands that wait for models are not looked through at each beat
+        self._compared = ()
         for run in before:
             if run not in self._runs:
                 continue
@@ -248,15 +259,15 @@ class Worker:
                 run.stop(Stop.LOST)
             elif run.task.task_id in orders.cancelled:
                 run.stop(Stop.CANCELLED)
-        await self._hand_back_forgotten(orders.owned)
+        if not self._claiming.locked():  # else what it brings is not in our list yet
+            await self._hand_back_forgotten(orders.owned)
+            self._compared = seen
 
     async def _hand_back_forgotten(self, owned: frozenset[Lease]) -> None:
         """Gives back what the store says we own and we do not run: the reply to a claim was lost.
 
         Only what two heartbeats in a row found, because the reply to a claim may still be on its way.
         """
-        if self._claiming.locked():
-            return  # what it brings is not in our list yet
         idle = owned - {run.lease for run in self._runs}
         for lease in idle & self._idle_before:
             try:
@@ -327,3 +338,11 @@ class Worker:
     async def _wait_for_runs(self, at_most_s: float) -> None:
         if self._runs:
             await asyncio.wait(self._runs.values(), timeout=at_most_s)
+
+
+def _are_same(seen: _Seen, before: _Seen | tuple[()]) -> bool:
+    """Whether nothing came or went since, and the store told the very same (which is held, so no other one
+    can be in its place)."""
+    if not before:
+        return False
+    return seen[:2] == before[:2] and seen[2] is before[2] and seen[3] is before[3]

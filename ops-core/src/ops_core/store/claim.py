@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from ops_core.budgets.ledger import PERIODS
 from ops_core.log import EventType
-from ops_core.store.rows import Row
+from ops_core.store.plain import fetch
+from ops_core.store.repeated import Connection
+from ops_core.store.rows import Record
 
 # Takes the best due rows of a worker's queues; rows that another worker is taking are passed over. Only the
 # first claim and a claim after a failure begin a new attempt. Index: task_for_fair_claim, which is in the
@@ -23,8 +23,7 @@ from ops_core.store.rows import Row
 #
 # First every lane's share of the best is counted, without a lock, then each share is locked: what is locked
 # here and then not taken would look taken to a worker that was rung for it, and it would not look again.
-_CLAIM: Final = text(
-    """
+_CLAIM: Final = """
     WITH RECURSIVE me AS (
         -- Holds off a dispatcher that is burying this worker: it must see what is claimed here.
         SELECT alone, pins, supports FROM worker WHERE worker_id = :worker_id FOR KEY SHARE
@@ -45,7 +44,7 @@ _CLAIM: Final = text(
         ) AS next
     ), part AS (
         SELECT count(DISTINCT tenant_id) AS tenants,
-               ceil(CAST(:count AS float8) / count(DISTINCT tenant_id)) AS size
+               ceil(CAST(CAST(:count AS int) AS float8) / count(DISTINCT tenant_id)) AS size
         FROM lane HAVING count(*) > 0
     ), ahead AS (
         SELECT lane.queue, lane.tenant_id, row_number() OVER (
@@ -66,7 +65,7 @@ _CLAIM: Final = text(
         SELECT ahead.queue, ahead.tenant_id
         FROM ahead LEFT JOIN tenant_turn USING (tenant_id)
         ORDER BY ahead.round, COALESCE(turn, 0), tenant_id
-        LIMIT :count
+        LIMIT CAST(:count AS int)
     ), share AS (
         SELECT queue, tenant_id, count(*) AS size FROM best GROUP BY queue, tenant_id
     ), due AS (
@@ -81,7 +80,8 @@ _CLAIM: Final = text(
             LIMIT share.size
             FOR NO KEY UPDATE SKIP LOCKED
         ) AS free
-        LIMIT :count  -- cuts nothing off (the shares add up to it) but tells the planner how few they are
+        -- Cuts nothing off (the shares add up to it), but tells the planner how few they are.
+        LIMIT CAST(:count AS int)
     ), claimed AS (
         UPDATE task t SET
             status     = 'running',
@@ -108,19 +108,19 @@ _CLAIM: Final = text(
     )
     SELECT share.queue AS share_queue, share.tenant_id AS share_tenant, share.size AS share_size,
            part.tenants, share.size >= part.size AS is_cut, claimed.*,
+           -- By their names: a tenant has as many budgets of tasks as it has had tasks with one.
            ARRAY(SELECT budget_id FROM budget
-                 WHERE budget.tenant_id = claimed.tenant_id AND period IS NOT NULL
+                 WHERE budget.tenant_id = claimed.tenant_id
+                   AND budget_id = ANY(CAST(:periods AS text[]))
                  ORDER BY budget_id) AS tenant_budget_ids
     FROM part CROSS JOIN share
     LEFT JOIN claimed ON claimed.queue = share.queue AND claimed.tenant_id = share.tenant_id
     ORDER BY priority DESC, runnable_at, task_id
-    """
-)
+"""
 
 # These tenants were served: they go behind all others. Rows that another claim is writing are passed over,
 # for that one says the same, and nobody waits. Index: primary key.
-_SERVED: Final = text(
-    """
+_SERVED: Final = """
     WITH next AS (
         SELECT nextval('claim_turn') AS turn
     ), known AS (
@@ -135,36 +135,36 @@ _SERVED: Final = text(
     FROM unnest(CAST(:tenants AS text[])) AS served (tenant_id), next
     ORDER BY served.tenant_id
     ON CONFLICT DO NOTHING
-    """
-)
+"""
 
 
 async def claim(
-    connection: AsyncConnection, worker_id: str, queues: Iterable[str], count: int
-) -> list[Row]:
-    """Claims at most `count` rows.
+    connection: Connection, worker_id: str, queues: Iterable[str], count: int
+) -> list[Record]:
+    """Claims at most `count` rows, in one round trip where that is enough.
 
     A lane that could not fill its share (others were quicker) is empty for now, and the others are asked for
-    the rest: else a worker would go to sleep beside tasks that it was rung for.
+    the rest: else a worker would go to sleep beside tasks that it was rung for. What a first round took is
+    committed; should a later one fail, the worker finds that among what it owns, and hands it back.
     """
     asked = {"worker_id": worker_id, "queues": sorted(queues), "type": EventType.TASK_CLAIMED.value}
-    beaten, rows, tenants = set[tuple[str, str]](), list[Row](), 1
+    beaten, rows, tenants = set[tuple[str, str]](), list[Record](), 1
     while len(rows) < count:
-        left = {"count": count - len(rows), **_columns(sorted(beaten))}
-        found = (await connection.execute(_CLAIM, asked | left)).all()
-        claimed = [row for row in found if row.task_id is not None]
-        filled = Counter((row.queue, row.tenant_id) for row in claimed)
-        shares = {(row.share_queue, row.share_tenant): row.share_size for row in found}
+        left = {"count": count - len(rows), "periods": PERIODS, **_columns(sorted(beaten))}
+        found = await fetch(connection, _CLAIM, asked | left)
+        claimed = [row for row in found if row["task_id"] is not None]
+        filled = Counter((row["queue"], row["tenant_id"]) for row in claimed)
+        shares = {(row["share_queue"], row["share_tenant"]): row["share_size"] for row in found}
         short = {lane for lane, size in shares.items() if filled[lane] < size}
         rows += claimed
-        tenants = max([tenants, *(row.tenants for row in found)])
-        if not short and not any(row.is_cut for row in found):
+        tenants = max([tenants, *(row["tenants"] for row in found)])
+        if not short and not any(row["is_cut"] for row in found):
             break
         beaten |= short
     if tenants > 1 and rows:
-        served = sorted({row.tenant_id for row in rows})
-        await connection.execute(_SERVED, {"tenants": served})
-    return sorted(rows, key=lambda row: (-row.priority, row.runnable_at, row.task_id))
+        served = sorted({row["tenant_id"] for row in rows})
+        await fetch(connection, _SERVED, {"tenants": served})
+    return sorted(rows, key=lambda row: (-row["priority"], row["runnable_at"], row["task_id"]))
 
 
 def _columns(lanes: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -57,6 +57,10 @@ _ACT_FOR: Final = text(
 )
 
 
+#: One for all: `json.dumps` with options makes a new one each time.
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 class Database:
     """A pool over one PostgreSQL, shared by the stores of a process.
 
@@ -163,4 +167,4 @@ def reason(error: BaseException) -> str:
 
 def dump_json(value: object) -> str:
     """JSON as we store it: compact, and refusing what is not JSON (NaN, infinities)."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)

@@ -7,6 +7,7 @@ reason, a key of a JSON value) must not make a door or a worker of this build fa
 from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from ops_core.amounts import Allowance
@@ -16,6 +17,9 @@ from ops_core.task import Reason, RetryPolicy, Status, Task, TaskError, Usage
 
 Row = Any
 """A row of SQLAlchemy: its columns are attributes."""
+
+Record = Any
+"""A row of the driver: its columns are items."""
 
 Value = TypeVar("Value", RetryPolicy, TaskError)
 
@@ -66,6 +70,10 @@ def task_of(row: Row) -> Task:
         # Only a claim looks for them.
         tenant_budget_ids=tuple(getattr(row, "tenant_budget_ids", ())),
     )
+
+
+def task_of_record(record: Record) -> Task:
+    return task_of(SimpleNamespace(**record))
 
 
 def _usage_of(row: Row) -> Usage:

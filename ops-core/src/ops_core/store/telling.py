@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ops_core.moves import Move
-from ops_core.ports import Append, Appended, Decide, Lease, TaskKey
+from ops_core.ports import Append, Appended, Decide, Ending, Lease, TaskKey
 from ops_core.store.client import SqlTaskStore
 from ops_core.store.database import Database
 from ops_core.store.presence import Presence
@@ -63,3 +63,10 @@ class TellingWorkerStore(SqlWorkerStore):
         task = await super().settle(lease, move)
         self._changed(TaskKey(task.tenant_id, task.task_id))
         return task
+
+    async def end_together(self, batch: Sequence[Ending]) -> list[bool]:
+        outcomes = await super().end_together(batch)
+        for ending, is_ended in zip(batch, outcomes, strict=True):
+            if is_ended:
+                self._changed(TaskKey(ending.lease.tenant_id, ending.lease.task_id))
+        return outcomes

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
 from sqlalchemy import text
@@ -16,6 +16,7 @@ from ops_core.ports import (
     Append,
     Appended,
     ChildEnd,
+    Ending,
     Exchange,
     Lease,
     Orders,
@@ -26,8 +27,10 @@ from ops_core.store.agents import definitions
 from ops_core.store.ask_projection import open_asks
 from ops_core.store.batch import event_columns, lease_columns, task_columns
 from ops_core.store.claim import claim
-from ops_core.store.database import Database
+from ops_core.store.database import Database, dump_json
+from ops_core.store.endings import end_together
 from ops_core.store.gates import Gate, open_gate
+from ops_core.store.heartbeat import Heartbeats, beat
 from ops_core.store.history import history
 from ops_core.store.ledger import (
     Paid,
@@ -37,31 +40,34 @@ from ops_core.store.ledger import (
     reserve,
     settle_batch,
 )
-from ops_core.store.moves import apply, statement
+from ops_core.store.moves import apply
 from ops_core.store.presence import Presence
 from ops_core.store.repeated import Connection, Key, key_of, keys_of, sort_repeated
-from ops_core.store.rows import child_end_of, task_of
+from ops_core.store.rows import child_end_of, task_of, task_of_record
 from ops_core.store.threads import earlier
 from ops_core.task import TERMINAL, JsonObject, Task
 
-# Appends the events of many tasks in one commit. First the rows are locked, in order (two batches cannot
-# deadlock) and only where the lease still holds: that lock is what makes the epoch a fence. Then the
-# events are numbered from the locked rows. Only unindexed columns change. No effect begins here once a client
-# was told that its task will be cancelled. Index: primary keys.
+# Appends the events of many tasks in one commit. First the rows are locked, and only where the lease still
+# holds: that lock is what makes the epoch a fence. Nobody is waited for, so two batches cannot deadlock. Then
+# the events are numbered from the locked rows. Only unindexed columns change. No effect begins here once a
+# client was told that its task will be cancelled. Index: primary keys.
+#
+# Each row is looked up under its key. A plain join becomes, in a plan that is kept, a comparison of each row
+# of the worker with each append; and an `=` on owner or status lets the planner look elsewhere.
 _APPEND: Final = """
-    WITH asked AS (
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[],
-                             $6::bigint[], $7::bigint[], $8::numeric[], $9::int[], $10::bool[],
-                             $22::bool[])
+    WITH held AS (
+        SELECT t.last_seq, a.*
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[],
+                    $6::bigint[], $7::bigint[], $8::numeric[], $9::int[], $10::bool[], $22::bool[])
           AS a (tenant_id, task_id, owner, epoch, events,
                 input_tokens, output_tokens, cost_usd, steps, finishes, opens)
-    ), held AS (
-        SELECT t.tenant_id, t.task_id, t.last_seq
-        FROM task t JOIN asked a ON t.tenant_id = a.tenant_id AND t.task_id = a.task_id
-        WHERE t.epoch = a.epoch AND t.owner = a.owner AND t.status = 'running'
-          AND NOT (a.opens AND t.cancel_requested)
-        ORDER BY t.tenant_id, t.task_id
-        FOR NO KEY UPDATE OF t SKIP LOCKED
+        CROSS JOIN LATERAL (
+            SELECT t.last_seq FROM task t
+            WHERE t.tenant_id = a.tenant_id AND t.task_id = a.task_id
+              AND t.epoch = a.epoch AND t.owner IS NOT DISTINCT FROM a.owner
+              AND t.status IS NOT DISTINCT FROM 'running' AND NOT (a.opens AND t.cancel_requested)
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) AS t
     ), logged AS (
         INSERT INTO event (tenant_id, task_id, seq, type, v, data, journal, at)
         SELECT h.tenant_id, h.task_id, h.last_seq + e.place, e.type, e.v, e.data, e.journal, ops_now()
@@ -78,14 +84,14 @@ _APPEND: Final = """
         ON CONFLICT DO NOTHING
     ), counted AS (
         UPDATE task t SET
-            last_seq      = t.last_seq + a.events,
-            input_tokens  = t.input_tokens + a.input_tokens,
-            output_tokens = t.output_tokens + a.output_tokens,
-            cost_usd      = t.cost_usd + a.cost_usd,
-            steps         = t.steps + a.steps,
-            deaths        = CASE WHEN a.finishes THEN 0 ELSE t.deaths END,
+            last_seq      = t.last_seq + h.events,
+            input_tokens  = t.input_tokens + h.input_tokens,
+            output_tokens = t.output_tokens + h.output_tokens,
+            cost_usd      = t.cost_usd + h.cost_usd,
+            steps         = t.steps + h.steps,
+            deaths        = CASE WHEN h.finishes THEN 0 ELSE t.deaths END,
             updated_at    = ops_now()
-        FROM held h JOIN asked a ON a.tenant_id = h.tenant_id AND a.task_id = h.task_id
+        FROM held h
         WHERE t.tenant_id = h.tenant_id AND t.task_id = h.task_id
     )
     SELECT tenant_id, task_id FROM held
@@ -120,31 +126,6 @@ _HELD: Final = text(
     """
 )
 
-# A worker's sign of life; it learns of suspects that wait for a worker of their own, such as it could start.
-# Index: task_for_isolation.
-_BEAT: Final = statement(
-    """
-    INSERT INTO worker (worker_id, queues, slots, running, alone, pins, supports, started_at,
-                        heartbeat_at)
-    VALUES (:worker_id, :queues, :slots, :running, :alone, :pins, :supports, ops_now(), ops_now())
-    ON CONFLICT (tenant_id, worker_id) DO UPDATE SET
-        queues = EXCLUDED.queues, slots = EXCLUDED.slots, running = EXCLUDED.running,
-        heartbeat_at = EXCLUDED.heartbeat_at
-    RETURNING EXISTS (
-        SELECT 1 FROM task
-        WHERE status = 'pending' AND deaths >= 2 AND queue = ANY(:queues)
-          AND runnable_at <= ops_now()
-          AND (task.pins IS NULL OR task.pins <@ CAST(:supports AS text[]))
-    ) AS suspects
-    """,
-    "pins",
-)
-
-# What a worker owns, and what of it was asked to stop. Index: task_for_owner.
-_OWNED: Final = text(
-    "SELECT tenant_id, task_id, epoch, cancel_requested FROM task WHERE owner = :worker_id"
-)
-
 # A worker that still owns tasks stays on the list, so that upkeep will find it dead and give them back; but
 # it serves no queue any more, which tells its end from a death that its tasks could have caused.
 _LEFT: Final = text("UPDATE worker SET queues = '{}' WHERE worker_id = :worker_id")
@@ -162,11 +143,12 @@ class SqlWorkerStore:
     def __init__(self, database: Database, presence: Presence | None = None) -> None:
         self._database = database
         self._presence = presence
+        self._heartbeats = Heartbeats()
 
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
-        async with self._database.begin() as connection:
+        async with self._database.driver() as connection:
             rows = await claim(connection, worker_id, queues, count)
-        return [task_of(row) for row in rows]
+        return [task_of_record(row) for row in rows]
 
     async def history(self, lease: Lease) -> list[Event]:
         async with self._database.begin() as connection:
@@ -206,6 +188,11 @@ class SqlWorkerStore:
         if row.concurrency_key is not None:
             await self._open_gate(Gate(row.tenant_id, row.concurrency_key))
         return task_of(row)
+
+    async def end_together(self, batch: Sequence[Ending]) -> list[bool]:
+        async with self._database.driver() as connection:
+            ended = await end_together(connection, batch)
+        return [(one.lease.tenant_id, one.lease.task_id) in ended for one in batch]
 
     async def _open_gate(self, gate: Gate) -> None:
         """Lets in who waited for this task to end. If that fails, upkeep does it."""
@@ -266,24 +253,18 @@ class SqlWorkerStore:
             "slots": slots,
             "running": running,
             "alone": profile.alone,
-            "pins": {kind: list(pins) for kind, pins in profile.pins.items()},
+            "pins": dump_json({kind: list(pins) for kind, pins in profile.pins.items()}),
             "supports": sorted(profile.supports),
         }
-        async with self._database.begin() as connection:
-            suspects = (await connection.execute(_BEAT, row)).scalar_one()
-            owned = (await connection.execute(_OWNED, {"worker_id": worker_id})).all()
-        return Orders(
-            cancelled=frozenset(row.task_id for row in owned if row.cancel_requested),
-            owned=frozenset(
-                Lease(row.tenant_id, row.task_id, worker_id, row.epoch) for row in owned
-            ),
-            suspects=suspects,
-        )
+        async with self._database.driver() as connection:
+            suspects = await beat(connection, row)
+            return replace(await self._heartbeats.owned(connection, worker_id), suspects=suspects)
 
     def presence(self, worker_id: str) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._presence is None else self._presence.held(worker_id)
 
     async def leave(self, worker_id: str) -> None:
+        self._heartbeats.forget(worker_id)
         async with self._database.begin() as connection:
             await connection.execute(_LEFT, {"worker_id": worker_id})
             await connection.execute(_LEAVE, {"worker_id": worker_id})

@@ -240,7 +240,7 @@ class MemoryWebhooks(MemoryHooks):
         )
 
     def _claimed(
-        self, tenant_id: str, hook: _Hook, sent: _Sent, now: datetime, lease_s: float
+        self, tenant_id: str, hook: Hook, sent: _Sent, now: datetime, lease_s: float
     ) -> Claimed:
         sent.claim += 1
         next_at = now + timedelta(seconds=lease_s)

@@ -14,6 +14,7 @@ from ops_core.ports import (
     Append,
     Appended,
     ChildEnd,
+    Ending,
     Exchange,
     Lease,
     Orders,
@@ -77,6 +78,9 @@ class MemoryWorkerStore(MemoryFlow, MemoryLedger):
         settled = self._rows[key].task
         self._open_gate(key.tenant_id, settled.concurrency_key)
         return settled
+
+    async def end_together(self, batch: Sequence[Ending]) -> list[bool]:
+        return [self._end(ending) for ending in batch]
 
     async def children(self, lease: Lease, task_ids: Sequence[str]) -> list[ChildEnd]:
         keys = [TaskKey(lease.tenant_id, task_id) for task_id in task_ids]
@@ -170,6 +174,10 @@ class MemoryWorkerStore(MemoryFlow, MemoryLedger):
             updated_at=self._clock(),
         )
         return Appended.STORED
+
+    def _end(self, ending: Ending) -> bool:
+        key = TaskKey(ending.lease.tenant_id, ending.lease.task_id)
+        return self._holds(ending.lease) and self._apply(key, replace(ending.move, doubt=None))
 
     def _stored_before(self, key: TaskKey, event: NewEvent) -> bool:
         """Whether the event stands in the log of this run, which began with the last claim."""
