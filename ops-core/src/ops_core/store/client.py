@@ -20,7 +20,7 @@ from ops_core.errors import (
     TaskNotFound,
 )
 from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
-from ops_core.gathering import Gathering
+from ops_core.gathering import Gathering, Take
 from ops_core.log import Event, EventType
 from ops_core.moves import cancel, wake
 from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
@@ -121,16 +121,19 @@ class SqlTaskStore:
             return stored, True
         return _earlier(new, stored), False
 
-    async def _submit_together(self, tenant_id: str, batch: Sequence[NewTask]) -> Sequence[Stored]:
+    async def _submit_together(self, tenant_id: str, take: Take[NewTask]) -> Sequence[Stored]:
+        batch: Sequence[NewTask] = ()
         try:
             async with self._database.driver_for(tenant_id) as connection:
+                batch = take()
                 return await submit_together(
                     connection, batch, ring_grace_s=self._ring_grace_s, admission=self._admission
                 )
         except StoreUnavailable as error:
-            if not is_about_one(error):
+            if not batch or not is_about_one(error):
                 raise
-        except asyncpg.PostgresError as error:  # nothing was stored
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            # One value that the store refuses must not take the others' tasks with it.
             log.warning("a batch of tasks was refused, storing each alone", reason=reason(error))
         return [None] * len(batch)
 
@@ -164,9 +167,9 @@ class SqlTaskStore:
             raise TaskNotFound(task_id)
         return task
 
-    async def _get_together(self, tenant_id: str, task_ids: Sequence[str]) -> Sequence[Task | None]:
+    async def _get_together(self, tenant_id: str, take: Take[str]) -> Sequence[Task | None]:
         async with self._database.driver_for(tenant_id) as connection:
-            return await get_together(connection, tenant_id, task_ids)
+            return await get_together(connection, tenant_id, take())
 
     async def events(self, tenant_id: str, task_id: str, *, after: int, limit: int) -> list[Event]:
         key = {"tenant_id": tenant_id, "task_id": task_id}
