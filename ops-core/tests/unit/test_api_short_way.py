@@ -17,6 +17,7 @@ from ops_core.api.short_way import ShortWay
 from ops_core.errors import NotAuthenticated
 from ops_core.identity.gate import Attempt, OpenGate
 from ops_core.principal import Principal
+from ops_core.scopes import Scope as Right
 from ops_core.testing import FrozenClock, MemoryStore, services_of
 
 TASKS = "/api/v1/tasks/"
@@ -31,13 +32,19 @@ LONG = {"Prefer": "nothing"}
 OWN = ("x-request-id", "location", "content-length")
 
 
+#: May write tasks, and nothing else.
+WRITER = Principal(tenant_id="default", subject="w", scopes=frozenset({Right.TASKS_WRITE}))
+
+
 class Watching(OpenGate):
-    """Lets in whoever has no credentials, and notes what was asked for."""
+    """Lets in whoever has no credentials and, as a writer, whoever says so; notes what was asked for."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str | None, str]] = []
 
     async def admit(self, attempt: Attempt) -> Principal:
+        if attempt.authorization == "writer":
+            return WRITER
         if attempt.authorization is not None:
             raise NotAuthenticated("This API key is not known here.")
         return await super().admit(attempt)
@@ -94,6 +101,12 @@ def _without_ids(answer: tuple[int, dict[str, str], dict[str, Any]]) -> object:
         [("POST", TASKS, JSON, '{"task_type": "agent_run", "input_data": {"goal": 1}, "x": 1}')],
         [("POST", TASKS, JSON, TASK.replace("2 + 2", "2" * 2000))],
         [("POST", TASKS, JSON | {"Authorization": "Bearer osk_x"}, TASK)],
+        [
+            (
+                *("POST", TASKS, JSON | {"Authorization": "writer"}),
+                TASK.replace("{", '{"webhook": "https://example.com", ', 1),
+            )
+        ],
         [("GET", TASKS + "task_missing", {}, "")],
         [("GET", TASKS + "%00", {}, "")],
         [

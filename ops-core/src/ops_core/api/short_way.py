@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ops_core.api.admission import admit
 from ops_core.api.dependencies import sent_task, services_of
 from ops_core.api.errors import answer_to
-from ops_core.api.tasks import PREFIX
+from ops_core.api.tasks import PREFIX, accepted, shown
 from ops_core.api.views import TaskView
 from ops_core.errors import OpsError
 
@@ -71,11 +71,8 @@ async def create_task(request: Request) -> Response:
     """As `tasks.create_task`."""
     who = await admit(request, "create_task")
     sent = await sent_task(request)
-    submitted = await services_of(request).tasks.submit(
-        sent,
-        tenant_id=who.tenant_id,
-        idempotency_key=request.headers.get("idempotency-key"),
-    )
+    key = request.headers.get("idempotency-key")
+    submitted = await accepted(services_of(request), who, sent, key)
     headers = {"Location": f"{PREFIX}/{submitted.task.task_id}"}
     if not submitted.created:
         headers["Idempotent-Replay"] = "true"
@@ -88,7 +85,7 @@ async def get_task(request: Request) -> Response:
     who = await admit(request, "get_task", task_id)
     services = services_of(request)
     task = await services.tasks.get(task_id, tenant_id=who.tenant_id)
-    return _json(TaskView.of(task, await services.budgets.of_task(task)))
+    return _json(await shown(services, task))
 
 
 def _json(view: TaskView, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -7,8 +7,8 @@ column its small table.
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
@@ -43,6 +43,25 @@ BEGIN
 END $$
 """
 
+OWN_PATH = """
+-- As in 0009: what runs with the rights of the owner looks nowhere else, and is for nobody else.
+DO $$
+DECLARE
+    called text;
+BEGIN
+    FOREACH called IN ARRAY ARRAY['ops_room(text, bigint, bigint, integer)', 'ops_count_stored()'] LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, %I, pg_temp',
+                       called, current_schema());
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', called);
+    END LOOP;
+END
+$$
+"""
+
+MAY_ASK = """
+GRANT EXECUTE ON FUNCTION ops_room(text, bigint, bigint, integer) TO opspawn_api, opspawn_worker
+"""
+
 # A batch may store more tasks in one statement than the number of a row was made for.
 WIDER = "ALTER TABLE load_change ALTER change TYPE integer"
 
@@ -64,5 +83,5 @@ COUNTED = (
 
 
 def upgrade() -> None:
-    for statement in (ROOM, WIDER, COUNT_STORED, *COUNTED):
+    for statement in (ROOM, WIDER, COUNT_STORED, *COUNTED, OWN_PATH, MAY_ASK):
         op.execute(statement)
