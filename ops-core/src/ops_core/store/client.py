@@ -7,7 +7,6 @@ from typing import Final
 import asyncpg
 import structlog
 from sqlalchemy import ColumnElement, and_, func, text
-from sqlalchemy.exc import ProgrammingError
 from sqlmodel import col, select
 
 from ops_core.admission import UNLIMITED, AdmissionLimits
@@ -31,6 +30,7 @@ from ops_core.store.get_together import get_together
 from ops_core.store.history import history
 from ops_core.store.moves import add_events, apply
 from ops_core.store.reopen import reopen
+from ops_core.store.revision import revision_of
 from ops_core.store.rows import Row, event_of, task_of
 from ops_core.store.submit import submit
 from ops_core.store.submit_together import Stored, is_plain, submit_together
@@ -81,16 +81,6 @@ _DISCARD: Final = text(
     RETURNING *
     """
 )
-
-# What a door needs of a server: our tables, and leave to write (a standby gives none).
-_STATE: Final = text(
-    """
-    SELECT (SELECT version_num FROM alembic_version) AS revision,
-           current_setting('transaction_read_only')::bool AS read_only
-    """
-)
-
-_NO_TABLES: Final = "the database has no tables yet: run `opspawn migrate`"
 
 
 class SqlTaskStore:
@@ -244,16 +234,7 @@ class SqlTaskStore:
         return task_of(row)
 
     async def check(self) -> str:
-        try:
-            async with self._database.begin() as connection:
-                state = (await connection.execute(_STATE)).one()
-        except ProgrammingError as error:
-            raise StoreUnavailable(_unusable(error)) from None
-        if state.revision is None:
-            raise StoreUnavailable(_NO_TABLES)
-        if state.read_only:
-            raise StoreUnavailable("the database is read-only: is this a standby?")
-        return str(state.revision)
+        return await revision_of(self._database)
 
     async def page(
         self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
@@ -281,16 +262,6 @@ def _earlier(new: NewTask, row: Row) -> Task:
     if row.request_hash != new.request_hash:
         raise IdempotencyConflict(new.idempotency_key or "")
     return task_of(row)
-
-
-def _unusable(error: ProgrammingError) -> str:
-    match getattr(error.orig, "sqlstate", None):
-        case "42P01":  # undefined table
-            return _NO_TABLES
-        case "42501":  # insufficient privilege
-            return "the database's tables may not be read by this role: grant it the rights"
-        case _:
-            return f"the database cannot be used: {reason(error)}"
 
 
 def _conditions(where: TaskFilter) -> list[ColumnElement[bool]]:
