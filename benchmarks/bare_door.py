@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import asyncpg
 import uvicorn
+import uvloop
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
@@ -90,4 +91,5 @@ async def main(port: int, database_url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(int(sys.argv[1]), sys.argv[2]))

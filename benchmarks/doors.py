@@ -1,18 +1,16 @@
-"""`make bench-doors`: what one process of the REST door does a second, beside the least that could be done.
+"""`make bench-doors`: what one process of each door does a second, beside the least that could be done.
 
-One `opspawn api` and one bare FastAPI + asyncpg application (`bare_door.py`) with the same statements, on one
-PostgreSQL; they take turns within a round. Prints a table, writes JSON. `--help` shows the options.
+One `opspawn api` and one `opspawn grpc`; beside them doors that do nothing (`noop_doors.py`), a bare FastAPI
+and asyncpg application with the same statements and a commit each (`bare_door.py`), and Dramatiq's confirmed
+send. They take turns within a round. Prints a table, writes JSON. `--help` shows the options.
 """
 
 import argparse
 import asyncio
 import json
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -22,39 +20,61 @@ ROOT = Path(__file__).resolve().parents[1]
 # Last, so that an installed package is never hidden by a folder of its name.
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
-from benchmarks.machine import machine_facts  # noqa: E402  # needs the path
-from benchmarks.rest import Rest  # noqa: E402
+import uvloop  # noqa: E402  # needs the path, as the others
+from benchmarks.doors_site import (  # noqa: E402
+    BARE,
+    NOOP,
+    NOOP_RPC,
+    OURS,
+    OURS_RPC,
+    Site,
+    analyze,
+    site,
+)
+from benchmarks.dramatiq_worker import noop_actor, plain_broker  # noqa: E402
+from benchmarks.machine import machine_facts  # noqa: E402
+from benchmarks.pounding import pound, pound_rpc  # noqa: E402
 from benchmarks.results import Results, Row  # noqa: E402
 from benchmarks.table import show  # noqa: E402
 
-from opspawn import migrate  # noqa: E402
-from support.local_servers import local_postgres, local_rabbitmq  # noqa: E402
-from support.opspawn_processes import Rest as Ready  # noqa: E402
-from support.opspawn_processes import processes  # noqa: E402
-from support.server_process import free_port  # noqa: E402
-
 REPORTS = Path(__file__).resolve().parent / "reports"
 
-#: Requests under way at once, each on a connection of its own.
-IN_FLIGHT: Final = 32
+#: Requests under way at once, each on a connection of its own (REST) or all on one (gRPC): enough to keep a
+#: door busy while what it accepts is written to disk. The same for every door.
+IN_FLIGHT: Final = 64
 
-OURS, BARE = "opspawn api", "bare FastAPI"
+#: Requests for the latency of a door that has nothing else to do.
+ALONE: Final = 200
 
-INPUT: Final = {"goal": "What is 17 * 23?"}
+DRAMATIQ = "dramatiq"
 
-Ports = dict[str, int]
-"""Where each system listens."""
+SUBMIT, GET = f"submit, {IN_FLIGHT} in flight", f"get, {IN_FLIGHT} in flight"
+SUBMIT_ALONE, SENDS = "submit, one at a time", "confirmed sends, 1 thread"
+
+#: Each with the one that it is divided by.
+COMPARED: Final = [
+    ((SUBMIT, OURS), (SUBMIT, NOOP)),
+    ((SUBMIT, OURS), (SENDS, DRAMATIQ)),
+    ((SUBMIT, OURS), (SUBMIT, BARE)),
+    ((SUBMIT, OURS_RPC), (SUBMIT, NOOP_RPC)),
+    ((SUBMIT, OURS_RPC), (SENDS, DRAMATIQ)),
+    ((GET, OURS), (GET, BARE)),
+]
+
+_BODY: Final = json.dumps(
+    {"task_type": "agent_run", "input_data": {"goal": "What is 17 * 23?"}, "name": "n"}
+).encode()
 
 
 def main() -> int:
     options = _options()
     began, results, machine = datetime.now(UTC), Results(), machine_facts()
-    with _site() as ports:
+    with site(_say) as found:
         for number in range(options.rounds + 1):
             _say(f"round {number} of {options.rounds}" if number else "warming up")
-            kept = results if number else Results()
-            for system, port in ports.items():
-                asyncio.run(_measure(system, port, options.requests, kept))
+            _round(found, options.requests, results if number else Results())
+            if not number:
+                asyncio.run(analyze(found.database_url))
     show(sys.stdout, machine, results.rows(), list(_shares(results)))
     _write(began, machine, options, results)
     return 0
@@ -63,91 +83,78 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/doors.py", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--requests", type=int, default=2000, help="of each kind, in a round")
+    parser.add_argument("--requests", type=int, default=4000, help="of each kind, in a round")
     return parser.parse_args()
 
 
-@contextmanager
-def _site() -> Iterator[Ports]:
-    """Each system has a process; no worker takes what is submitted."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ops-bench-")))
-        postgres = stack.enter_context(local_postgres(_say))
-        rabbitmq = stack.enter_context(local_rabbitmq(_say))
-        migrate.upgrade(postgres.url)
-        ports = {OURS: free_port(), BARE: free_port()}
-        settings = {
-            "DATABASE_URL": postgres.url,
-            "RABBITMQ_URL": rabbitmq.url,
-            "OPSPAWN_API_PORT": str(ports[OURS]),
-            "OPSPAWN_LOG_LEVEL": "warning",
-        }
-        started = stack.enter_context(processes(folder, settings))
-        ready = Ready(ports[OURS])
-        ready.ready(started.start("api"))
-        ready.close()
-        bare = [sys.executable, str(ROOT / "benchmarks/bare_door.py"), str(ports[BARE])]
-        process = stack.enter_context(subprocess.Popen([*bare, postgres.url]))
-        stack.callback(process.terminate)
-        asyncio.run(_listening(process, ports[BARE]))
-        yield ports
+def _round(found: Site, count: int, results: Results) -> None:
+    for door in (NOOP, OURS, BARE):
+        ids = _rest(SUBMIT, door, found.ports[door], [_post() for _ in range(count)], results)
+        if door != NOOP:
+            gets = [_read(ids[number % len(ids)]) for number in range(count)]
+            _rest(GET, door, found.ports[door], gets, results)
+    alone = [_post() for _ in range(ALONE)]
+    _rest(SUBMIT_ALONE, OURS, found.ports[OURS], alone, results, in_flight=1)
+    for door in (NOOP_RPC, OURS_RPC):
+        took_s, took = uvloop.run(pound_rpc(found.ports[door], count, IN_FLIGHT))
+        _add(SUBMIT, door, took_s, took, results)
+    results.add(SENDS, DRAMATIQ, "messages/s", _sends(found.rabbitmq_url, count // 2))
 
 
-async def _listening(process: subprocess.Popen[bytes], port: int) -> None:
-    while True:
-        if process.poll() is not None:
-            raise SystemExit("the bare application ended before it listened")
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.05)
-            continue
-        writer.close()
-        return
+def _rest(
+    what: str,
+    door: str,
+    port: int,
+    requests: list[bytes],
+    results: Results,
+    *,
+    in_flight: int = IN_FLIGHT,
+) -> list[str]:
+    """The ids in the answers."""
+    took_s, connections = uvloop.run(pound(port, requests, in_flight))
+    _add(what, door, took_s, [took for one in connections for took in one.took], results)
+    return [json.loads(body)["task_id"] for one in connections for body in one.bodies]
 
 
-async def _measure(system: str, port: int, requests: int, results: Results) -> None:
-    ids: list[str] = []
-
-    async def submit(rest: Rest) -> None:
-        ids.append(await rest.submit("agent_run", "n", key=str(uuid4()), input_data=INPUT))
-
-    async def get(rest: Rest) -> None:
-        await rest.task(ids[len(took) % len(ids)])
-
-    for name, request in (("submit", submit), ("get", get)):
-        took: list[float] = []
-        seconds = await _all(port, requests, request, took)
-        results.add(f"{name}, {IN_FLIGHT} in flight", system, "requests/s", requests / seconds)
-        results.add_percentiles(f"{name}, {IN_FLIGHT} in flight", system, took)
+def _add(what: str, door: str, took_s: float, took: list[float], results: Results) -> None:
+    results.add(what, door, "requests/s", len(took) / took_s)
+    results.add_percentiles(what, door, took)
 
 
-async def _all(
-    port: int, requests: int, request: Callable[[Rest], Awaitable[None]], took: list[float]
-) -> float:
-    """How long all of them took; each one's time goes into `took`. Seconds."""
-    left = iter(range(requests))
+def _post() -> bytes:
+    head = (
+        "POST /api/v1/tasks/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Idempotency-Key: {uuid4()}\r\nContent-Length: {len(_BODY)}\r\n\r\n"
+    )
+    return head.encode() + _BODY
 
-    async def one_after_another(rest: Rest) -> None:
-        for _ in left:
-            began = time.perf_counter()
-            await request(rest)
-            took.append(time.perf_counter() - began)
 
-    async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(Rest.open(port)) for _ in range(IN_FLIGHT)]
+def _read(task_id: str) -> bytes:
+    return f"GET /api/v1/tasks/{task_id} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+
+def _sends(rabbitmq_url: str, count: int) -> float:
+    """Messages a second that RabbitMQ has confirmed, one after the other, as `send` does it."""
+    broker = plain_broker(rabbitmq_url)
+    try:
+        actor = noop_actor(broker, lambda: None)
+        actor.send()
         began = time.perf_counter()
-        await asyncio.gather(*(one_after_another(rest) for rest in clients))
-        return time.perf_counter() - began
+        for _ in range(count):
+            actor.send()
+        return count / (time.perf_counter() - began)
+    finally:
+        broker.close()
 
 
 def _shares(results: Results) -> Iterator[Row]:
-    """What the door reaches of the bare one, round by round."""
-    for name in ("submit", "get"):
-        ours, bare = (results.get(f"{name}, {IN_FLIGHT} in flight", who) for who in (OURS, BARE))
-        if ours and bare:
-            shares = [mine / least for mine, least in zip(ours.values, bare.values, strict=True)]
-            yield Row(f"{name}: {OURS} / {BARE}", OURS, "×", shares)
+    """What our doors reach of the others, round by round."""
+    for ours, other in COMPARED:
+        mine, theirs = results.get(*ours), results.get(*other)
+        if mine and theirs:
+            shares = [a / b for a, b in zip(mine.values, theirs.values, strict=True)]
+            title = f"{ours[0]} ÷ {other[1]}" + (f"'s {other[0]}" if other[0] != ours[0] else "")
+            yield Row(title, ours[1], "×", shares)
 
 
 def _write(

@@ -31,13 +31,13 @@ from ops_core.store import (
     moves,
     reopen,
     repeated,
-    submit,
+    submit_together,
     upkeep,
     worker,
 )
-from ops_core.store.database import SESSION_LIMITS
+from ops_core.store.database import SESSION_LIMITS, dump_json
 from ops_core.store.rows import task_of
-from ops_core.task import Task, Usage
+from ops_core.task import NewTask, Task, Usage, submitted_data
 
 
 @dataclass(frozen=True)
@@ -187,27 +187,31 @@ async def _repeat_all(connection: object, batch: Sequence[Append]) -> tuple[set[
 # Submit, moves, upkeep.
 
 
-async def _submit_in_two(
-    connection: AsyncConnection, new: Any, *, ring_grace_s: float, limits: Any, admission: Any
-) -> tuple[Any, bool]:
-    """The task is committed before its first event is."""
-    whole = submit._SUBMIT
-    head, _, _ = whole.text.partition("), logged AS (")
-    sql = head + ") SELECT * FROM submitted"  # noqa: S608  # a statement of ours
-    row = moves.statement(sql, "labels", "handoffs", "input_data", "retry_policy", "budget")
-    held = submit._held(new, admission)
-    parameters = submit._parameters(new) | held | {"ring_grace_s": ring_grace_s}
-    stored = (await connection.execute(row, parameters)).one_or_none()
-    if stored is None:
-        return (await connection.execute(submit._BY_KEY, parameters)).one(), False
-    await _commit_now(connection)
-    event = moves.statement(
-        """INSERT INTO event (tenant_id, task_id, seq, type, data, at)
-           VALUES (:tenant_id, :task_id, 1, :type, :data, ops_now())""",
-        "data",
-    )
-    await connection.execute(event, parameters)
-    return stored, True
+_SUBMIT_TOGETHER = submit_together.submit_together
+
+
+async def _submit_in_two(connection: Any, batch: Sequence[NewTask], **settings: Any) -> Any:
+    """Tasks are committed before their first events are."""
+    whole = submit_together._SUBMIT
+    head, _, _ = whole.partition("), logged AS (")
+    # All parameters have to be named.
+    sql = head + ") SELECT * FROM submitted WHERE $19::jsonb[] IS NOT NULL"  # noqa: S608  # ours
+    vars(submit_together)["_SUBMIT"] = sql
+    try:
+        stored = await _SUBMIT_TOGETHER(connection, batch, **settings)
+    finally:
+        vars(submit_together)["_SUBMIT"] = whole
+    await connection.execute("COMMIT")
+    await connection.execute("BEGIN")
+    for new, task in zip(batch, stored, strict=True):
+        if isinstance(task, Task):
+            await connection.execute(
+                """INSERT INTO event (tenant_id, task_id, seq, type, data, at)
+                   VALUES ($1, $2, 1, 'task.submitted', $3, ops_now())""",
+                *(new.tenant_id, new.task_id),
+                dump_json(submitted_data(new)),
+            )
+    return stored
 
 
 _APPLY = moves.apply
@@ -476,17 +480,17 @@ MUTANTS: Final = (
     Mutant(
         "a task is published inline and woken by nobody later",
         edit(
-            submit,
+            submit_together,
             "_SUBMIT",
-            "ELSE now + :ring_grace_s * interval '1 second' END",
-            "WHEN :ring_grace_s > 0 THEN NULL END",
+            "ELSE now + $2 * interval '1 second' END",
+            "WHEN $2::float8 > 0 THEN NULL END",
         ),
         Sweep(KILL, "submit"),
         says="never came to rest",
     ),
     Mutant(
         "a task and its first event are two transactions",
-        replace(client, "submit", _submit_in_two),
+        replace(client, "submit_together", _submit_in_two),
         Sweep(KILL, "submit"),
         says="a log begins with its submission",
     ),

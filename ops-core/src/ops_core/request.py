@@ -219,7 +219,7 @@ def parse_request_json(body: bytes) -> TaskRequest:
         request = TaskRequest.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from None
-    check_json(request.model_dump())
+    check_json(request.model_dump(exclude_unset=True))  # our defaults are fine
     return request
 
 

@@ -84,19 +84,25 @@ class TaskService:
         `IdempotencyConflict`, `ThreadBusy`, `ThreadArchived`, `NotNow`, `StoreUnavailable`; then nothing was
         stored.
         """
-        new = await self.prepare(request, tenant_id=tenant_id, pins=pins)
-        new = new if hook is None else replace(new, webhook=hook)
-        return await self._stored(replace(new, idempotency_key=checked_key(idempotency_key)))
+        new = await self.prepare(
+            request, tenant_id=tenant_id, pins=pins, idempotency_key=idempotency_key
+        )
+        return await self._stored(new if hook is None else replace(new, webhook=hook))
 
     async def prepare(
-        self, request: TaskRequest, *, tenant_id: str, pins: Pins | None = None
+        self,
+        request: TaskRequest,
+        *,
+        tenant_id: str,
+        pins: Pins | None = None,
+        idempotency_key: str | None = None,
     ) -> NewTask:
         """A task that could be stored now, for whoever stores it. Raises `InvalidRequest`."""
         request = self._checked(request)
         if pins is None:
             task_type = self._types[request.task_type]
             pins = await pinned(self._agents, task_type, request, tenant_id)
-        return replace(self._new(request, tenant_id, pins), request_hash=request.digest())
+        return self._new(request, tenant_id, pins, checked_key(idempotency_key))
 
     def ring(self, task: Task) -> None:
         """Asks for a ring for a task that was stored elsewhere."""
@@ -248,7 +254,9 @@ class TaskService:
             self.ring(task)
         return Submitted(task, created)
 
-    def _new(self, request: TaskRequest, tenant_id: str, pins: Pins) -> NewTask:
+    def _new(
+        self, request: TaskRequest, tenant_id: str, pins: Pins, key: str | None = None
+    ) -> NewTask:
         return NewTask(
             task_id=new_task_id(),
             tenant_id=tenant_id,
@@ -271,6 +279,9 @@ class TaskService:
             webhook=request.webhook.hook() if request.webhook else None,
             concurrency_key=request.concurrency_key,
             budget=request.budget.allowance() if request.budget else None,
+            idempotency_key=key,
+            # Only compared with what the same key stored.
+            request_hash=request.digest() if key else "",
         )
 
     def _asked_again(self, source: Task, submitted: JsonObject, fork: ForkRequest) -> TaskRequest:
@@ -362,6 +373,8 @@ def _wrong_references(data: JsonObject, task_type: TaskType) -> list[FieldError]
     inside: Any = data
     for step in way:
         inside = inside.get(step, {})
+    if not inside:  # as in most requests; there is no reference to follow
+        return []
     problem = wrong_reference(inside)
     return [] if problem is None else [FieldError(".".join(("input_data", *way)), problem)]
 

@@ -5,7 +5,7 @@ The same rules stand a second time as CHECK constraints in the migration, and a 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -157,6 +157,13 @@ class RetryPolicy:
         # 2**64 already exceeds any cap; without the bound a large attempt would overflow a float.
         rest = min(self.max_backoff_s, self.backoff_s * 2.0 ** min(attempt - 1, 64))
         return rest * (0.5 + jitter / 2)
+
+    def json(self) -> JsonObject:
+        return {
+            "max_attempts": self.max_attempts,
+            "backoff_s": self.backoff_s,
+            "max_backoff_s": self.max_backoff_s,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,7 +329,7 @@ def submitted_data(new: NewTask) -> JsonObject:
         "labels": new.labels,
         "scheduled_at": new.scheduled_at.isoformat() if new.scheduled_at else None,
         "deadline_s": new.deadline_s,
-        "retry_policy": asdict(new.retry_policy),
+        "retry_policy": new.retry_policy.json(),
         "parent_task_id": new.parent_task_id,
         "depends_on": list(new.depends_on),
         "concurrency_key": new.concurrency_key,

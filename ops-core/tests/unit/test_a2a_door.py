@@ -1,6 +1,7 @@
 """A2A: the agents, as an agent of somebody else uses them, over JSON-RPC."""
 
 import asyncio
+import json
 from typing import Any
 from urllib.parse import quote
 

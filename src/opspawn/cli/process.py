@@ -32,8 +32,12 @@ def serve(main: Callable[[asyncio.Event], Awaitable[Result]]) -> Result:
 
     Raises `CommandError` after the second signal.
     """
+    # Imported here: commands that serve nothing need no faster loop.
+    import uvloop
+
     collect_seldom()
-    return asyncio.run(_supervised(main))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_supervised(main))
 
 
 async def _supervised(main: Callable[[asyncio.Event], Awaitable[Result]]) -> Result:

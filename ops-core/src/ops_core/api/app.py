@@ -34,6 +34,7 @@ from ops_core.api.body import BodyLimit
 from ops_core.api.edge import Edge
 from ops_core.api.errors import HANDLERS
 from ops_core.api.openapi import DocumentedApp
+from ops_core.api.short_way import ShortWay
 from ops_core.api.slash import OtherSlash
 from ops_core.api.visitors import OnlyVisitors, Visitors
 from ops_core.readiness import Probe
@@ -88,6 +89,7 @@ def create_app(
             Middleware(Edge),
             *([Middleware(OnlyVisitors, visitors=visitors)] if visitors else []),
             Middleware(BodyLimit, max_bytes=max_body_bytes, timeout_s=body_timeout_s),
+            Middleware(ShortWay),
         ],
         dependencies=[Depends(admitted)],
         exception_handlers=HANDLERS,

@@ -38,7 +38,7 @@ async def _tenant_id(who: Annotated[Principal, Depends(admitted)]) -> str:
     return who.tenant_id
 
 
-async def _task_request(request: Request) -> TaskRequest:
+async def sent_task(request: Request) -> TaskRequest:
     """The body, parsed once, from its bytes. Raises `InvalidRequest`, or 415 when it is not JSON."""
     return parse_request_json(await json_bytes(request, "task"))
 
@@ -106,7 +106,7 @@ Service = Annotated[TaskService, Depends(_tasks)]
 Streams = Annotated[EventStreams, Depends(_streams)]
 Who = Annotated[Principal, Depends(admitted)]
 TenantId = Annotated[str, Depends(_tenant_id)]
-SentTask = Annotated[TaskRequest, Depends(_task_request)]
+SentTask = Annotated[TaskRequest, Depends(sent_task)]
 SentInput = Annotated[InputReply, Depends(_input)]
 SentEffect = Annotated[EffectReply, Depends(_effect)]
 SentApproval = Annotated[ApprovalReply, Depends(_approval)]

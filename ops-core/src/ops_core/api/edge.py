@@ -7,7 +7,7 @@ from uuid import uuid4
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from ops_core.api.problems import problem
 
@@ -41,15 +41,17 @@ class Edge:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        with bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_with_id)
-            except Exception:
-                # Protects the client: what a bug says goes to the log, never over the wire.
-                log.exception("request_failed", method=scope["method"], path=_told(scope["path"]))
-                if started:
-                    raise  # the server breaks the connection: half an answer must not look whole
-                await _internal(scope)(scope, receive, send_with_id)
+        bound = bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            # Protects the client: what a bug says goes to the log, never over the wire.
+            log.exception("request_failed", method=scope["method"], path=_told(scope["path"]))
+            if started:
+                raise  # the server breaks the connection: half an answer must not look whole
+            await _internal(scope)(scope, receive, send_with_id)
+        finally:
+            reset_contextvars(**bound)
 
 
 def _told(path: str) -> str:

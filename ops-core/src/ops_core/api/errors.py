@@ -173,3 +173,11 @@ HANDLERS: Final[
     HTTPException: on_http,
     ClientDisconnect: on_disconnect,
 }
+
+
+async def answer_to(request: Request, error: Exception) -> Response:
+    """What the handler of the error's class, or of a base of it, answers. Raises the error without one."""
+    handler = next((HANDLERS[cls] for cls in type(error).__mro__ if cls in HANDLERS), None)
+    if handler is None:
+        raise error
+    return await handler(request, error)

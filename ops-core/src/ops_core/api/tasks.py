@@ -18,10 +18,12 @@ from ops_core.api.openapi import json_body, problems
 from ops_core.api.prefer import Holding
 from ops_core.api.views import TaskPageView, TaskView
 from ops_core.identity.needs import check_webhook
+from ops_core.principal import Principal
 from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest
-from ops_core.service import MAX_KEY_LENGTH
-from ops_core.task import Status
+from ops_core.service import MAX_KEY_LENGTH, Submitted
+from ops_core.services import Services
+from ops_core.task import Status, Task
 
 PREFIX: Final = "/api/v1/tasks"
 
@@ -32,6 +34,21 @@ _SUBMIT: Final = {
 }
 
 router = APIRouter(prefix=PREFIX, tags=["tasks"])
+
+
+async def accepted(
+    services: Services, who: Principal, sent: TaskRequest, idempotency_key: str | None
+) -> Submitted:
+    """A task of somebody who was let in, stored if he may ask for it: by the route, and on the short way."""
+    check_webhook(who, sent.webhook)
+    return await services.tasks.submit(
+        sent, tenant_id=who.tenant_id, idempotency_key=idempotency_key
+    )
+
+
+async def shown(services: Services, task: Task) -> TaskView:
+    """A task that was asked for alone."""
+    return TaskView.of(task, await services.budgets.of_task(task))
 
 
 @router.post(
@@ -50,7 +67,6 @@ router = APIRouter(prefix=PREFIX, tags=["tasks"])
 async def create_task(
     request: Request,
     response: Response,
-    service: Service,
     who: Who,
     sent: SentTask,
     holding: Holding,
@@ -64,8 +80,7 @@ async def create_task(
     ] = None,
 ) -> TaskView:
     """Stores a task; when this answers 201, the task is on disk."""
-    check_webhook(who, sent.webhook)
-    submitted = await service.submit(sent, tenant_id=who.tenant_id, idempotency_key=idempotency_key)
+    submitted = await accepted(services_of(request), who, sent, idempotency_key)
     root = request.scope.get("root_path", "")
     response.headers["Location"] = f"{root}{PREFIX}/{submitted.task.task_id}"
     if not submitted.created:
@@ -97,7 +112,7 @@ async def get_task(
 ) -> TaskView:
     """One task."""
     task = await holding.settled(await service.get(task_id, tenant_id=tenant_id), response)
-    return TaskView.of(task, await services_of(request).budgets.of_task(task))
+    return await shown(services_of(request), task)
 
 
 @router.post(

@@ -27,6 +27,10 @@ RING_ACTOR: Final = "ring"
 #: A broker that does not confirm within this time is treated as away. Seconds.
 CONFIRM_TIMEOUT_S: Final = 5.0
 
+#: How long the publisher rests after it rang: what is submitted meanwhile shares the next ring, and a worker
+#: that is rung takes all it has room for. A publish costs as much of the processor as a submit. Seconds.
+REST_S: Final = 0.005
+
 _DROPPED: Final = "ring dropped: the dispatcher will ring"
 
 _Call = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]", Callable[[], None]]
@@ -119,8 +123,9 @@ def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:
 class BackgroundBell:
     """Rings soon, in the background: what `submit` uses, because nothing may be published inside a request.
 
-    Rings for one queue that gather while the broker is busy become one: a worker that is rung takes all it
-    has room for. A ring that fails is dropped: the dispatcher rings for every row that nobody has claimed.
+    A lone ring goes at once. Those for one queue that gather while the broker is busy, or while this rests
+    after a ring, become one. A ring that fails is dropped: the dispatcher rings for every row that nobody has
+    claimed.
     """
 
     def __init__(self, bell: Bell) -> None:
@@ -147,3 +152,4 @@ class BackgroundBell:
                 # Without this task nothing would be rung by this process any more.
                 except Exception:
                     log.exception(_DROPPED, queue=queue)
+            await asyncio.sleep(REST_S)

@@ -1,10 +1,12 @@
 """The store as the doors use it: every statement names the tenant."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+import asyncpg
+import structlog
 from sqlalchemy import ColumnElement, and_, func, text
-from sqlalchemy.exc import ProgrammingError
 from sqlmodel import col, select
 
 from ops_core.admission import UNLIMITED, AdmissionLimits
@@ -17,20 +19,26 @@ from ops_core.errors import (
     TaskNotFound,
 )
 from ops_core.family import DEFAULT_FAMILY_LIMITS, FamilyLimits
+from ops_core.gathering import Gathering, Take
 from ops_core.log import Event, EventType
 from ops_core.moves import cancel, wake
 from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
 from ops_core.store.cursor import after, cursor_of
-from ops_core.store.database import Database, reason
+from ops_core.store.database import Database, is_about_one, reason
 from ops_core.store.gates import Gate, open_gate
+from ops_core.store.get_together import get_together
 from ops_core.store.history import history
 from ops_core.store.moves import add_events, apply
 from ops_core.store.reopen import reopen
-from ops_core.store.rows import event_of, task_of
+from ops_core.store.revision import revision_of
+from ops_core.store.rows import Row, event_of, task_of
 from ops_core.store.submit import submit
+from ops_core.store.submit_together import Stored, is_plain, submit_together
 from ops_core.store.tables import TaskRow
 from ops_core.store.threads import lock_thread_of
 from ops_core.task import NewTask, Status, Task
+
+log = structlog.get_logger(__name__)
 
 # One task. Index: primary key.
 _GET: Final = text("SELECT * FROM task WHERE tenant_id = :tenant_id AND task_id = :task_id")
@@ -74,16 +82,6 @@ _DISCARD: Final = text(
     """
 )
 
-# What a door needs of a server: our tables, and leave to write (a standby gives none).
-_STATE: Final = text(
-    """
-    SELECT (SELECT version_num FROM alembic_version) AS revision,
-           current_setting('transaction_read_only')::bool AS read_only
-    """
-)
-
-_NO_TABLES: Final = "the database has no tables yet: run `opspawn migrate`"
-
 
 class SqlTaskStore:
     """`TaskStore` on PostgreSQL. `ring_grace_s`: how long a submitter's own ring may take to be heard."""
@@ -100,8 +98,36 @@ class SqlTaskStore:
         self._ring_grace_s = ring_grace_s
         self._limits = limits
         self._admission = admission
+        self._submits = Gathering(self._submit_together)
+        self._gets = Gathering(self._get_together)
 
     async def submit(self, new: NewTask) -> tuple[Task, bool]:
+        if not is_plain(new):
+            return await self._submit_alone(new)
+        stored = await self._submits.answer(new.tenant_id, new)
+        if stored is None:
+            return await self._submit_alone(new)
+        if isinstance(stored, Task):
+            return stored, True
+        return _earlier(new, stored), False
+
+    async def _submit_together(self, tenant_id: str, take: Take[NewTask]) -> Sequence[Stored]:
+        batch: Sequence[NewTask] = ()
+        try:
+            async with self._database.driver_for(tenant_id) as connection:
+                batch = take()
+                return await submit_together(
+                    connection, batch, ring_grace_s=self._ring_grace_s, admission=self._admission
+                )
+        except StoreUnavailable as error:
+            if not batch or not is_about_one(error):
+                raise
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            # One value that the store refuses must not take the others' tasks with it.
+            log.warning("a batch of tasks was refused, storing each alone", reason=reason(error))
+        return [None] * len(batch)
+
+    async def _submit_alone(self, new: NewTask) -> tuple[Task, bool]:
         async with self._database.begin_for(new.tenant_id) as connection:
             row, created = await submit(
                 connection,
@@ -110,9 +136,9 @@ class SqlTaskStore:
                 limits=self._limits,
                 admission=self._admission,
             )
-        if not created and row.request_hash != new.request_hash:
-            raise IdempotencyConflict(new.idempotency_key or "")
-        return await self._through_gate(task_of(row)), created
+        if not created:
+            return _earlier(new, row), False
+        return await self._through_gate(task_of(row)), True
 
     async def _through_gate(self, task: Task) -> Task:
         """The task, let through its gate if there is room. If that fails, upkeep does it."""
@@ -126,12 +152,14 @@ class SqlTaskStore:
         return task
 
     async def get(self, tenant_id: str, task_id: str) -> Task:
-        async with self._database.begin_for(tenant_id) as connection:
-            found = await connection.execute(_GET, {"tenant_id": tenant_id, "task_id": task_id})
-            row = found.one_or_none()
-        if row is None:
+        task = await self._gets.answer(tenant_id, task_id)
+        if task is None:
             raise TaskNotFound(task_id)
-        return task_of(row)
+        return task
+
+    async def _get_together(self, tenant_id: str, take: Take[str]) -> Sequence[Task | None]:
+        async with self._database.driver_for(tenant_id) as connection:
+            return await get_together(connection, tenant_id, take())
 
     async def events(self, tenant_id: str, task_id: str, *, after: int, limit: int) -> list[Event]:
         key = {"tenant_id": tenant_id, "task_id": task_id}
@@ -206,16 +234,7 @@ class SqlTaskStore:
         return task_of(row)
 
     async def check(self) -> str:
-        try:
-            async with self._database.begin() as connection:
-                state = (await connection.execute(_STATE)).one()
-        except ProgrammingError as error:
-            raise StoreUnavailable(_unusable(error)) from None
-        if state.revision is None:
-            raise StoreUnavailable(_NO_TABLES)
-        if state.read_only:
-            raise StoreUnavailable("the database is read-only: is this a standby?")
-        return str(state.revision)
+        return await revision_of(self._database)
 
     async def page(
         self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
@@ -238,14 +257,11 @@ class SqlTaskStore:
         return TaskPage(tasks, total or 0, next_cursor)
 
 
-def _unusable(error: ProgrammingError) -> str:
-    match getattr(error.orig, "sqlstate", None):
-        case "42P01":  # undefined table
-            return _NO_TABLES
-        case "42501":  # insufficient privilege
-            return "the database's tables may not be read by this role: grant it the rights"
-        case _:
-            return f"the database cannot be used: {reason(error)}"
+def _earlier(new: NewTask, row: Row) -> Task:
+    """What the key had stored before. Raises `IdempotencyConflict` for another body."""
+    if row.request_hash != new.request_hash:
+        raise IdempotencyConflict(new.idempotency_key or "")
+    return task_of(row)
 
 
 def _conditions(where: TaskFilter) -> list[ColumnElement[bool]]:

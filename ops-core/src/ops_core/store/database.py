@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -50,15 +49,9 @@ _PASSING: Final = ("08", "53", "57", "58", "55P03", "40", "25006", "28", "3D000"
 
 # Takes the role of the doors and names the tenant, both until the transaction ends: the one round trip that
 # row-level security costs. A door that forgets a WHERE still meets no other tenant's rows.
-_ACT_FOR: Final = text(
-    """
-    SELECT set_config('role', 'opspawn_api', true), set_config('opspawn.tenant', :tenant_id, true)
-    """
-)
-
-
-#: One for all: `json.dumps` with options makes a new one each time.
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_ACT_FOR: Final = """
+    SELECT set_config('role', 'opspawn_api', true), set_config('opspawn.tenant', $1, true)
+"""
 
 
 class Database:
@@ -101,7 +94,7 @@ class Database:
         Raises `StoreUnavailable`.
         """
         async with self.begin() as connection:
-            await connection.execute(_ACT_FOR, {"tenant_id": tenant_id})
+            await connection.exec_driver_sql(_ACT_FOR, (tenant_id,))
             yield connection
 
     @asynccontextmanager
@@ -120,6 +113,16 @@ class Database:
                 # The pool saw nothing of the error: it must not hand this connection out again.
                 await connection.invalidate()
                 raise
+
+    @asynccontextmanager
+    async def driver_for(self, tenant_id: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+        """As `begin_for`, on a plain asyncpg connection: for what doors do all the time.
+
+        Raises `StoreUnavailable`.
+        """
+        async with self.driver() as driver, driver.transaction():
+            await driver.execute(_ACT_FOR, tenant_id)
+            yield driver
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
@@ -158,6 +161,11 @@ def _passing(error: object) -> bool:
     return state is None or state.startswith(_PASSING)
 
 
+def is_about_one(error: StoreUnavailable) -> bool:
+    """Whether one row of many was the cause: a lock that was not free, or a deadlock."""
+    return getattr(error.__cause__, "sqlstate", None) in {"55P03", "40P01"}
+
+
 def reason(error: BaseException) -> str:
     """One line for a log: never the statement's parameters, which are clients' data."""
     original = getattr(error, "orig", None) or error
@@ -165,6 +173,10 @@ def reason(error: BaseException) -> str:
     return f"{type(original).__name__}: {lines[0][:200]}" if lines else type(original).__name__
 
 
+#: Made once: `json.dumps` with these would make one for each value.
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def dump_json(value: object) -> str:
     """JSON as we store it: compact, and refusing what is not JSON (NaN, infinities)."""
-    return _ENCODER.encode(value)
+    return _JSON.encode(value)

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Double, Identity, Index, Integer, Numeric, SmallInteger
+from sqlalchemy import BigInteger, Column, Double, Identity, Index, Integer, Numeric
 from sqlmodel import Field
 
 from ops_core.store.tables import _count, _Table, _text, _time
@@ -30,7 +30,7 @@ class LoadChangeRow(_Table, table=True):
 
     tenant_id: str = _text(default="default", primary_key=True)
     change_id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    change: int = _count(SmallInteger, None)
+    change: int = _count(Integer, None)
 
 
 class TenantTurnRow(_Table, table=True):

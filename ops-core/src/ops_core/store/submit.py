@@ -1,7 +1,6 @@
 """Stores a new task, and gives it its place among those it belongs to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -238,7 +237,7 @@ def _parameters(new: NewTask) -> dict[str, Any]:
         "priority": new.priority,
         "labels": new.labels,
         "input_data": new.input_data,
-        "retry_policy": asdict(new.retry_policy),
+        "retry_policy": new.retry_policy.json(),
         "idempotency_key": new.idempotency_key,
         "request_hash": new.request_hash,
         "scheduled_at": new.scheduled_at,

@@ -24,7 +24,8 @@ from ops_core.family import check_family, check_retry
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.moves import cancel, reopen, wake
 from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
-from ops_core.task import REOPENED, NewTask, Reason, Status, Task, Usage, submitted_data
+from ops_core.submitted import as_submitted
+from ops_core.task import REOPENED, NewTask, Reason, Status, Task, submitted_data
 from ops_core.testing.memory_flow import MemoryFlow
 from ops_core.testing.memory_state import NEVER, StoredTask
 
@@ -65,9 +66,11 @@ class MemoryTaskStore(MemoryFlow):
         """Raises `NotNow`, but not for a child, nor for a key that has stored its task."""
         if new.parent_task_id is not None or (new.tenant_id, new.idempotency_key) in self._keys:
             return
-        unfinished = [key.tenant_id for key, r in self._rows.items() if not r.task.is_terminal]
         own = self.own_limits.get(new.tenant_id, self._admission.of(new.tenant_id))
         most = self._admission.max_backlog
+        if own is None and most is None:
+            return  # not counted: this store may hold many tasks
+        unfinished = [key.tenant_id for key, r in self._rows.items() if not r.task.is_terminal]
         if own is not None and unfinished.count(new.tenant_id) >= own:
             raise refusal(TooManyTasks.type, own)
         if most is not None and len(unfinished) >= most:
@@ -80,7 +83,7 @@ class MemoryTaskStore(MemoryFlow):
         delayed = runnable_at > now
         ring_at = runnable_at if delayed else now + timedelta(seconds=self._grace_s)
         is_gated = new.concurrency_key is not None
-        row = StoredTask(_submitted(new, now, delayed), runnable_at, None if is_gated else ring_at)
+        row = StoredTask(self._first(new, now), runnable_at, None if is_gated else ring_at)
         related = [*new.depends_on, *([new.parent_task_id] if new.parent_task_id else [])]
         keys = {task_id: TaskKey(new.tenant_id, task_id) for task_id in related}
         rows = {task_id: self._rows[key] for task_id, key in keys.items() if key in self._rows}
@@ -112,6 +115,15 @@ class MemoryTaskStore(MemoryFlow):
             row.runnable_at, row.ring_at = NEVER, None
             row.task = replace(row.task, reason=Reason.DELAYED, dependencies_left=len(row.needs))
         return row
+
+    @staticmethod
+    def _first(new: NewTask, now: datetime) -> Task:
+        """The task before its first event, which counts itself."""
+        end = now + timedelta(seconds=new.deadline_s) if new.deadline_s else None
+        is_delayed = new.scheduled_at is not None and new.scheduled_at > now
+        return replace(
+            as_submitted(new, now=now, is_delayed=is_delayed, deadline_at=end), last_seq=0
+        )
 
     def _ahead(self, new: NewTask) -> set[str]:
         """What the new task waits for in its thread. Raises `ThreadBusy`, `ThreadArchived`."""
@@ -216,46 +228,6 @@ class MemoryTaskStore(MemoryFlow):
         page = found[start : start + limit]
         more = len(found) > start + limit
         return TaskPage(page, len(found), page[-1].task_id if more else None)
-
-
-def _submitted(new: NewTask, now: datetime, delayed: bool) -> Task:
-    return Task(
-        task_id=new.task_id,
-        tenant_id=new.tenant_id,
-        task_type=new.task_type,
-        queue=new.queue,
-        name=new.name,
-        agent=new.agent,
-        thread_id=new.thread_id,
-        parent_task_id=new.parent_task_id,
-        priority=new.priority,
-        labels=new.labels,
-        input_data=new.input_data,
-        result=None,
-        error=None,
-        status=Status.PENDING,
-        reason=Reason.DELAYED if delayed else Reason.QUEUED,
-        attempt=0,
-        generation=1,
-        retry_policy=new.retry_policy,
-        usage=Usage(),
-        owner=None,
-        epoch=0,
-        cancel_requested=False,
-        last_seq=0,
-        created_at=now,
-        updated_at=now,
-        scheduled_at=new.scheduled_at,
-        deadline_at=now + timedelta(seconds=new.deadline_s) if new.deadline_s else None,
-        started_at=None,
-        completed_at=None,
-        agent_version=new.agent_version,
-        handoffs=new.handoffs,
-        concurrency_key=new.concurrency_key,
-        gated=new.concurrency_key is not None,
-        budget=new.budget,
-        budget_ids=(new.task_id,) if new.budget else (),
-    )
 
 
 def _matches(task: Task, where: TaskFilter) -> bool:

@@ -1,0 +1,158 @@
+"""What many ask at once is asked together."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from ops_core import gathering
+from ops_core.gathering import Gathering, Take
+
+
+class Desk:
+    """Answers each question with itself, one batch at a time, when it is let."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[str, list[str]]] = []
+        self.free = asyncio.Semaphore(0)
+        self.began = asyncio.Semaphore(0)
+        self.broken: Exception | None = None
+
+    async def ask(self, group: str, take: Take[str]) -> Sequence[str]:
+        questions = list(take())
+        self.batches.append((group, questions))
+        self.began.release()
+        await self.free.acquire()
+        if self.broken is not None:
+            raise self.broken
+        return questions
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def gathered(desk: Desk) -> Gathering[str, str]:
+    return Gathering(desk.ask)
+
+
+def asking(gathered: Gathering[str, str], *questions: str) -> list["asyncio.Task[str]"]:
+    return [asyncio.create_task(gathered.answer("a", question)) for question in questions]
+
+
+async def busy(desk: Desk, gathered: Gathering[str, str]) -> "asyncio.Task[str]":
+    """A batch of the group is under way."""
+    [first] = asking(gathered, "first")
+    await desk.began.acquire()
+    return first
+
+
+async def test_a_lone_question_is_asked_at_once(desk: Desk, gathered: Gathering[str, str]) -> None:
+    """There is no timer: nobody has to come after it."""
+    desk.free.release()
+    assert "one" == await gathered.answer("a", "one")
+
+
+async def test_who_comes_until_a_batch_is_taken_goes_with_it(
+    desk: Desk, gathered: Gathering[str, str]
+) -> None:
+    """The questions of one turn of the loop are one batch."""
+    desk.free.release()
+    assert ["1", "2", "3"] == await asyncio.gather(*asking(gathered, "1", "2", "3"))
+    assert [("a", ["1", "2", "3"])] == desk.batches
+
+
+async def test_who_comes_meanwhile_goes_with_the_next(
+    desk: Desk, gathered: Gathering[str, str]
+) -> None:
+    """All of them, in one batch, and in their order."""
+    await busy(desk, gathered)
+    rest = asking(gathered, "x", "y", "z")
+    for _ in range(2):
+        desk.free.release()
+    assert ["x", "y", "z"] == await asyncio.gather(*rest)
+    assert ("a", ["x", "y", "z"]) == desk.batches[-1]
+
+
+async def test_many_do_not_wait_for_the_first_batch(
+    desk: Desk, gathered: Gathering[str, str]
+) -> None:
+    """They are worth a second one beside it; one fewer is not."""
+    await busy(desk, gathered)
+    many = [str(number) for number in range(gathering.WORTH_A_SECOND)]
+    waiting = asking(gathered, *many[:-1])
+    await asyncio.sleep(0)  # all have asked
+    await asyncio.sleep(0)  # and a batch would have been taken
+    assert 1 == len(desk.batches)
+    waiting += asking(gathered, many[-1])
+    await desk.began.acquire()
+    assert ("a", many) == desk.batches[-1]
+    for _ in range(2):
+        desk.free.release()
+    assert many == await asyncio.gather(*waiting)
+
+
+async def test_a_batch_has_a_bound(
+    desk: Desk, gathered: Gathering[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is too much for it is asked in the next one."""
+    monkeypatch.setattr(gathering, "MAX_BATCH", 2)
+    for _ in range(3):
+        desk.free.release()
+    await asyncio.gather(*asking(gathered, "1", "2", "3", "4", "5"))
+    assert [["1", "2"], ["3", "4"], ["5"]] == [batch for _, batch in desk.batches]
+
+
+async def test_another_group_is_not_held_up(desk: Desk, gathered: Gathering[str, str]) -> None:
+    """Each has batches of its own."""
+    await busy(desk, gathered)
+    other = asyncio.create_task(gathered.answer("b", "other"))
+    await desk.began.acquire()
+    assert ("b", ["other"]) == desk.batches[-1]
+    other.cancel()
+
+
+async def test_who_goes_before_the_batch_is_not_asked_for(
+    desk: Desk, gathered: Gathering[str, str]
+) -> None:
+    """And whoever waits beside it gets his answer."""
+    await busy(desk, gathered)
+    gone, stays = asking(gathered, "gone", "stays")
+    await asyncio.sleep(0)  # both have asked
+    gone.cancel()
+    for _ in range(2):
+        desk.free.release()
+    assert "stays" == await stays
+    assert ("a", ["stays"]) == desk.batches[-1]
+
+
+async def test_who_goes_meanwhile_harms_nobody(desk: Desk, gathered: Gathering[str, str]) -> None:
+    """The batch goes on for the others."""
+    gone, stays = asking(gathered, "gone", "stays")
+    await desk.began.acquire()
+    gone.cancel()
+    desk.free.release()
+    assert "stays" == await stays
+
+
+async def test_an_error_is_everybodys(desk: Desk, gathered: Gathering[str, str]) -> None:
+    """And the next batch is asked as if nothing had been."""
+    desk.broken = ConnectionError("away")
+    desk.free.release()
+    errors = await asyncio.gather(*asking(gathered, "1", "2"), return_exceptions=True)
+    assert [desk.broken, desk.broken] == errors
+    desk.broken = None
+    desk.free.release()
+    assert "3" == await gathered.answer("a", "3")
+
+
+async def test_who_waits_hears_of_an_error_before_the_batch() -> None:
+    """A connection that cannot be had concerns all who wait for it."""
+
+    async def away(_group: str, _take: Take[str]) -> Sequence[str]:
+        raise ConnectionError("away")
+
+    errors = await asyncio.gather(*asking(Gathering(away), "1", "2"), return_exceptions=True)
+    assert [ConnectionError, ConnectionError] == [type(error) for error in errors]
