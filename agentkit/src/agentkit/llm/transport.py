@@ -61,13 +61,23 @@ class HttpClient(httpx2.AsyncClient):
         ):
             return super().build_request(method, url, **given)
         like = self._like(method, str(url), headers)
+        return self.another(like, body, {"timeout": timeout.as_dict()})
+
+    def another(
+        self,
+        like: httpx2.Request,
+        body: bytes,
+        extensions: dict[str, Any] | None = None,
+    ) -> httpx2.Request:
+        """A request that differs in its body, and perhaps in its extensions."""
         request = httpx2.Request(
             like.method,
             like.url,
             headers=like.headers,
             stream=httpx2.ByteStream(body),
-            extensions={"timeout": timeout.as_dict()},
+            extensions=like.extensions if extensions is None else extensions,
         )
+        request.headers.encoding = like.headers.encoding  # found by going through all of them
         request.headers["Content-Length"] = str(len(body))
         request.read()
         if self.cookies:
