@@ -115,7 +115,7 @@ class Agent:
         Raises LimitExceeded (with the partial result), ProviderError, ModelMisbehaved, and what
         the journal raises.
         """
-        events = [event async for event in self.stream(goal, inside=inside)]
+        events = [event async for event in self.stream(goal, inside=inside, live=False)]
         match events[-1]:
             case Finished(output, steps, usage, reason, structured):
                 return RunResult(output, usage, steps, tuple(events), reason, structured)
@@ -123,15 +123,21 @@ class Agent:
                 raise AssertionError(f"a run that does not raise ends with Finished, not {last}")
 
     async def stream(
-        self, goal: str, *, deltas: Wanted = False, inside: RunContext | None = None
+        self,
+        goal: str,
+        *,
+        deltas: Wanted = False,
+        inside: RunContext | None = None,
+        live: bool = True,
     ) -> AsyncGenerator[Event, None]:
         """The loop. Yields events as they happen; the last one is Finished, or it raises.
 
         `deltas` asks for the pieces of each reply, too; a function is asked before each. `inside`
         is the tool call that this run is part of: its steps are recorded there, and the run around
-        it holds it to its own limits.
+        it holds it to its own limits. With `live` off, the events of a model call, or of the calls
+        of tools, come when it is over, and none when it raises; the run is cheaper.
         """
-        run = _Run(self, goal, deltas, inside)
+        run = _Run(self, goal, deltas, inside, live)
         try:
             while True:
                 move = self.planner.next(run.transcript, run.stop, self.tools.specs)
@@ -161,7 +167,9 @@ class Agent:
 class _Run:
     """The state of one run of an agent."""
 
-    def __init__(self, agent: Agent, goal: str, deltas: Wanted, inside: RunContext | None) -> None:
+    def __init__(
+        self, agent: Agent, goal: str, deltas: Wanted, inside: RunContext | None, live: bool
+    ) -> None:
         goal = clean(goal)
         if not goal.strip():
             raise UsageError("The goal is empty: say what the agent should do.")
@@ -174,7 +182,7 @@ class _Run:
             *agent.planner.open(agent.profile.instructions, goal, agent.tools.specs)
         ]
         self.stop: Stop | None = None
-        self.feed = Feed()
+        self.feed = Feed(live=live)
         make_meter = Meter if inside is None else inside.inner_meter
         self.meter = make_meter(agent.limits, agent.clock)
         # What an agent may do that is called as a tool, the one that calls it may do, too.

@@ -22,7 +22,6 @@ from agentkit.messages import Delta, Reply
 
 if TYPE_CHECKING:
     import httpx2
-    from openai import AsyncStream, RequestOptions
 
 _OFFICIAL_URL = "https://api.openai.com/v1"
 
@@ -61,7 +60,7 @@ class OpenAiClient(ProviderClient):
     ) -> None:
         # Imported here: the SDK takes a second to import, and belongs to those who use it.
         try:
-            import openai
+            from agentkit.llm.openai_sdk import Sdk
         except ImportError:
             raise UsageError(
                 "The OpenAI client needs its SDK: pip install 'agentkit[openai]'."
@@ -77,15 +76,13 @@ class OpenAiClient(ProviderClient):
         self._connect_timeout_s = connect_timeout_s
         self._dialect = Dialect(self._name, _max_tokens_name(url), json_mode)
         # base_url is always given: without it the SDK would read the environment.
-        self._sdk = openai.AsyncOpenAI(
+        self._sdk = Sdk(
             api_key=api_key,
             base_url=url,
             default_headers=headers,
             http_client=_own_or_pooled(http_client, proxy),
             max_retries=0,
         )
-        # Whole, because the SDK would put it together for each call.
-        self._url = str(self._sdk.base_url.join("chat/completions"))
         # Set here, because the SDK takes None to mean: what the environment says.
         self._sdk.organization, self._sdk.project = organization, project
 
@@ -95,49 +92,21 @@ class OpenAiClient(ProviderClient):
 
     async def _complete(self, request: ModelRequest) -> Reply:
         with self._translated():
-            return self._reply((await self._asked(request)).json())
+            body, timeout_s = self._body(request), request.settings.timeout_s
+            return self._reply(await self._sdk.completion(body, timeout_s, self._connect_timeout_s))
 
     async def _stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Reply, None]:
-        whole = Accumulated()
+        whole, timeout_s = Accumulated(), request.settings.timeout_s
+        told = {"stream": True, "stream_options": {"include_usage": True}}
         with self._translated():
-            chunks = await self._streamed(request)
+            body = {**self._body(request), **told}
+            chunks = await self._sdk.chunks(body, timeout_s, self._connect_timeout_s)
             async with chunks:
                 async for chunk in chunks:
                     for delta in whole.add(chunk):
                         yield delta
             reply = self._reply(whole.completion())
         yield reply
-
-    # By the SDK's way to any endpoint: `chat.completions.create` looks for what to rename in each
-    # message, and makes objects of its types of what comes back, for a quarter of what a call costs.
-
-    async def _asked(self, request: ModelRequest) -> httpx2.Response:
-        """The completion of one attempt."""
-        from httpx2 import Response
-
-        body, options = self._body(request), self._options(request)
-        return await self._sdk.post(self._url, cast_to=Response, body=body, options=options)
-
-    async def _streamed(self, request: ModelRequest) -> AsyncStream[object]:
-        """The chunks of one attempt, as JSON."""
-        from openai import AsyncStream
-
-        return await self._sdk.post(
-            self._url,
-            cast_to=object,
-            body={**self._body(request), "stream": True, "stream_options": {"include_usage": True}},
-            options=self._options(request),
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
-
-    def _options(self, request: ModelRequest) -> RequestOptions:
-        from httpx2 import Timeout
-
-        timeout_s = request.settings.timeout_s
-        # Of each read; the attempt as a whole is bounded by the caller.
-        timeout = Timeout(timeout_s, connect=min(timeout_s, self._connect_timeout_s))
-        return {"timeout": timeout, "security": {"bearer_auth": True}}
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         return openai_wire.request(self.model, request, self._dialect)
