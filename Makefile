@@ -42,6 +42,10 @@ lint: .tools/tox.stamp ## Run format, lint, types, import contracts and generate
 bench: .venv/bench.stamp ## Measure submit latency and throughput; prints a table, writes JSON
 	@.venv/bin/python benchmarks/run.py
 
+.PHONY: bench-throughput
+bench-throughput: .venv/bench.stamp ## Measure steps, latency, submits and agents beside peers, against the targets
+	@.venv/bin/python benchmarks/reach.py
+
 .PHONY: bench-reliability
 bench-reliability: .venv/bench.stamp ## Measure how soon faults are healed, and what durability costs
 	@.venv/bin/python benchmarks/reliability.py

@@ -66,14 +66,31 @@ class DramatiqPeer:
             times, _ = await asyncio.gather(self._starts.wait_for(tasks, TIMEOUT_S), sending)
             results.add(names.NOOP, NAME, "tasks/s", tasks / (max(times) - began))
 
-    async def latency(self, samples: int, results: Results) -> None:
+    async def drained(self, tasks: int, install: str) -> float:
+        """Tasks a second of a full queue, from the first start to the last."""
         self._warm_up()
-        pickups = []
+        _send(self._many, self._noop, tasks, THREADS)
+        self._starts.clear()
+        with self._worker(install):
+            began, *_, ended = sorted(await self._starts.wait_for(tasks, TIMEOUT_S))
+        return (tasks - 1) / (ended - began)
+
+    def sends(self, messages: int) -> float:
+        """Confirmed messages a second, one after another, to nobody."""
+        self._warm_up()
+        seconds = _send(self._one, self._noop, messages, 1)
+        self._broker.flush(QUEUE)
+        return messages / seconds
+
+    async def pickups(self, samples: int) -> list[float]:
+        """Seconds from a send to the first statement of its actor, one at a time."""
+        self._warm_up()
         with self._worker():
-            for sample in range(samples + 20):
-                pickup = await self._pickup()
-                if sample >= 20:  # the first ones find a worker that is still starting
-                    pickups.append(pickup)
+            found = [await self._pickup() for _ in range(samples + 20)]
+        return found[20:]  # the first ones find a worker that is still starting
+
+    async def latency(self, samples: int, results: Results) -> None:
+        pickups = await self.pickups(samples)
         results.add_percentiles(names.PICKUP, NAME, pickups)
 
     async def _pickup(self) -> float:
@@ -83,12 +100,12 @@ class DramatiqPeer:
         [started] = await self._starts.wait_for(1, TIMEOUT_S)
         return started - await asyncio.wrap_future(sent_at)
 
-    def _worker(self) -> AbstractContextManager[ServerProcess]:
+    def _worker(self, install: str = "install") -> AbstractContextManager[ServerProcess]:
         return python_process(
             [
                 *("-m", "dramatiq", "--processes", "1", "--threads", str(THREADS)),
                 *("--path", str(ROOT), "--worker-shutdown-timeout", "5000"),
-                "benchmarks.dramatiq_worker:install",
+                f"benchmarks.dramatiq_worker:{install}",
             ],
             {VARIABLE: self._url, **self._starts.environment},
         )

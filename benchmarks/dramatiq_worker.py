@@ -9,6 +9,7 @@ from collections.abc import Callable
 import dramatiq
 from benchmarks.starts import Reporter
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.middleware.asyncio import AsyncIO
 
 #: Where the worker finds its broker.
 VARIABLE = "BENCH_RABBITMQ_URL"
@@ -26,6 +27,21 @@ def noop_actor(broker: dramatiq.Broker, started: Callable[[], None]) -> "dramati
         started()
 
     return dramatiq.actor(broker=broker, queue_name=QUEUE)(noop)
+
+
+def async_noop_actor(broker: dramatiq.Broker, started: Callable[[], None]) -> None:
+    async def noop() -> None:
+        started()
+
+    dramatiq.actor(broker=broker, queue_name=QUEUE)(noop)
+
+
+def install_async() -> None:
+    """The same with a coroutine for an actor, in Dramatiq's own event loop."""
+    broker = plain_broker(os.environ[VARIABLE])
+    broker.add_middleware(AsyncIO())
+    dramatiq.set_broker(broker)
+    async_noop_actor(broker, Reporter().started)
 
 
 def install() -> None:

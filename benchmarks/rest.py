@@ -55,6 +55,12 @@ class Rest:
         task = await self._call("POST", "/api/v1/tasks/", json.dumps(body).encode(), header)
         return str(task["task_id"])
 
+    async def run(self, task_type: str, name: str) -> dict[str, Any]:
+        """The task once it is done, or after half of this client's patience."""
+        body = {"task_type": task_type, "input_data": {}, "name": name}
+        wait = f"Prefer: wait={TIMEOUT_S / 2:.0f}\r\n"
+        return await self._call("POST", "/api/v1/tasks/", json.dumps(body).encode(), wait)
+
     async def task(self, task_id: str) -> dict[str, Any]:
         return await self._call("GET", f"/api/v1/tasks/{task_id}")
 

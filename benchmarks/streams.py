@@ -117,9 +117,9 @@ async def _measure(site: Site, options: argparse.Namespace, results: Results) ->
             _say(f"{options.events} events, {count} other streams")
             async with _idle(site, others, count):
                 beside = f"{count:,} streams beside" if count else "alone"
-                sse = await _latencies(task, options.events, _sse(site))
-                results.add_percentiles(f"commit → client, {beside}", "SSE", sse)
-                rpc = await _latencies(task, options.events, _rpc(site))
+                told = await latencies(task, options.events, sse(site))
+                results.add_percentiles(f"commit → client, {beside}", "SSE", told)
+                rpc = await latencies(task, options.events, _rpc(site))
                 results.add_percentiles(f"commit → client, {beside}", "gRPC", rpc)
         _say(f"{options.events // 4} events to {options.watchers} watchers of their task")
         seconds = await _to_all(site, task, options.watchers, options.events // 4)
@@ -157,7 +157,7 @@ Seen = Callable[[int], Awaitable[float]]
 """Returns when the event of that number is there: the monotonic time."""
 
 
-async def _latencies(
+async def latencies(
     task: WrittenTask, count: int, watching: Callable[[WrittenTask], Any]
 ) -> list[float]:
     """Seconds from the moment that the commit had returned until a client had the event."""
@@ -172,7 +172,7 @@ async def _latencies(
     return found
 
 
-def _sse(site: Site) -> Callable[[WrittenTask], Any]:
+def sse(site: Site) -> Callable[[WrittenTask], Any]:
     @asynccontextmanager
     async def watching(task: WrittenTask) -> AsyncIterator[Seen]:
         opened = SseClient.open(site.api_port, task.task_id, after=task.last_seq)

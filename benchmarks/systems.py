@@ -69,6 +69,25 @@ def on_servers(starts: Starts, databases: Databases, rabbitmq_url: str) -> Itera
         yield Opspawn("servers", api_port, grpc_port, _plain(database_url), starts)
 
 
+@contextmanager
+def doors(databases: Databases, rabbitmq_url: str) -> Iterator[tuple[int, int, str]]:
+    """`opspawn api` and `grpc` alone: their ports and database. Nobody takes what is submitted."""
+    database_url = databases.create()
+    api_port, grpc_port = free_port(), free_port()
+    environment = {
+        **_settings(api_port, grpc_port),
+        "DATABASE_URL": database_url,
+        "RABBITMQ_URL": rabbitmq_url,
+    }
+    with ExitStack() as running:
+        running.callback(databases.drop, database_url)
+        running.enter_context(python_process([*PROGRAM, "grpc"], environment))
+        running.enter_context(
+            python_process([*PROGRAM, "api"], environment, is_ready=lambda: answers(api_port))
+        )
+        yield api_port, grpc_port, database_url
+
+
 def _settings(api_port: int, grpc_port: int) -> dict[str, str]:
     """The product's defaults, but for where it listens and how much it says."""
     return {

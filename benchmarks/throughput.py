@@ -67,7 +67,7 @@ async def end_to_end(system: Opspawn, task_type: str, tasks: int) -> Run:
         group.create_task(_all_started(system, tasks))
         submitting = group.create_task(_submit_all(system, task_type, name, tasks))
     accepted_at, refused = submitting.result()
-    last_at = await _all_completed(system, name, tasks)
+    last_at = await all_completed(system, name, tasks)
     return Run(last_at - began, accepted_at - began, refused)
 
 
@@ -104,7 +104,7 @@ async def _submit(rest: Rest, task_type: str, name: str, key: str) -> int:
     raise AssertionError("count() does not end")
 
 
-async def _all_completed(system: Opspawn, name: str, tasks: int) -> float:
+async def all_completed(system: Opspawn, name: str, tasks: int) -> float:
     """The last `completed_at`, in seconds since the epoch."""
     connection = await asyncpg.connect(system.database_url, timeout=30)
     try:

@@ -1,6 +1,6 @@
 """A model that wants one multiplication after another, then answers: OpenAI's dialect, in its own process.
 
-`python -m benchmarks.loops.model_server DELAY_S` prints its port. It looks at nothing but how many
+`python -m benchmarks.loops.model_server DELAY_S [CALLS]` prints its port. It looks at nothing but how many
 results the request has, so that it costs less than those who ask.
 """
 
@@ -49,12 +49,12 @@ class _Connection(asyncio.Protocol):
             return
         self._received = b""
         results = body.replace(b": ", b":").count(RESULT)
-        reply = self._replies[min(results, CALLS)]
+        reply = self._replies[min(results, len(self._replies) - 1)]
         asyncio.get_running_loop().call_later(self._delay_s, self._transport.write, reply)
 
 
-async def _serve(delay_s: float) -> None:
-    loop, replies = asyncio.get_running_loop(), _replies()
+async def _serve(delay_s: float, calls: int) -> None:
+    loop, replies = asyncio.get_running_loop(), _replies()[CALLS - calls :]
     server = await loop.create_server(
         lambda: _Connection(replies, delay_s), "127.0.0.1", 0, backlog=4096
     )
@@ -63,4 +63,4 @@ async def _serve(delay_s: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1])))
+    asyncio.run(_serve(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else CALLS))

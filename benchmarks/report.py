@@ -1,0 +1,64 @@
+"""What a run leaves: the machine, the rows, the targets and what could not be measured, shown and as JSON."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import machine_facts
+from benchmarks.results import Results
+from benchmarks.table import show
+from benchmarks.targets import Target, show_targets
+
+REPORTS = Path(__file__).resolve().parent / "reports"
+
+
+@dataclass(slots=True)
+class Report:
+    """One run of the benchmark `name`."""
+
+    name: str
+    options: argparse.Namespace
+    targets: Sequence[Target] = ()
+    results: Results = field(default_factory=Results)
+    machine: dict[str, Any] = field(default_factory=machine_facts)
+    missing: dict[str, str] = field(default_factory=dict)
+    """What was not measured, and why."""
+
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def miss(self, what: str, error: Exception) -> None:
+        self.missing[what] = " ".join(f"{type(error).__name__}: {error}".split())
+        say(f"not measured: {what}: {error}")
+
+    def end(self) -> int:
+        """Shows and writes it. Returns the exit code: 1 when something is missing."""
+        seconds = round((datetime.now(UTC) - self.began).total_seconds())
+        show(sys.stdout, self.machine | {"seconds": seconds}, self.results.rows(), [])
+        show_targets(sys.stdout, self.targets, self.results)
+        for what, why in self.missing.items():
+            print(f"NOT MEASURED  {what}: {why}")
+        REPORTS.mkdir(parents=True, exist_ok=True)
+        file = REPORTS / f"{self.name}-{self.began:%Y-%m-%dT%H%M%SZ}.json"
+        file.write_text(json.dumps(self._json(seconds), indent=2) + "\n", encoding="utf-8")
+        say(f"written: {file}")
+        return 1 if self.missing else 0
+
+    def _json(self, seconds: int) -> dict[str, Any]:
+        return {
+            "date": self.began.isoformat(timespec="seconds"),
+            "seconds": seconds,
+            "machine": self.machine,
+            "options": vars(self.options),
+            "results": [row.as_json() for row in self.results.rows()],
+            "targets": [target.as_json(self.results) for target in self.targets],
+            "not_measured": self.missing,
+        }
+
+
+def say(line: str) -> None:
+    print(f"→ {line}", file=sys.stderr, flush=True)
