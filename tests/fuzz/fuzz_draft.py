@@ -112,7 +112,7 @@ class Draft:
         return [k for k in known[-20:] if unguessable(k.encode())]
 
     def _unheard_of(self, like: str) -> str:
-        prefix, mark, rest = like.partition("_")
+        prefix, mark, rest = like.rpartition("_")
         made = f"{self.dice.getrandbits(4 * len(rest) - 4):0{len(rest)}x}" if rest else "0"
         return f"{prefix}{mark}{made}"
 

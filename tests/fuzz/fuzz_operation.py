@@ -17,6 +17,8 @@ class Sent:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    text: str = ""
+    """What a body that is no text says: in its own form, the tag after an id may look like a part of it."""
 
     def swapped(self, old: str, new: str) -> Self:
         """The same request about something else. Both are of one length, so that lengths stay true."""
@@ -27,12 +29,14 @@ class Sent:
             query=self.query.replace(old, new),
             headers={name: value.replace(old, new) for name, value in self.headers.items()},
             body=self.body.replace(old.encode(), new.encode()),
+            text=self.text.replace(old, new),
         )
 
     def unguessable(self) -> set[bytes]:
         """What it says that nobody guesses."""
         heads = " ".join([self.path, self.query, *self.headers.values()])
-        return unguessable(heads.encode("utf-8", "replace")) | unguessable(self.body)
+        body = self.text.encode() or self.body
+        return unguessable(heads.encode("utf-8", "replace")) | unguessable(body)
 
 
 @dataclass(frozen=True, slots=True)

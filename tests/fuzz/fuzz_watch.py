@@ -7,6 +7,7 @@ from typing import Final
 from fuzz_draft import CHOSEN, Draft
 from fuzz_operation import Operation, Sent, Told
 from fuzz_tenant import Tenant, unguessable
+from operations_rpc import LEFT
 
 #: What may differ between two answers that say the same: ids of requests, times.
 _PASSING: Final = re.compile(
@@ -27,7 +28,7 @@ class Violation:
     told: str
 
     def __str__(self) -> str:
-        body = self.sent.body[:SHOWN].decode("utf-8", "backslashreplace")
+        body = self.sent.text or self.sent.body[:SHOWN].decode("utf-8", "backslashreplace")
         asked = f"{self.sent.method} {self.sent.path}?{self.sent.query} {body}"
         return f"{self.rule}: {self.label}\n  sent: {asked}\n  told: {self.told[:SHOWN]}"
 
@@ -67,7 +68,9 @@ class Watch:
         refused = told.status in {"401", "UNAUTHENTICATED"}
         # A2A reads the message first, and may find it wrong.
         refused |= operation.label.startswith("a2a") and not told.is_ok
-        if not operation.is_public and not refused:
+        if operation.is_public:  # a link is its own leave
+            return
+        if not refused:
             self._broken("a stranger was let in", operation, sent, told)
         if unguessable(told.data) & self.owners.keys() - sent.unguessable():
             self._broken("a leak to a stranger", operation, sent, told)
@@ -78,6 +81,8 @@ class Watch:
         assert draft.missing is not None
         theirs, nobodys = both
         if theirs.is_ok and draft.kind in CHOSEN:  # it has a thing of that name now, too
+            return
+        if LEFT in {theirs.status, nobodys.status}:
             return
         same = theirs.is_ok == nobodys.is_ok and theirs.status == nobodys.status
         if same and not theirs.is_ok:

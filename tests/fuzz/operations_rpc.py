@@ -29,6 +29,9 @@ BROKEN: Final = frozenset(
     }
 )
 
+#: The status of a stream that had said nothing when it was left: it may have been about to refuse.
+LEFT: Final = "left"
+
 
 @dataclass(frozen=True)
 class Rpc:
@@ -66,7 +69,8 @@ class Rpc:
             # Nonsense of another type is for the fuzzer of messages: here it is left out.
             with suppress(json_format.ParseError):
                 json_format.ParseDict({name: value}, message)
-        return Sent("POST", self.path, body=message.SerializeToString())
+        text = json_format.MessageToJson(message, ensure_ascii=False)
+        return Sent("POST", self.path, body=message.SerializeToString(), text=text)
 
     def _enums(self, draft: Draft) -> dict[str, Any]:
         said: dict[str, Any] = {}
@@ -93,8 +97,8 @@ class Rpc:
             )
             for answer in answers
         ]
-        # As text: in its own form, the tag after an id may look like a part of it.
-        return Told("OK", is_ok=True, data=json.dumps(content).encode(), content=content)
+        status = "OK" if answers else LEFT
+        return Told(status, is_ok=True, data=json.dumps(content).encode(), content=content)
 
     async def _stream(self, body: bytes, metadata: Any) -> list[bytes]:
         streaming: Any = self.channel.unary_stream(self.path)

@@ -1,0 +1,67 @@
+"""Two tenants try every route, every RPC, every tool: none ever hears of the other (I13)."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Final
+
+import grpc.aio
+import pytest
+from fuzz_faults import faults
+from fuzz_results import FULL, SEED, count, record
+from tenants_machine import Machine, machine_for, run
+from world import World, memory_world, postgres_world
+
+# Half a minute of work in one process: not once for each Python.
+pytestmark = pytest.mark.integration
+
+#: What no tenant may do: only the operator has other tenants, and push notifications are not offered.
+NEVER: Final = frozenset(
+    {
+        *("GET /api/v1/tenants", "POST /api/v1/tenants"),
+        *(f"POST /api/v1/tenants/{{tenant_id}}/{verb}" for verb in ("disable", "enable")),
+        *(f"TenantService/{verb}Tenant" for verb in ("Create", "Disable", "Enable")),
+        *("TenantService/ListTenants", "a2a GetExtendedAgentCard"),
+        *(f"a2a {verb}TaskPushNotificationConfig" for verb in ("Create", "Get", "Delete")),
+        "a2a ListTaskPushNotificationConfigs",
+    }
+)
+
+
+@asynccontextmanager
+async def machine_in(world: World) -> AsyncIterator[Machine]:
+    async with grpc.aio.insecure_channel(world.target) as channel:
+        yield await machine_for(world, channel, Random(SEED))
+
+
+async def judged(machine: Machine, what: str, operations: int, walkers: int) -> None:
+    """Runs it, and fails with what was violated."""
+    started_s = time.monotonic()
+    with faults() as logged:
+        await run(machine, SEED, operations, walkers)
+    violations = [*map(str, machine.watch.violations), *logged]
+    record(what, machine.score.operations, len(violations), time.monotonic() - started_s)
+    assert not violations, "\n\n".join(violations[:5])
+
+
+def undone(machine: Machine) -> set[str]:
+    """Operations that did nothing for anybody: refused every time."""
+    return {op.label for op in machine.operations if not machine.score.ok[op.label]} - NEVER
+
+
+async def test_no_tenant_hears_of_another_whatever_they_try() -> None:
+    """No answer holds a word or an id of the other; another's thing is answered as one that is not there."""
+    async with memory_world() as world, machine_in(world) as machine:
+        await judged(machine, "two tenants, in memory", count(4_000, 20_000), walkers=1)
+        # Else nothing was tried but refusals. A few depend on what becomes of tasks, which is chance.
+        assert len(undone(machine)) <= (0 if FULL else 8), undone(machine)
+
+
+@pytest.mark.skipif(not FULL, reason="tox -e fuzz: some minutes")
+@pytest.mark.timeout(1800)
+async def test_postgresql_keeps_tenants_apart_whatever_they_try(database_url: str) -> None:
+    """The same over PostgreSQL, where the rows of both lie in one table, with eight clients at once."""
+    async with postgres_world(database_url) as world, machine_in(world) as machine:
+        await judged(machine, "two tenants, on PostgreSQL", count(0, 100_000), walkers=8)
+        assert set() == undone(machine)
