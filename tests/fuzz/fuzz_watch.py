@@ -75,7 +75,9 @@ class Watch:
         if unguessable(told.data) & self.owners.keys() - sent.unguessable():
             self._broken("a leak to a stranger", operation, sent, told)
 
-    def twins(self, operation: Operation, draft: Draft, sent: Sent, both: tuple[Told, Told]) -> None:
+    def twins(
+        self, operation: Operation, draft: Draft, sent: Sent, both: tuple[Told, Told]
+    ) -> None:
         """What is another tenant's is answered as what does not exist."""
         assert draft.foreign is not None
         assert draft.missing is not None

@@ -86,9 +86,7 @@ class Rest:
         return await http(self.app, sent, key)
 
 
-async def http(
-    app: FastAPI, sent: Sent, key: str | None, *, listens_s: float = STREAM_S
-) -> Told:
+async def http(app: FastAPI, sent: Sent, key: str | None, *, listens_s: float = STREAM_S) -> Told:
     """Sends it. Raises `TimeoutError`."""
     headers = {**sent.headers, **({"authorization": f"Bearer {key}"} if key else {})}
     answer = await call(

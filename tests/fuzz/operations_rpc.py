@@ -92,9 +92,7 @@ class Rpc:
             return _refused(error)
         factory = message_factory.GetMessageClass(self.method.output_type)
         content = [
-            json_format.MessageToDict(
-                factory.FromString(answer), preserving_proto_field_name=True
-            )
+            json_format.MessageToDict(factory.FromString(answer), preserving_proto_field_name=True)
             for answer in answers
         ]
         status = "OK" if answers else LEFT

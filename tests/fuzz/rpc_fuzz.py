@@ -36,7 +36,9 @@ class Call:
     cancelled_s: float | None
 
 
-def calls(methods: Sequence[Any], ids: Mapping[str, Sequence[str]], key: str) -> st.SearchStrategy[Call]:
+def calls(
+    methods: Sequence[Any], ids: Mapping[str, Sequence[str]], key: str
+) -> st.SearchStrategy[Call]:
     """Any call of any of the methods."""
     messages = Messages(ids)
     keys = st.sampled_from([*[key] * 18, None, "osk_nonsense"])

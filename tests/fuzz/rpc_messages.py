@@ -14,7 +14,9 @@ Field = descriptor.FieldDescriptor
 
 _WORDS: Final = st.one_of(
     st.sampled_from(["", "agent_run", "default", "day", "1/tool/1", "UTC", "* * * * *", "x" * 300]),
-    st.sampled_from(["\x00", "a\nb", "\u202eabc", "é", "\U0001f600", "../..", "-1", "1e9", "key-1"]),
+    st.sampled_from(
+        ["\x00", "a\nb", "\u202eabc", "é", "\U0001f600", "../..", "-1", "1e9", "key-1"]
+    ),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
 )
 
@@ -75,7 +77,9 @@ class Messages:
 
     def _new(self, kind: Any) -> st.SearchStrategy[Message]:
         if kind.full_name == Struct.DESCRIPTOR.full_name:
-            return (st.sampled_from(_FITTING) | st.dictionaries(_WORDS, _JSON, max_size=3)).map(_struct)
+            return (st.sampled_from(_FITTING) | st.dictionaries(_WORDS, _JSON, max_size=3)).map(
+                _struct
+            )
         if kind.full_name == Value.DESCRIPTOR.full_name:
             return _JSON.map(_value)
         if kind.full_name == Timestamp.DESCRIPTOR.full_name:
@@ -111,14 +115,18 @@ def malformed(message: Bytes) -> Bytes:
         st.builds(_flipped, message, st.integers(0, 2**16), st.integers(1, 255)),
         st.builds(lambda body, more: body + more, message, st.sampled_from(UNKNOWN)),
         st.builds(lambda body, n: body + _text(n, b"\xff\xc0\x80"), message, st.integers(1, 20)),
-        st.builds(lambda body, n: body + _tag(n, 0) + b"\xff" * 9 + b"\x01", message, st.integers(1, 20)),
+        st.builds(
+            lambda body, n: body + _tag(n, 0) + b"\xff" * 9 + b"\x01", message, st.integers(1, 20)
+        ),
         st.builds(
             lambda body, n, depth: body + _text(n, deep(depth)),
             message,
             st.integers(1, 20),
             st.sampled_from([5, 31, 33, 60, 99, 120, 2000]),
         ),
-        st.builds(lambda n, size: _text(n, b"x" * size), st.integers(1, 20), st.sampled_from(SIZES)),
+        st.builds(
+            lambda n, size: _text(n, b"x" * size), st.integers(1, 20), st.sampled_from(SIZES)
+        ),
     )
 
 
