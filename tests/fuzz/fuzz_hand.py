@@ -1,8 +1,8 @@
 """The hand that works: claims tasks and takes them to where clients find them.
 
-What becomes of a task is in its id, so that every run of it is the same program: it asks people, leaves a call
-in doubt, runs out of attempts, fails or completes. Whatever it says repeats what its client said: a leak of it
-is a leak of the client's words.
+What becomes of a task is in its id, so that every run of it is the same program: it asks people, leaves a
+call in doubt, runs out of attempts, fails or completes. Whatever it says repeats what its client said: a leak
+of it is a leak of the client's words.
 """
 
 import asyncio

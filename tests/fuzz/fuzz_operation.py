@@ -1,4 +1,4 @@
-"""An operation of a door as the state machine sees it: it can be drafted, sent, and sent again with another id."""
+"""An operation of a door as the state machine sees it: drafted, sent, and sent again with another id."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -67,6 +67,10 @@ def text(draft: Draft) -> str:
     return draft.word()
 
 
+def url(draft: Draft) -> str:
+    return f"https://hooks.example.org/{draft.me.marker}/{draft.dice.randrange(100)}"
+
+
 def one_of(*values: Any) -> Value:
     return lambda draft: draft.dice.choice(values)
 
@@ -100,7 +104,7 @@ VALUES: Final[dict[str, Value]] = {
     "count": lambda draft: draft.dice.randrange(1, 10),
     "after": lambda draft: draft.dice.randrange(0, 4),
     "after_seq": lambda draft: draft.dice.randrange(1, 6),
-    "created_after": lambda draft: rfc3339(datetime.now(UTC) - timedelta(minutes=5)),
+    "created_after": lambda _draft: rfc3339(datetime.now(UTC) - timedelta(minutes=5)),
     "archived": one_of(True, False),
     "deltas": one_of(True, False),
     "label": lambda draft: f"team:{draft.word()}",
@@ -113,7 +117,7 @@ VALUES: Final[dict[str, Value]] = {
     "goal": text,
     "labels": lambda draft: {"team": draft.word()},
     "priority": lambda draft: draft.dice.randrange(-5, 6),
-    "scheduled_at": lambda draft: rfc3339(datetime.now(UTC) + timedelta(seconds=1)),
+    "scheduled_at": lambda _draft: rfc3339(datetime.now(UTC) + timedelta(seconds=1)),
     "deadline_s": one_of(600, 0.5),
     "retry_policy": one_of({"max_attempts": 1}, {"max_attempts": 2, "backoff_s": 0}),
     "budget": lambda draft: {"tokens": draft.dice.randrange(1, 1000)},
@@ -144,12 +148,12 @@ VALUES: Final[dict[str, Value]] = {
     "missed": one_of("skip", "run_once", "run_all"),
     "catchup_window_s": one_of(0, 60),
     "start_at": moment,
-    "end_at": lambda draft: rfc3339(datetime.now(UTC) + timedelta(days=2)),
+    "end_at": lambda _draft: rfc3339(datetime.now(UTC) + timedelta(days=2)),
     "jitter_s": one_of(0, 1),
     "reason": text,
     "change": lambda draft: {"name": draft.word(), "labels": {"team": draft.word()}},
     # Webhooks.
-    "url": lambda draft: url(draft),
+    "url": url,
     "events": lambda draft: [draft.dice.choice(EVENT_TYPES)],
     "enabled": one_of(True, True, True, False),
     "description": text,
@@ -164,7 +168,7 @@ VALUES: Final[dict[str, Value]] = {
     "seconds": lambda draft: draft.dice.randrange(1, 10**6),
     # Keys.
     "scopes": lambda draft: draft.dice.sample([str(scope) for scope in Scope], 3),
-    "expires_at": lambda draft: rfc3339(datetime.now(UTC) + timedelta(seconds=30)),
+    "expires_at": lambda _draft: rfc3339(datetime.now(UTC) + timedelta(seconds=30)),
     "requests_per_minute": one_of(60, 600),
     "burst": one_of(1, 10),
     "grace_s": one_of(0, 60),
@@ -173,10 +177,6 @@ VALUES: Final[dict[str, Value]] = {
     "Prefer": one_of("wait=0"),
     "Last-Event-ID": lambda draft: str(draft.dice.randrange(0, 4)),
 }
-
-
-def url(draft: Draft) -> str:
-    return f"https://hooks.example.org/{draft.me.marker}/{draft.dice.randrange(100)}"
 
 
 #: Names that are said whenever they can be, required or not: without them an operation is about nothing.

@@ -1,7 +1,7 @@
 """The operations of the doors that speak of agents: the tools of MCP and the methods of A2A."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -107,6 +107,10 @@ def _one(draft: Draft) -> dict[str, Any]:
     return {"id": draft.id("task")}
 
 
+def _nothing(_draft: Draft) -> dict[str, Any]:
+    return {}
+
+
 def _list(draft: Draft) -> dict[str, Any]:
     said: dict[str, Any] = {"pageSize": draft.dice.randrange(1, 30)}
     if draft.maybe(0.4):
@@ -117,7 +121,7 @@ def _list(draft: Draft) -> dict[str, Any]:
 
 
 #: What a method takes. One that is missing here fails the test.
-PARAMS: Final = {
+PARAMS: Final[dict[str, Callable[[Draft], dict[str, Any]]]] = {
     "SendMessage": _message,
     "SendStreamingMessage": _message,
     "GetTask": _one,
@@ -128,7 +132,7 @@ PARAMS: Final = {
     "GetTaskPushNotificationConfig": _one,
     "ListTaskPushNotificationConfigs": _one,
     "DeleteTaskPushNotificationConfig": _one,
-    "GetExtendedAgentCard": lambda _draft: {},
+    "GetExtendedAgentCard": _nothing,
 }
 
 A2A_METHODS: Final = {*OPERATIONS, *STREAMS}

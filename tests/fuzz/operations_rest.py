@@ -1,4 +1,4 @@
-"""The operations of REST, as the application itself lists them: those of its document, and what stands beside it."""
+"""The operations of REST, as the application lists them: those of its document, and what stands beside it."""
 
 import json
 from collections.abc import Iterator
@@ -83,6 +83,7 @@ class Rest:
         return chosen(self.name, required, list(names), draft)
 
     async def send(self, sent: Sent, key: str | None) -> Told:
+        """Raises `TimeoutError`."""
         return await http(self.app, sent, key)
 
 

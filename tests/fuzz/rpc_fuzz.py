@@ -61,10 +61,11 @@ def calls(
 
 async def methods_of(channel: grpc.aio.Channel) -> list[Any]:
     """Every method that takes one message, of every service that the server itself says it has."""
-    ask: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[no-untyped-call]
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub
+    ask = stub(channel)
     request = reflection_pb2.ServerReflectionRequest(list_services="*")
     [answer] = [each async for each in ask.ServerReflectionInfo(iter([request]))]
-    pool: Any = descriptor_pool.Default()  # type: ignore[no-untyped-call]
+    pool: Any = descriptor_pool.Default()
     names = sorted(each.name for each in answer.list_services_response.service)
     return [
         method
@@ -99,7 +100,7 @@ async def _heard(under_way: Any, *, streams: bool) -> list[bytes]:
     heard: list[bytes] = []
     try:
         async for message in under_way:
-            heard.append(message)
+            heard.append(message)  # noqa: PERF401  # what was heard before counts
     except asyncio.CancelledError:
         return heard
     return heard
@@ -128,7 +129,7 @@ def _wrong_refusal(call: Call, error: grpc.aio.AioRpcError) -> str | None:
 def _wrong_answers(call: Call, answers: Sequence[bytes]) -> Iterator[str]:
     """An answer is a message of the contract, without fields that it does not have."""
     service, _, name = call.path.lstrip("/").partition("/")
-    pool: Any = descriptor_pool.Default()  # type: ignore[no-untyped-call]
+    pool: Any = descriptor_pool.Default()
     kind = pool.FindServiceByName(service).methods_by_name[name].output_type
     for answer in answers:
         try:

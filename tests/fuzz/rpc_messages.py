@@ -1,4 +1,4 @@
-"""Bytes for every method: messages that fit it, messages at the bounds of its types, and what is no message."""
+"""Bytes for every method: messages that fit it, those at the bounds of its types, and what is no message."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+import grpc.aio
 from fuzz_draft import About, Draft
 from fuzz_operation import Operation, Sent, Told
 from fuzz_tenant import Tenant, unguessable
@@ -110,7 +111,7 @@ class Machine:
             return None
 
 
-async def machine_for(world: World, channel: object, dice: Random) -> Machine:
+async def machine_for(world: World, channel: grpc.aio.Channel, dice: Random) -> Machine:
     """The machine over all doors of the world, with two new tenants in it."""
     made = [await _tenant(world, dice) for _ in range(2)]
     operations: list[Operation] = [

@@ -9,9 +9,10 @@ from typing import Final
 import grpc.aio
 import pytest
 from fuzz_faults import faults
-from fuzz_results import FULL, SEED, count, record
 from tenants_machine import Machine, machine_for, run
 from world import World, memory_world, postgres_world
+
+from support.fuzz_results import FULL, SEED, count, record
 
 # Half a minute of work in one process: not once for each Python.
 pytestmark = pytest.mark.integration
@@ -53,15 +54,14 @@ def undone(machine: Machine) -> set[str]:
 async def test_no_tenant_hears_of_another_whatever_they_try() -> None:
     """No answer holds a word or an id of the other; another's thing is answered as one that is not there."""
     async with memory_world() as world, machine_in(world) as machine:
-        await judged(machine, "two tenants, in memory", count(4_000, 20_000), walkers=1)
+        await judged(machine, "two tenants, in memory", count(2_000, 20_000), walkers=1)
         # Else nothing was tried but refusals. A few depend on what becomes of tasks, which is chance.
-        assert len(undone(machine)) <= (0 if FULL else 8), undone(machine)
+        assert len(undone(machine)) <= (0 if FULL else 25), undone(machine)
 
 
-@pytest.mark.skipif(not FULL, reason="tox -e fuzz: some minutes")
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 async def test_postgresql_keeps_tenants_apart_whatever_they_try(database_url: str) -> None:
     """The same over PostgreSQL, where the rows of both lie in one table, with eight clients at once."""
     async with postgres_world(database_url) as world, machine_in(world) as machine:
-        await judged(machine, "two tenants, on PostgreSQL", count(0, 100_000), walkers=8)
-        assert set() == undone(machine)
+        await judged(machine, "two tenants, on PostgreSQL", count(400, 100_000), walkers=8)
+        assert len(undone(machine)) <= (0 if FULL else len(machine.operations)), undone(machine)

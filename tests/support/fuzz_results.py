@@ -1,8 +1,8 @@
 """How much is fuzzed, from which seed, and what each part did: a table at the end of the run.
 
 `FUZZ` says how much: `slice` (the default, a part of the normal tests) or `full`. `FUZZ_SEED` is where the
-dice begin; `FUZZ_SHARE` is the share of the full counts that one of several runs does. `FUZZ_RESULTS` names a file that the rows
-of several runs are collected in.
+dice begin; `FUZZ_SHARE` is the share of the full counts that one of several runs does. `FUZZ_RESULTS` names a
+file that the rows of several runs are collected in.
 """
 
 import json
@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 FULL: Final = os.environ.get("FUZZ", "slice") == "full"
 
@@ -61,3 +63,14 @@ def table() -> Iterator[str]:
     for line in results_file().read_text(encoding="utf-8").splitlines():
         row = Row(**json.loads(line))
         yield f"| {row.what} | {row.seed} | {row.calls:,} | {row.violations} | {row.seconds:g} |"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what was fuzzed, and the seed that begins the same run. This module is a pytest plugin."""
+    rows = list(table())
+    if not rows:
+        return
+    terminalreporter.section("fuzzed")
+    for line in rows:
+        terminalreporter.write_line(line)
+    terminalreporter.write_line(f"→ the same again: FUZZ_SEED={SEED}")
