@@ -68,7 +68,8 @@ class Watch:
         refused = told.status in {"401", "UNAUTHENTICATED"}
         # A2A reads the message first, and may find it wrong.
         refused |= operation.label.startswith("a2a") and not told.is_ok
-        if operation.is_public:  # a link is its own leave
+        # A link is its own leave; and a refusal may come later than the one who asked has left.
+        if operation.is_public or told.status == LEFT:
             return
         if not refused:
             self._broken("a stranger was let in", operation, sent, told)

@@ -91,6 +91,15 @@ def running_loop() -> Iterator[Run[Any]]:
     try:
         yield lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(300)
     finally:
+        asyncio.run_coroutine_threadsafe(_end_all(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _end_all() -> None:
+    """What libraries began and left to the end of the loop, as `asyncio.run` does it."""
+    begun = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in begun:
+        task.cancel()
+    await asyncio.gather(*begun, return_exceptions=True)

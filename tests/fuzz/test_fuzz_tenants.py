@@ -12,7 +12,7 @@ from fuzz_faults import faults
 from tenants_machine import Machine, machine_for, run
 from world import World, memory_world, postgres_world
 
-from support.fuzz_results import FULL, SEED, count, record
+from support.fuzz_results import SEED, count, record
 
 # Half a minute of work in one process: not once for each Python.
 pytestmark = pytest.mark.integration
@@ -51,12 +51,18 @@ def undone(machine: Machine) -> set[str]:
     return {op.label for op in machine.operations if not machine.score.ok[op.label]} - NEVER
 
 
+def excused(machine: Machine) -> int:
+    """How many may be undone: some need what only chance brings, such as a call in doubt, and many tries."""
+    tries = machine.score.operations / len(machine.operations)
+    return len(machine.operations) if tries < 10 else 25 if tries < 50 else 0
+
+
 async def test_no_tenant_hears_of_another_whatever_they_try() -> None:
     """No answer holds a word or an id of the other; another's thing is answered as one that is not there."""
     async with memory_world() as world, machine_in(world) as machine:
         await judged(machine, "two tenants, in memory", count(2_000, 20_000), walkers=1)
         # Else nothing was tried but refusals. A few depend on what becomes of tasks, which is chance.
-        assert len(undone(machine)) <= (0 if FULL else 25), undone(machine)
+        assert len(undone(machine)) <= excused(machine)
 
 
 @pytest.mark.timeout(3600)
@@ -64,4 +70,4 @@ async def test_postgresql_keeps_tenants_apart_whatever_they_try(database_url: st
     """The same over PostgreSQL, where the rows of both lie in one table, with eight clients at once."""
     async with postgres_world(database_url) as world, machine_in(world) as machine:
         await judged(machine, "two tenants, on PostgreSQL", count(400, 100_000), walkers=8)
-        assert len(undone(machine)) <= (0 if FULL else len(machine.operations)), undone(machine)
+        assert len(undone(machine)) <= excused(machine)
