@@ -76,24 +76,25 @@ class Watch:
         if unguessable(told.data) & self.owners.keys() - sent.unguessable():
             self._broken("a leak to a stranger", operation, sent, told)
 
-    def twins(
-        self, operation: Operation, draft: Draft, sent: Sent, both: tuple[Told, Told]
-    ) -> None:
-        """What is another tenant's is answered as what does not exist."""
+    def same(self, draft: Draft, theirs: Told, nobodys: Told) -> bool:
+        """Whether what is another tenant's was answered as what does not exist."""
         assert draft.foreign is not None
         assert draft.missing is not None
-        theirs, nobodys = both
         if theirs.is_ok and draft.kind in CHOSEN:  # it has a thing of that name now, too
-            return
+            return True
         if LEFT in {theirs.status, nobodys.status}:
-            return
-        same = theirs.is_ok == nobodys.is_ok and theirs.status == nobodys.status
-        if same and not theirs.is_ok:
-            same = _said(theirs, draft.foreign) == _said(nobodys, draft.missing)
-        if not same:
-            told = f"{theirs.status} {theirs.data!r}\n  but of what does not exist: "
-            told += f"{nobodys.status} {nobodys.data!r}"
-            self.violations.append(Violation("not the same answer", operation.label, sent, told))
+            return True
+        if theirs.is_ok or nobodys.is_ok:
+            return theirs.is_ok == nobodys.is_ok and theirs.status == nobodys.status
+        return theirs.status == nobodys.status and (
+            _said(theirs, draft.foreign) == _said(nobodys, draft.missing)
+        )
+
+    def differ(self, operation: Operation, sent: Sent, theirs: Told, nobodys: Told) -> None:
+        """What is another tenant's was answered in another way, each time."""
+        told = f"{theirs.status} {theirs.data!r}\n  but of what does not exist: "
+        told += f"{nobodys.status} {nobodys.data!r}"
+        self.violations.append(Violation("not the same answer", operation.label, sent, told))
 
     def hangs(self, operation: Operation, sent: Sent) -> None:
         self.violations.append(Violation("no answer in time", operation.label, sent, ""))
