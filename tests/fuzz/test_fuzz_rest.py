@@ -19,7 +19,8 @@ from world import World, memory_world, postgres_world
 
 from support.fuzz_results import FULL, SEED, count, record
 
-pytestmark = pytest.mark.integration
+# In full it takes its time.
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, T]], T]
@@ -39,7 +40,6 @@ def test_every_answer_is_what_the_document_says() -> None:
 
 if FULL:  # a part of the normal tests is the above alone
 
-    @pytest.mark.timeout(3600)
     def test_every_answer_over_a_socket_is_what_the_document_says(database_url: str) -> None:
         """The same over PostgreSQL and a real socket."""
         with running_loop() as do:

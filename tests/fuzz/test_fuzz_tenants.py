@@ -15,7 +15,8 @@ from world import World, memory_world, postgres_world
 from support.fuzz_results import SEED, count, record
 
 # Half a minute of work in one process: not once for each Python.
-pytestmark = pytest.mark.integration
+# In full it takes its time.
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 #: What no tenant may do: only the operator has other tenants, and push notifications are not offered.
 NEVER: Final = frozenset(
@@ -65,7 +66,6 @@ async def test_no_tenant_hears_of_another_whatever_they_try() -> None:
         assert len(undone(machine)) <= excused(machine)
 
 
-@pytest.mark.timeout(3600)
 async def test_postgresql_keeps_tenants_apart_whatever_they_try(database_url: str) -> None:
     """The same over PostgreSQL, where the rows of both lie in one table, with eight clients at once."""
     async with postgres_world(database_url) as world, machine_in(world) as machine:
