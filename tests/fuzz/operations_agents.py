@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fuzz_draft import Draft
 from fuzz_operation import Sent, Told
-from fuzz_values import agent, chosen, cursor, thread
+from fuzz_values import agent, chosen, cursor, thread, url
 from operations_rest import http
 
 from ops_core.a2a.operations import OPERATIONS
@@ -107,6 +107,14 @@ def _one(draft: Draft) -> dict[str, Any]:
     return {"id": draft.id("task")}
 
 
+def _push(draft: Draft) -> dict[str, Any]:
+    return {"taskId": draft.id("task"), "url": url(draft), "token": draft.word()}
+
+
+def _pushed(draft: Draft) -> dict[str, Any]:
+    return {"taskId": draft.id("task"), "id": draft.id("webhook")}
+
+
 def _nothing(_draft: Draft) -> dict[str, Any]:
     return {}
 
@@ -128,10 +136,10 @@ PARAMS: Final[dict[str, Callable[[Draft], dict[str, Any]]]] = {
     "CancelTask": _one,
     "SubscribeToTask": _one,
     "ListTasks": _list,
-    "CreateTaskPushNotificationConfig": _one,
-    "GetTaskPushNotificationConfig": _one,
-    "ListTaskPushNotificationConfigs": _one,
-    "DeleteTaskPushNotificationConfig": _one,
+    "CreateTaskPushNotificationConfig": _push,
+    "GetTaskPushNotificationConfig": _pushed,
+    "ListTaskPushNotificationConfigs": _pushed,
+    "DeleteTaskPushNotificationConfig": _pushed,
     "GetExtendedAgentCard": _nothing,
 }
 

@@ -18,17 +18,16 @@ from support.fuzz_results import SEED, count, record
 # In full it takes its time.
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
-#: What no tenant may do: only the operator has other tenants, and push notifications are not offered.
+#: What nobody may do: push notifications are not offered, and there is no other card.
 NEVER: Final = frozenset(
     {
-        *("GET /api/v1/tenants", "POST /api/v1/tenants"),
-        *(f"POST /api/v1/tenants/{{tenant_id}}/{verb}" for verb in ("disable", "enable")),
-        *(f"TenantService/{verb}Tenant" for verb in ("Create", "Disable", "Enable")),
-        *("TenantService/ListTenants", "a2a GetExtendedAgentCard"),
         *(f"a2a {verb}TaskPushNotificationConfig" for verb in ("Create", "Get", "Delete")),
-        "a2a ListTaskPushNotificationConfigs",
+        *("a2a ListTaskPushNotificationConfigs", "a2a GetExtendedAgentCard"),
     }
 )
+
+#: What no tenant may do: only the operator has other tenants.
+OPERATORS: Final = ("/api/v1/tenants", "TenantService/")
 
 
 @asynccontextmanager
@@ -49,7 +48,8 @@ async def judged(machine: Machine, what: str, operations: int, walkers: int) -> 
 
 def undone(machine: Machine) -> set[str]:
     """Operations that did nothing for anybody: refused every time."""
-    return {op.label for op in machine.operations if not machine.score.ok[op.label]} - NEVER
+    labels = {op.label for op in machine.operations if not machine.score.ok[op.label]} - NEVER
+    return {label for label in labels if not any(of in label for of in OPERATORS)}
 
 
 def excused(machine: Machine) -> int:
