@@ -55,7 +55,7 @@ def undone(machine: Machine) -> set[str]:
 def excused(machine: Machine) -> int:
     """How many may be undone: some need what only chance brings, such as a call in doubt, and many tries."""
     tries = machine.score.operations / len(machine.operations)
-    return len(machine.operations) if tries < 10 else 25 if tries < 50 else 0
+    return len(machine.operations) if tries < 10 else 25 if tries < 200 else 0
 
 
 async def test_no_tenant_hears_of_another_whatever_they_try() -> None:
