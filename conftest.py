@@ -9,7 +9,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-pytest_plugins = ["support.docker_servers", "support.servers", "support.tiers"]
+pytest_plugins = [
+    "support.docker_servers",
+    "support.fuzz_results",
+    "support.servers",
+    "support.tiers",
+]
 
 PACKAGES = ("opspawn", "ops_core", "agentkit")
 

@@ -1,6 +1,7 @@
 """gRPC: health, reflection and the port."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -126,3 +127,12 @@ async def test_a_port_that_is_taken_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="bind"):
         second.add_insecure_port(f"127.0.0.1:{port}")
     await asyncio.gather(first.stop(None), second.stop(None))
+
+
+async def test_what_is_no_message_is_the_clients_fault_at_health_too() -> None:
+    """The runtime would say UNKNOWN, as of a bug of ours."""
+    async with channel_to(service_over(MemoryStore())) as channel:
+        check: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
+        watch: Any = channel.unary_stream("/grpc.health.v1.Health/Watch")
+        for call in (check(b"\x0a\xff"), watch(b"\x0a\xff").read()):
+            assert grpc.StatusCode.INVALID_ARGUMENT is (await refused(call)).code

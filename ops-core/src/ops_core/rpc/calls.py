@@ -18,6 +18,7 @@ from ops_core.errors import CallerError, FieldError, InvalidRequest, Unavailable
 from ops_core.identity.gate import Gate
 from ops_core.rpc.admission import admit, principal, record, request_id_of
 from ops_core.rpc.convert import refuse_unknown_fields
+from ops_core.rpc.parsing import parsing
 from ops_core.rpc.status import Refusal, internal, refusal
 
 __all__ = ["Calls", "principal", "request_id_of"]
@@ -29,7 +30,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Calls(grpc.aio.ServerInterceptor):
-    """Wraps the methods of our services; others (health, reflection) pass as they are."""
+    """Wraps the methods of our services; of others (health) only what is no message is answered here."""
 
     def __init__(self, service_names: Set[str], gate: Gate) -> None:
         self._gate = gate
@@ -43,8 +44,10 @@ class Calls(grpc.aio.ServerInterceptor):
         # Any: the published types describe handlers of the synchronous server only.
         handler: Any = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or not method.startswith(self._prefixes):
+        if handler is None or handler.request_streaming:  # reflection, which parses for itself
             return handler  # type: ignore[no-any-return]
+        if not method.startswith(self._prefixes):
+            return parsing(handler)
 
         async def call(body: bytes, context: Context) -> bytes:
             return await _answer(self._gate, method, handler, body, context)
