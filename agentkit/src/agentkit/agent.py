@@ -134,8 +134,7 @@ class Agent:
 
         `deltas` asks for the pieces of each reply, too; a function is asked before each. `inside`
         is the tool call that this run is part of: its steps are recorded there, and the run around
-        it holds it to its own limits. With `live` off, the events of a model call, or of the calls
-        of tools, come when it is over, and none when it raises; the run is cheaper.
+        it holds it to its own limits. Without `live`, what is told of a step comes when it is over.
         """
         run = _Run(self, goal, deltas, inside, live)
         try:

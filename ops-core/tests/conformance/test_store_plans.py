@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_core.store import Database, SqlWorkerStore
 from ops_core.store.claim import _CLAIM, claim
 from ops_core.store.gates import _OPEN, _OPENABLE, _STATE
-from ops_core.store.retention import _PRUNE
+from ops_core.store.retention import _TASKS
 from ops_core.store.upkeep import _EXPIRED, _TAKE_RINGS
 
 #: No lane was emptied by others in this claim.
@@ -62,7 +62,11 @@ async def _backlog(database: Database, rows: int) -> None:
         (_STATE, "task_for_key", {"tenant_id": "default", "key": "k1"}),
         (_TAKE_RINGS, "task_for_wake", {"limit": 10, "grace_s": 5.0, "grace_max_s": 300.0}),
         (_EXPIRED, "task_for_deadline", {"limit": 500}),
-        (_PRUNE, "task_for_retention", {"limit": 500, "older_than_s": 86_400.0}),
+        (
+            _TASKS,
+            "task_for_retention",
+            {"limit": 500, "older_than_s": 86_400.0, "tenants": [], "budgets": []},
+        ),
     ],
     ids=[
         *("claim", "claim_from_two_queues", "gates", "gate", "inside", "rings", "deadlines"),
