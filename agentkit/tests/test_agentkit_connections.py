@@ -10,11 +10,13 @@ from contextlib import AsyncExitStack
 
 import httpx2
 import pytest
+import uvloop
 
 from agentkit.errors import ProviderUnavailable
 from agentkit.llm import ModelSettings, RetryPolicy
 from agentkit.llm.connections import http_client
 from agentkit.llm.openai import OpenAiClient
+from agentkit.llm.transport import OPENED_AT_ONCE
 from agentkit.messages import UserMessage
 from agentkit.testing import ChatServer, Events, HttpReply, Stall, completion
 
@@ -32,6 +34,48 @@ async def test_many_calls_at_the_same_time_have_a_connection_each() -> None:
         calls = (client.stream("POST", f"{server.root_url}/x", json={}) for _ in range(MANY))
         await asyncio.gather(*map(stack.enter_async_context, calls))
         assert MANY == server.connections
+
+
+async def test_so_many_connections_are_opened_at_a_time() -> None:
+    """And the first requests leave while the last of a thousand agents still connect."""
+    accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+
+    async def never_greets(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.put_nowait(writer)
+
+    server = await asyncio.start_server(never_greets, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    async with server, http_client() as client, asyncio.timeout(5):
+        url = f"https://{host}:{port}/"
+        calls = [asyncio.create_task(client.post(url, json={})) for _ in range(MANY)]
+        opened = [await accepted.get() for _ in range(OPENED_AT_ONCE)]
+        _, last = await asyncio.open_connection(
+            host, port
+        )  # whatever else has come stands before it
+        opened.append(await accepted.get())
+        assert last.get_extra_info("sockname") == opened[-1].get_extra_info("peername")
+        calls[0].cancel()
+        opened.append(await accepted.get())
+        for call in calls[1:]:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        for writer in (*opened, last):
+            writer.close()
+
+
+def test_a_model_is_asked_under_another_event_loop() -> None:
+    """uvloop's transports are none of asyncio's classes."""
+
+    async def asked() -> str:
+        async with ChatServer([completion("ok")]) as server:
+            client = OpenAiClient("m", "k", server.base_url, retry=ONCE)
+            try:
+                return (await client.complete(GOAL)).message.text
+            finally:
+                await client.aclose()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert "ok" == runner.run(asked())
 
 
 async def test_calls_after_one_another_have_one_connection() -> None:

@@ -6,7 +6,6 @@ call: as much again as the connection and the parser cost, and a turn of the eve
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -91,7 +90,7 @@ class Exchange:
 
     async def _send(self, protocol: ResponseHandler, request: httpx2.Request) -> None:
         transport = protocol.transport
-        if not isinstance(transport, asyncio.Transport) or transport.is_closing():
+        if transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError("The connection was closed before its use.")
         body = await request.aread()
         if "Transfer-Encoding" in request.headers:  # in parts, of which there is one

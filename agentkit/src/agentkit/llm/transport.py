@@ -17,6 +17,7 @@ from typing import Any
 
 import aiohttp
 import httpx2
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from httpx2 import USE_CLIENT_DEFAULT
 from yarl import URL
@@ -28,6 +29,10 @@ KEEP_ALIVE_S = 30.0
 
 _KINDS = 64
 """Of requests, whose addresses and headers are remembered: a model is asked in one or two ways."""
+
+OPENED_AT_ONCE = 100
+"""Connections. Were a thousand agents to begin with a thousand of them, no request would leave before
+the last one was there, and all answers would come at the same moment; ever after."""
 
 _UNUSUAL = ("cookies", "data", "extensions", "files", "json", "params")
 """What `build_request` takes and an SDK that asks a model does not give."""
@@ -221,8 +226,19 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Connections that a program forgot to close end as sockets do, like httpx2's own: without a
-    page in the log for each client."""
+    """Opens so many connections at a time; to wait for one's turn is part of the time to connect.
+
+    Connections that a program forgot to close end as sockets do, like httpx2's own: without a page in
+    the log for each client.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._turns = asyncio.Semaphore(OPENED_AT_ONCE)
+
+    async def _create_connection(self, *arguments: Any) -> ResponseHandler:
+        async with self._turns:
+            return await super()._create_connection(*arguments)
 
     def __del__(self, *_: Any) -> None:
         pass
