@@ -133,8 +133,8 @@ async def test_another_client_asks_for_notifications_and_reads_them(modules: Pat
         assert [given["url"]] == [config["url"] for config in listed["configs"]]
 
         await finish(store)
-        claimed = await webhooks.claim(9, busy=(), lease_s=9)
-        *_, last = [json.loads(notification(each)) for each in claimed]
+        taken = await webhooks.claim(9, busy=(), under_way={}, per_tenant=9, lease_s=9)
+        *_, last = [json.loads(notification(each)) for each in taken.claimed]
         read = await client.ask("readNotification", **last)
         assert state_of(read) == "TASK_STATE_COMPLETED"
         assert "391" == read["task"]["artifacts"][0]["parts"][0]["text"]

@@ -109,9 +109,8 @@ async def test_a_receiver_is_notified_by_the_deliverer_of_the_process(database_u
         sent = await ask(http, "SendMessage", message=message(), configuration=configuration)
         await doors.settle(await doors.claim(), complete(ANSWER))
         deliverer = deliverer_of(doors.parts.settings, doors.parts.database)
-        while not await deliverer.begin():
-            pass
-        await deliverer.settled()
+        while (await deliverer.begin())[0]:
+            await deliverer.settled()
         heads, bodies = zip(*[await came.get() for _ in range(came.qsize())], strict=True)
     assert "x-a2a-notification-token: t0ken" in heads[0]
     task = json.loads(bodies[-1])["task"]
