@@ -24,8 +24,8 @@ TIMES = 25 if FULL else 3
 #: What is found in the statements of each kind of transaction.
 SUBMIT = r"INSERT INTO task\b"
 CLAIM = r"epoch\s*=\s*epoch \+ 1"
-STEP = r"unnest\(\$1.*INSERT INTO event"
-SETTLE = r"WITH moved AS"
+STEP = r"INSERT INTO event.*INSERT INTO blob"
+SETTLE = r"moved AS .*UPDATE ask SET status = 'cancelled'"
 
 
 @pytest.fixture

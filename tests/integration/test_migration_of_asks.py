@@ -1,25 +1,18 @@
 """The table of asks in a database of before, and that tables and models agree."""
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from ops_core.ask import AskKind, ask_id
 from ops_core.store.tables import METADATA
 from opspawn import migrate
-from support.documents import ROOT
+from support.migrations import migrated_to, on
 
 pytestmark = pytest.mark.integration
-
-SCRIPTS = ROOT / "alembic"
 
 #: What an older build wrote: open asks of two tasks (one of them in its second generation), answered and
 #: copied ones, and one of a task that has ended.
@@ -45,26 +38,6 @@ FROM (VALUES
 """
 
 
-def on(url: str, work: Callable[[Connection], None]) -> None:
-    async def connected() -> None:
-        engine = create_async_engine(url)
-        try:
-            async with engine.connect() as connection:
-                await connection.run_sync(work)
-        finally:
-            await engine.dispose()
-
-    asyncio.run(connected())
-
-
-def to_revision(connection: Connection, revision: str) -> None:
-    """As `opspawn migrate`, but no further than this."""
-    config = Config()
-    config.set_main_option("script_location", str(SCRIPTS))
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
-
-
 def test_what_is_open_is_listed_after_the_migration(empty_database_url: str) -> None:
     """Under the names that this build gives it, so that it can be decided; what is over is not."""
     found: list[Any] = []
@@ -78,9 +51,9 @@ def test_what_is_open_is_listed_after_the_migration(empty_database_url: str) -> 
             connection.execute(text(statement.replace(":", r"\:")))
         connection.commit()
 
-    on(empty_database_url, lambda connection: to_revision(connection, "0002"))
+    migrated_to("0002", empty_database_url)
     on(empty_database_url, write)
-    on(empty_database_url, lambda connection: to_revision(connection, "0004"))
+    migrated_to("0004", empty_database_url)
     on(empty_database_url, look)
     pay = {"tool": "pay", "arguments": {"eur": 5}}
     assert [
