@@ -35,7 +35,7 @@ class Authority:
         self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, authority: bool
     ) -> bytes:
         now = datetime.now(UTC)
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        address, ours = x509.IPAddress(ipaddress.ip_address("127.0.0.1")), self._key.public_key()
         certificate = (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -46,6 +46,10 @@ class Authority:
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+            # Which Python 3.13 asks for, as RFC 5280 does.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ours), critical=False)
+            .add_extension(_SIGNS if authority else _PROVES, critical=True)
             .sign(self._key, hashes.SHA256())
         )
         return certificate.public_bytes(serialization.Encoding.PEM)
@@ -54,6 +58,23 @@ class Authority:
         path = self._folder / name
         path.write_bytes(content)
         return path
+
+
+def _usage(of: str) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=of == "digital_signature",
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=of == "key_cert_sign",
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+_SIGNS, _PROVES = _usage("key_cert_sign"), _usage("digital_signature")
 
 
 def _named(name: str) -> x509.Name:
