@@ -25,6 +25,7 @@ LANGGRAPH_IN_FLIGHT, DBOS_IN_FLIGHT = 32, 50
 async def opspawn(system: Opspawn, tasks: int, results: Results) -> None:
     """From the first request to the last task's `completed_at`."""
     name = f"reach-{uuid4().hex[:8]}"
+    system.starts.clear()  # a pipe that is full would stop the worker
     began = time.time()  # the database's clock is this machine's
     flooded = await flood(system.api_port, _requests(name, tasks), IN_FLIGHT)
     last_at = await throughput.all_completed(system, name, tasks)

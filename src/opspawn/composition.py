@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ops_core.agents import AgentService
 from ops_core.asks.approvals import ApprovalService
@@ -30,6 +30,7 @@ from ops_core.store import (
     SqlKeyStore,
     SqlLimitStore,
     SqlPushes,
+    SqlStatistics,
     SqlTenantStore,
     SqlThreadStore,
     SqlUpkeepStore,
@@ -47,9 +48,6 @@ from opspawn.doors import (
 from opspawn.parts import Parts
 from opspawn.streaming import close_at, streams_of
 from opspawn.webhooks import upkeep_of
-
-if TYPE_CHECKING:
-    pass
 
 #: What one pass of upkeep looks at: gates of concurrency keys, budgets with dead reservations, and changes of
 #: what is under way.
@@ -144,5 +142,6 @@ def dispatcher_of(parts: Parts) -> Dispatcher:
             "opened": lambda: store.open_gates(GATES),
             "freed": lambda: store.free_reservations(RESERVATIONS),
             "folded": lambda: store.fold_load(LOAD),
+            "analyzed": SqlStatistics(parts.database).refresh,
         },
     )

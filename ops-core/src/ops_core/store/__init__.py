@@ -16,6 +16,7 @@ from ops_core.store.news import SqlNews
 from ops_core.store.presence import Presence
 from ops_core.store.pushes import SqlPushes
 from ops_core.store.schedules import SqlScheduleStore
+from ops_core.store.statistics import SqlStatistics
 from ops_core.store.telling import TellingTaskStore, TellingWorkerStore
 from ops_core.store.tenants import SqlTenantStore
 from ops_core.store.threads import SqlThreadStore
@@ -38,6 +39,7 @@ __all__ = [
     "SqlNews",
     "SqlPushes",
     "SqlScheduleStore",
+    "SqlStatistics",
     "SqlTaskStore",
     "SqlTenantStore",
     "SqlThreadStore",
