@@ -62,7 +62,10 @@ class Tenant:
         return f"{self.marker} says {dice.randrange(1000)}"
 
     def learn(self, answer: Any) -> None:
-        """Takes the ids out of an answer, tasks by their status as well, and links out of their URLs."""
+        """Takes the ids out of an answer, tasks by their status as well, and links out of their URLs.
+
+        A task that has a push notification config is `pushed` besides.
+        """
         for found in _objects(answer):
             self._learn(found)
 
@@ -70,6 +73,8 @@ class Tenant:
         task_id, status = found.get("task_id"), found.get("status")
         if isinstance(task_id, str) and isinstance(status, str):
             self._keep(f"task {status.removeprefix('TASK_STATUS_').lower()}", task_id)
+        if "url" in found and isinstance(found.get("taskId"), str):
+            self._keep("task pushed", found["taskId"])
         for name, value in found.items():
             if not isinstance(value, str) or not value:
                 continue

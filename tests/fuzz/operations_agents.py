@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fuzz_draft import Draft
 from fuzz_operation import Sent, Told
-from fuzz_values import agent, chosen, cursor, thread, url
+from fuzz_values import agent, chosen, cursor, in_status, thread, url
 from operations_rest import http
 
 from ops_core.a2a.operations import OPERATIONS
@@ -108,11 +108,13 @@ def _one(draft: Draft) -> dict[str, Any]:
 
 
 def _push(draft: Draft) -> dict[str, Any]:
-    return {"taskId": draft.id("task"), "url": url(draft), "token": draft.word()}
+    said = {"taskId": draft.id("task"), "url": url(draft), "token": draft.word()}
+    return said | {"id": f"push-{draft.dice.randrange(3)}"} if draft.maybe(0.8) else said
 
 
 def _pushed(draft: Draft) -> dict[str, Any]:
-    return {"taskId": draft.id("task"), "id": draft.id("webhook")}
+    """Of a task that has one, most of the time."""
+    return {"taskId": in_status(draft, "pushed"), "id": f"push-{draft.dice.randrange(3)}"}
 
 
 def _nothing(_draft: Draft) -> dict[str, Any]:

@@ -18,13 +18,8 @@ from support.fuzz_results import SEED, count, record
 # In full it takes its time.
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
-#: What nobody may do: push notifications are not offered, and there is no other card.
-NEVER: Final = frozenset(
-    {
-        *(f"a2a {verb}TaskPushNotificationConfig" for verb in ("Create", "Get", "Delete")),
-        *("a2a ListTaskPushNotificationConfigs", "a2a GetExtendedAgentCard"),
-    }
-)
+#: What nobody may do: there is no other card.
+NEVER: Final = frozenset({"a2a GetExtendedAgentCard"})
 
 #: What no tenant may do: only the operator has other tenants.
 OPERATORS: Final = ("/api/v1/tenants", "TenantService/")

@@ -1,7 +1,8 @@
-"""Agents, threads, schedules, webhooks and keys through both clients, against the real REST door."""
+"""Agents, threads, schedules, webhooks, keys and bounds through both clients, against the real REST door."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -109,6 +110,51 @@ def test_a_key_is_made_rotated_and_revoked(client: OpspawnClient) -> None:
     assert client.api_keys.get(told.api_key.key_id).revoked_at is not None
 
 
+def test_a_limit_is_set_and_taken_away(client: OpspawnClient) -> None:
+    """Of a key whose name needs quoting, too."""
+    made = client.limits.put("customer 17?", 2, rate=(100, 60))
+    assert ("customer 17?", 2, 100, 60.0) == (
+        made.key,
+        made.concurrency,
+        made.rate and made.rate.count,
+        made.rate and made.rate.per_s,
+    )
+    assert client.limits.put("b", 3).rate is None
+    assert made == client.limits.get("customer 17?")
+    assert ["b", "customer 17?"] == [limit.key for limit in client.limits.list(limit=1)]
+    client.limits.delete("customer 17?")
+    client.limits.delete("b")
+    with pytest.raises(NotFound):
+        client.limits.get("b")
+
+
+def test_a_budget_is_set_for_a_day_and_raised_for_a_task(client: OpspawnClient) -> None:
+    """Money stays exact; what is not named is not bounded."""
+    day = client.budgets.put("day", cost_usd=Decimal("0.1"))
+    assert (Decimal("0.1"), None) == (day.allowed.cost_usd, day.allowed.tokens)
+    assert [day] == client.budgets.list()
+    task = client.run("g", budget={"steps": 1})
+    assert 1 == client.budgets.get(task.task_id).left.steps
+    raised = client.budgets.put(task.task_id, tokens=9, steps=5, seconds=1.5)
+    assert (9, 5, 1.5) == (raised.left.tokens, raised.left.steps, raised.left.seconds)
+    client.budgets.delete("day")
+    assert [] == client.budgets.list()
+
+
+def test_a_tenant_is_made_limited_and_shut(client: OpspawnClient) -> None:
+    """The key of its administrator is told once, and not where a program prints it."""
+    made = client.tenants.create("acme", "Acme Ltd")
+    assert made.secret.get_secret_value().startswith("osk_")
+    assert made.secret.get_secret_value() not in repr(made)
+    assert "acme" in [tenant.tenant_id for tenant in client.tenants.list(limit=1)]
+    assert 7 == client.tenants.put_limits("acme", max_unfinished_tasks=7).max_unfinished_tasks
+    assert 7 == client.tenants.limits("acme").max_unfinished_tasks
+    client.tenants.delete_limits("acme")
+    assert client.tenants.limits("acme").max_unfinished_tasks is None
+    assert client.tenants.disable("acme").disabled_at is not None
+    assert client.tenants.enable("acme").disabled_at is None
+
+
 async def test_the_client_for_asyncio_does_the_same(door: RestDoor) -> None:
     """A call of each, and a list of each."""
     async with AsyncOpspawnClient(door.url, "key") as client:
@@ -117,6 +163,12 @@ async def test_the_client_for_asyncio_does_the_same(door: RestDoor) -> None:
         schedule = await client.schedules.create("more news", WORK, every_s=60)
         webhook = await client.webhooks.create(URL)
         told = await client.api_keys.create("cd", ["tasks:read"])
+        limit = await client.limits.put("k", 2)
+        budget = await client.budgets.put("month", tokens=5)
+        founded = await client.tenants.create("other", "Other")
+        assert limit in [each async for each in client.limits.list()]
+        assert budget in await client.budgets.list()
+        assert founded.tenant in [each async for each in client.tenants.list()]
         assert agent in [each async for each in client.agents.list()]
         assert thread in [each async for each in client.threads.list()]
         assert schedule in [each async for each in client.schedules.list()]

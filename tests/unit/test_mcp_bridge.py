@@ -25,6 +25,9 @@ def bridge(url: str) -> StdioServerParameters:
 async def test_the_tools_of_the_server_are_passed_on(url: str) -> None:
     """Over pipes a program has the same tools, with the same answers and refusals."""
     async with Client(url + "/mcp") as direct, Client(bridge(url)) as piped:
+        assert piped.server_info is not None
+        assert ("opspawn", "0.1.0") == (piped.server_info.name, piped.server_info.version)
+        assert direct.instructions == piped.instructions
         expected = (await direct.list_tools()).tools
         assert expected == (await piped.list_tools()).tools
         assert "run_default" in [tool.name for tool in expected]

@@ -125,6 +125,24 @@ async def test_created_after_leaves_out_the_moment_itself(world: World) -> None:
     assert [second.task_id] == [task.task_id for task in page.tasks]
 
 
+async def test_tasks_are_listed_by_their_last_move_when_asked(world: World) -> None:
+    """Page by page; `updated_since` is inclusive."""
+    tasks = []
+    for _ in range(3):
+        tasks.append(await world.submit())
+        world.advance(1)
+    first, second, third = [task.task_id for task in tasks]
+    moved = await world.tasks.cancel("default", first)
+    where = TaskFilter(by_update=True)
+    page = await world.tasks.page("default", where, limit=2, cursor=None)
+    assert ([first, third], 3) == ([task.task_id for task in page.tasks], page.total)
+    rest = await world.tasks.page("default", where, limit=2, cursor=page.next_cursor)
+    assert ([second], None) == ([task.task_id for task in rest.tasks], rest.next_cursor)
+    since = TaskFilter(updated_since=moved.updated_at)
+    recent = await world.tasks.page("default", since, limit=2, cursor=None)
+    assert ([first], 1) == ([task.task_id for task in recent.tasks], recent.total)
+
+
 @pytest.mark.parametrize(
     "cursor",
     [

@@ -156,6 +156,25 @@ async def test_tasks_are_listed_by_context_and_state() -> None:
         assert [] == working["tasks"]
 
 
+async def test_the_task_that_moved_last_is_listed_first() -> None:
+    """Page by page; and only those that moved since a time, which is among them."""
+    async with opened() as door:
+        first, second = [
+            await send(door, message(id_=each), returnImmediately=True) for each in "ab"
+        ]
+        third = await send(door, message(id_="c"), returnImmediately=True)
+        moved = await ask(door, "CancelTask", id=first["id"])
+        page = await ask(door, "ListTasks", pageSize=2)
+        assert [first["id"], third["id"]] == [task["id"] for task in page["tasks"]]
+        rest = await ask(door, "ListTasks", pageSize=2, pageToken=page["nextPageToken"])
+        assert [second["id"]] == [task["id"] for task in rest["tasks"]]
+        since = moved["status"]["timestamp"]
+        recent = await ask(door, "ListTasks", statusTimestampAfter=since)
+        assert [first["id"]] == [task["id"] for task in recent["tasks"]]
+        wrong = await error(door, "ListTasks", statusTimestampAfter="1066-10-14T00:00:00Z")
+        assert -32602 == wrong["code"]
+
+
 async def test_a_task_is_cancelled_once_and_not_after_its_end() -> None:
     """Cancelled again it stays cancelled."""
     async with opened() as door:

@@ -5,6 +5,8 @@ from door_support import service_over
 from fastapi.routing import APIRoute
 
 from ops_core.api import create_app
+from ops_core.api.ask_views import ApprovalView, InputView
+from ops_core.api.views import TaskView
 from ops_core.errors import MissingScope
 from ops_core.identity.needs import NEEDS, PUBLIC, check_needs
 from ops_core.principal import Principal
@@ -66,6 +68,22 @@ def test_whoever_has_tasks_submitted_by_the_clock_may_submit_tasks(operation: st
 def test_whoever_has_tasks_sent_somewhere_may_read_tasks(operation: str) -> None:
     """A subscription is no way around the right to read."""
     assert {Scope.WEBHOOKS_WRITE, Scope.TASKS_READ} == set(NEEDS[operation].scopes)
+
+
+def test_whoever_is_told_of_what_is_there_may_read_it() -> None:
+    """To cancel a task is no way around the right to read it. What a caller submits himself he knows."""
+    app = create_app(services_of(service_over(MemoryStore())))
+    told = {TaskView, ApprovalView, InputView}
+    telling = {each.name for each in app.state.routes if getattr(each, "response_model", 0) in told}
+    own = {"create_task", "trigger_schedule"}
+    assert own | {"cancel_task", "fork_task", "retry_task", "answer_input"} <= telling
+    assert [] == [name for name in telling - own if Scope.TASKS_READ not in NEEDS[name].scopes]
+
+
+def test_over_grpc_and_a2a_it_is_the_same() -> None:
+    """Their operations without a route of the same name are held to it too."""
+    for operation in ("decide_approval", "create_approval_link", "send_input", "resolve_effect"):
+        assert Scope.TASKS_READ in NEEDS[operation].scopes
 
 
 @pytest.mark.parametrize("held", [Scope.SCHEDULES_WRITE, Scope.TASKS_WRITE])

@@ -59,8 +59,11 @@ def _server(remote: Client) -> Server[Any]:
         tell = context.session.report_progress
         return await remote.call_tool(params.name, params.arguments, progress_callback=tell)
 
+    # A server may keep to itself who it is.
+    version = remote.server_info.version if remote.server_info else ""
     return Server(
         "opspawn",
+        version=version,
         instructions=remote.instructions,
         on_list_tools=list_tools,
         on_call_tool=call_tool,

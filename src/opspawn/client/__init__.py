@@ -7,6 +7,7 @@ from opspawn.client.agents import Agent
 from opspawn.client.api_keys import ApiKey, ToldKey
 from opspawn.client.asynchronous import AsyncOpspawnClient
 from opspawn.client.blocking import OpspawnClient
+from opspawn.client.budgets import Allowance, Amounts, Budget
 from opspawn.client.errors import (
     HTTP_ERROR,
     AlreadyResolved,
@@ -28,8 +29,10 @@ from opspawn.client.errors import (
     Unreachable,
     WaitTimedOut,
 )
+from opspawn.client.limits import Limit, StartRate
 from opspawn.client.rules import Patience
 from opspawn.client.schedules import Firing, Schedule
+from opspawn.client.tenants import FoundedTenant, Tenant, TenantLimits
 from opspawn.client.threads import Message, Thread
 from opspawn.client.views import Approval, Event, Page, Question, Step, Task, TaskError, Usage
 from opspawn.client.webhooks import Delivery, IssuedWebhook, Webhook
@@ -37,19 +40,24 @@ from opspawn.client.webhooks import Delivery, IssuedWebhook, Webhook
 __all__ = [
     "HTTP_ERROR",
     "Agent",
+    "Allowance",
     "AlreadyResolved",
+    "Amounts",
     "ApiKey",
     "Approval",
     "AsyncOpspawnClient",
+    "Budget",
     "Conflict",
     "Delivery",
     "Event",
     "FieldError",
     "Firing",
     "Forbidden",
+    "FoundedTenant",
     "IdempotencyConflict",
     "InvalidRequest",
     "IssuedWebhook",
+    "Limit",
     "Message",
     "NotADeadLetter",
     "NotAuthenticated",
@@ -62,11 +70,14 @@ __all__ = [
     "Question",
     "Refused",
     "Schedule",
+    "StartRate",
     "Step",
     "Task",
     "TaskError",
     "TaskFinished",
     "TaskNotRetriable",
+    "Tenant",
+    "TenantLimits",
     "Thread",
     "ToldKey",
     "TooManyRequests",

@@ -30,13 +30,15 @@ class Pages(Protocol):
     def __call__(self, first: Call[Page[T]], /) -> AsyncGenerator[T, None]: ...
 
 
-class _Resource:
+class Resource:
+    """One of these: how its calls are carried out."""
+
     def __init__(self, run: Run, pages: Pages) -> None:
         self._run = run
         self._pages = pages
 
 
-class AsyncAgents(_Resource):
+class AsyncAgents(Resource):
     """Named agents. Every method raises `OpspawnError`."""
 
     async def put(self, name: str, definition: Json) -> Agent:
@@ -60,7 +62,7 @@ class AsyncAgents(_Resource):
         return await self._run(agents.archive(name))
 
 
-class AsyncThreads(_Resource):
+class AsyncThreads(Resource):
     """Conversations. Every method raises `OpspawnError`."""
 
     async def create(self, *, name: str | None = None, on_busy: str | None = None) -> Thread:
@@ -87,7 +89,7 @@ class AsyncThreads(_Resource):
         return await self._run(threads.archive(thread_id))
 
 
-class AsyncSchedules(_Resource):
+class AsyncSchedules(Resource):
     """Tasks that are submitted by the clock. Every method raises `OpspawnError`."""
 
     async def create(
@@ -138,7 +140,7 @@ class AsyncSchedules(_Resource):
         await self._run(schedules.remove(schedule_id))
 
 
-class AsyncWebhooks(_Resource):
+class AsyncWebhooks(Resource):
     """Subscriptions to events, and what was sent. Every method raises `OpspawnError`."""
 
     async def create(self, url: str, **fields: Any) -> IssuedWebhook:
@@ -184,7 +186,7 @@ class AsyncWebhooks(_Resource):
         await self._run(webhooks.remove(webhook_id))
 
 
-class AsyncApiKeys(_Resource):
+class AsyncApiKeys(Resource):
     """Keys of the tenant whose key the client has. Every method raises `OpspawnError`."""
 
     async def create(self, name: str, scopes: Sequence[str], **fields: Any) -> ToldKey:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, TypeAlias, TypeVar
 
 from opspawn.client import calls
+from opspawn.client.async_bounds import AsyncBudgets, AsyncLimits, AsyncTenants
 from opspawn.client.async_resources import (
     AsyncAgents,
     AsyncApiKeys,
@@ -44,6 +45,9 @@ class AsyncOpspawnClient(AsyncTransport):
         self.schedules = AsyncSchedules(self._run, self._pages)
         self.webhooks = AsyncWebhooks(self._run, self._pages)
         self.api_keys = AsyncApiKeys(self._run, self._pages)
+        self.limits = AsyncLimits(self._run, self._pages)
+        self.budgets = AsyncBudgets(self._run, self._pages)
+        self.tenants = AsyncTenants(self._run, self._pages)
 
     async def submit(self, body: Json, *, idempotency_key: str | None = None) -> Task:
         """Stores a task from the whole body of `POST /tasks/`, once, however often its answer is lost."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias, TypeVar
 
 from opspawn.client import calls
+from opspawn.client.blocking_bounds import Budgets, Limits, Tenants
 from opspawn.client.blocking_resources import Agents, ApiKeys, Schedules, Threads, Webhooks
 from opspawn.client.blocking_transport import BlockingTransport
 from opspawn.client.call import Json, get
@@ -38,6 +39,9 @@ class OpspawnClient(BlockingTransport):
         self.schedules = Schedules(self._run, self._pages)
         self.webhooks = Webhooks(self._run, self._pages)
         self.api_keys = ApiKeys(self._run, self._pages)
+        self.limits = Limits(self._run, self._pages)
+        self.budgets = Budgets(self._run, self._pages)
+        self.tenants = Tenants(self._run, self._pages)
 
     def submit(self, body: Json, *, idempotency_key: str | None = None) -> Task:
         """Stores a task from the whole body of `POST /tasks/`, once, however often its answer is lost."""

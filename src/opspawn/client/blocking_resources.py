@@ -30,13 +30,15 @@ class Pages(Protocol):
     def __call__(self, first: Call[Page[T]], /) -> Iterator[T]: ...
 
 
-class _Resource:
+class Resource:
+    """One of these: how its calls are carried out."""
+
     def __init__(self, run: Run, pages: Pages) -> None:
         self._run = run
         self._pages = pages
 
 
-class Agents(_Resource):
+class Agents(Resource):
     """Named agents. Every method raises `OpspawnError`."""
 
     def put(self, name: str, definition: Json) -> Agent:
@@ -60,7 +62,7 @@ class Agents(_Resource):
         return self._run(agents.archive(name))
 
 
-class Threads(_Resource):
+class Threads(Resource):
     """Conversations. Every method raises `OpspawnError`."""
 
     def create(self, *, name: str | None = None, on_busy: str | None = None) -> Thread:
@@ -87,7 +89,7 @@ class Threads(_Resource):
         return self._run(threads.archive(thread_id))
 
 
-class Schedules(_Resource):
+class Schedules(Resource):
     """Tasks that are submitted by the clock. Every method raises `OpspawnError`."""
 
     def create(
@@ -138,7 +140,7 @@ class Schedules(_Resource):
         self._run(schedules.remove(schedule_id))
 
 
-class Webhooks(_Resource):
+class Webhooks(Resource):
     """Subscriptions to events, and what was sent. Every method raises `OpspawnError`."""
 
     def create(self, url: str, **fields: Any) -> IssuedWebhook:
@@ -184,7 +186,7 @@ class Webhooks(_Resource):
         self._run(webhooks.remove(webhook_id))
 
 
-class ApiKeys(_Resource):
+class ApiKeys(Resource):
     """Keys of the tenant whose key the client has. Every method raises `OpspawnError`."""
 
     def create(self, name: str, scopes: Sequence[str], **fields: Any) -> ToldKey:

@@ -1,13 +1,23 @@
 """What clients send, as far as it is read. Unknown fields are left unread, as ProtoJSON wants it."""
 
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from ops_core.a2a.errors import CONTENT_TYPE, Refusal
 from ops_core.hook import MAX_URL_LENGTH, checked_url
-from ops_core.request import check_json, invalid
+from ops_core.request import check_json, invalid, is_storable_time
 
 Params = TypeVar("Params", bound=BaseModel)
 
@@ -118,7 +128,7 @@ class GetTask(TaskId):
 
 
 class ListTasks(_Sent):
-    """A page of tasks, newest first."""
+    """A page of tasks, the one that moved last first, as the specification wants it."""
 
     context_id: str = Field("", max_length=100)
     status: str = ""
@@ -126,7 +136,15 @@ class ListTasks(_Sent):
     page_token: str = Field("", max_length=1000)
     history_length: int | None = Field(None, ge=0)
     include_artifacts: bool = False
-    status_timestamp_after: None = Field(None, description="Not offered.")
+    status_timestamp_after: AwareDatetime | None = None
+    """Since when; that moment is among them."""
+
+    @field_validator("status_timestamp_after")
+    @classmethod
+    def _storable(cls, value: datetime | None) -> datetime | None:
+        if value is not None and not is_storable_time(value):
+            raise ValueError("must lie between the years 1970 and 9000")
+        return value
 
 
 def parsed(model: type[Params], params: Any) -> Params:

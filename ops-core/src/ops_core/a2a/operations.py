@@ -37,7 +37,11 @@ async def list_tasks(call: Call, params: Any) -> JsonObject:
     asked = parsed(ListTasks, params)
     who = await call.may("list_tasks")
     where = TaskFilter(
-        agent=call.agent, thread_id=asked.context_id or None, status=_status(asked.status)
+        agent=call.agent,
+        thread_id=asked.context_id or None,
+        status=_status(asked.status),
+        updated_since=asked.status_timestamp_after,
+        by_update=True,
     )
     page = await call.desk.services.tasks.list(
         where,

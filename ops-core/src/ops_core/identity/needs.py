@@ -39,7 +39,7 @@ PUBLIC: Final = frozenset({"health", "ready", "show_link", "use_link"})
 AUDITED_LINKS: Final = frozenset({"use_link"})
 
 NEEDS: Final[dict[str, Need]] = {
-    # Tasks.
+    # Tasks. What is done to one that is there answers with it, so it needs leave to read as well.
     "create_task": Need(Scope.TASKS_WRITE),
     "list_tasks": Need(Scope.TASKS_READ),
     "get_task": Need(Scope.TASKS_READ),
@@ -48,25 +48,25 @@ NEEDS: Final[dict[str, Need]] = {
     "watch_task": Need(Scope.TASKS_READ),
     "list_steps": Need(Scope.TASKS_READ),
     "list_children": Need(Scope.TASKS_READ),
-    "cancel_task": Need(Scope.TASKS_WRITE, audited=True),
-    "retry_task": Need(Scope.TASKS_WRITE, audited=True),
-    "fork_task": Need(Scope.TASKS_WRITE),
-    "send_input": Need(Scope.TASKS_WRITE, audited=True),
-    "resolve_effect": Need(Scope.APPROVALS_RESOLVE, audited=True),
-    "resolve_approval": Need(Scope.APPROVALS_RESOLVE, audited=True),
+    "cancel_task": Need(Scope.TASKS_WRITE, also=Scope.TASKS_READ, audited=True),
+    "retry_task": Need(Scope.TASKS_WRITE, also=Scope.TASKS_READ, audited=True),
+    "fork_task": Need(Scope.TASKS_WRITE, also=Scope.TASKS_READ),
+    "send_input": Need(Scope.TASKS_WRITE, also=Scope.TASKS_READ, audited=True),
+    "resolve_effect": Need(Scope.APPROVALS_RESOLVE, also=Scope.TASKS_READ, audited=True),
+    "resolve_approval": Need(Scope.APPROVALS_RESOLVE, also=Scope.TASKS_READ, audited=True),
     # What tasks ask people.
     "list_approvals": Need(Scope.TASKS_READ),
     "get_approval": Need(Scope.TASKS_READ),
-    "resolve_approval_by_id": Need(Scope.APPROVALS_RESOLVE, audited=True),
-    "decide_approval": Need(Scope.APPROVALS_RESOLVE, audited=True),
-    "create_approval_link": Need(Scope.APPROVALS_RESOLVE, audited=True),
+    "resolve_approval_by_id": Need(Scope.APPROVALS_RESOLVE, also=Scope.TASKS_READ, audited=True),
+    "decide_approval": Need(Scope.APPROVALS_RESOLVE, also=Scope.TASKS_READ, audited=True),
+    "create_approval_link": Need(Scope.APPROVALS_RESOLVE, also=Scope.TASKS_READ, audited=True),
     "list_inputs": Need(Scope.TASKS_READ),
     "get_input": Need(Scope.TASKS_READ),
-    "answer_input": Need(Scope.TASKS_WRITE, audited=True),
+    "answer_input": Need(Scope.TASKS_WRITE, also=Scope.TASKS_READ, audited=True),
     # Dead letters.
     "list_dead_letters": Need(Scope.TASKS_READ),
-    "retry_dead_letter": Need(Scope.TASKS_WRITE, audited=True),
-    "discard_dead_letter": Need(Scope.TASKS_WRITE, audited=True),
+    "retry_dead_letter": Need(Scope.TASKS_WRITE, also=Scope.TASKS_READ, audited=True),
+    "discard_dead_letter": Need(Scope.TASKS_WRITE, also=Scope.TASKS_READ, audited=True),
     # Agents and threads.
     "create_agent": Need(Scope.AGENTS_WRITE, audited=True),
     "put_agent": Need(Scope.AGENTS_WRITE, audited=True),

@@ -240,10 +240,11 @@ class SqlTaskStore:
         self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
     ) -> TaskPage:
         matching = and_(col(TaskRow.tenant_id) == tenant_id, *_conditions(where))
+        at = col(TaskRow.updated_at if where.by_update else TaskRow.created_at)
         page = (
             select(TaskRow.__table__)  # type: ignore[attr-defined]  # plain rows, no ORM objects
-            .where(matching, *after(cursor, TaskRow.created_at, TaskRow.task_id))
-            .order_by(col(TaskRow.created_at).desc(), col(TaskRow.task_id).desc())
+            .where(matching, *after(cursor, at, TaskRow.task_id))
+            .order_by(at.desc(), col(TaskRow.task_id).desc())
             .limit(limit + 1)
         )
         async with self._database.begin_for(tenant_id) as connection:
@@ -253,7 +254,7 @@ class SqlTaskStore:
             rows = (await connection.execute(page)).all()
         tasks = [task_of(row) for row in rows[:limit]]
         more = len(rows) > limit
-        next_cursor = cursor_of(tasks[-1].created_at, tasks[-1].task_id) if more else None
+        next_cursor = cursor_of(*where.place_of(tasks[-1])) if more else None
         return TaskPage(tasks, total or 0, next_cursor)
 
 
@@ -282,4 +283,6 @@ def _conditions(where: TaskFilter) -> list[ColumnElement[bool]]:
         conditions.append(col(TaskRow.labels).contains({where.label[0]: where.label[1]}))
     if where.created_after:
         conditions.append(col(TaskRow.created_at) > where.created_after)
+    if where.updated_since:
+        conditions.append(col(TaskRow.updated_at) >= where.updated_since)
     return conditions

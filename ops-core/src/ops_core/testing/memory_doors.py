@@ -10,7 +10,6 @@ from ops_core.budgets.ledger import Budget
 from ops_core.errors import (
     AlreadyResolved,
     BacklogFull,
-    FieldError,
     IdempotencyConflict,
     InvalidRequest,
     NotADeadLetter,
@@ -28,6 +27,7 @@ from ops_core.submitted import as_submitted
 from ops_core.task import REOPENED, NewTask, Reason, Status, Task, submitted_data
 from ops_core.testing.memory_flow import MemoryFlow
 from ops_core.testing.memory_state import NEVER, StoredTask
+from ops_core.testing.pages import page_of
 
 
 class MemoryTaskStore(MemoryFlow):
@@ -210,24 +210,13 @@ class MemoryTaskStore(MemoryFlow):
     async def page(
         self, tenant_id: str, where: TaskFilter, *, limit: int, cursor: str | None
     ) -> TaskPage:
-        found = sorted(
-            (
-                r.task
-                for k, r in self._rows.items()
-                if k.tenant_id == tenant_id and _matches(r.task, where)
-            ),
-            key=lambda task: (task.created_at, task.task_id),
-            reverse=True,
-        )
-        start = 0
-        if cursor is not None:
-            start = 1 + next((i for i, task in enumerate(found) if task.task_id == cursor), -1)
-            if start == 0:
-                message = "was not given out by this server; start again without it"
-                raise InvalidRequest([FieldError("cursor", message)])
-        page = found[start : start + limit]
-        more = len(found) > start + limit
-        return TaskPage(page, len(found), page[-1].task_id if more else None)
+        found = [
+            r.task
+            for k, r in self._rows.items()
+            if k.tenant_id == tenant_id and _matches(r.task, where)
+        ]
+        tasks, next_cursor = page_of(found, where.place_of, limit, cursor)
+        return TaskPage(tasks, len(found), next_cursor)
 
 
 def _matches(task: Task, where: TaskFilter) -> bool:
@@ -240,5 +229,6 @@ def _matches(task: Task, where: TaskFilter) -> bool:
         yield where.dead_letter is None or (task.dead_letter_at is not None) == where.dead_letter
         yield where.label is None or task.labels.get(where.label[0]) == where.label[1]
         yield where.created_after is None or task.created_at > where.created_after
+        yield where.updated_since is None or task.updated_at >= where.updated_since
 
     return all(checks())
