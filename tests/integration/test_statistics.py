@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ops_core.store import Database, SqlStatistics
-from ops_core.store.statistics import LOOKS_S, WORTH_IT
+from ops_core.store.statistics import LOOKS_S, TIMES, WORTH_IT
 from ops_core.testing import FrozenClock
 
 pytestmark = pytest.mark.integration
@@ -41,15 +41,18 @@ async def known(database: Database) -> float:
 
 
 async def test_a_table_that_grew_is_read(database: Database) -> None:
-    """And then not again before it has changed as much as it has rows."""
+    """And then not again before all of it has changed a few times."""
     clock = FrozenClock()
     statistics = SqlStatistics(database, clock=lambda: clock().timestamp())
     await grow(database, 2 * WORTH_IT)
     assert 1 == await statistics.refresh()
     assert 2 * WORTH_IT == await known(database)
-    await grow(database, WORTH_IT)
+    await grow(database, 2 * WORTH_IT * TIMES)
     clock.advance(LOOKS_S)
     assert 0 == await statistics.refresh()
+    await grow(database, 1)
+    clock.advance(LOOKS_S)
+    assert 1 == await statistics.refresh()
 
 
 async def test_what_is_small_or_large_is_left_to_autovacuum(database: Database) -> None:
@@ -61,7 +64,7 @@ async def test_what_is_small_or_large_is_left_to_autovacuum(database: Database) 
     await grow(database, WORTH_IT)
     clock.advance(LOOKS_S)
     assert 1 == await statistics.refresh()
-    await grow(database, 9 * WORTH_IT)
+    await grow(database, 99 * WORTH_IT)
     clock.advance(LOOKS_S)
     assert 0 == await statistics.refresh()
 

@@ -15,8 +15,10 @@ from ops_core.store.tables import METADATA
 #: How often tables are looked at. Seconds; the server counts changes about as often.
 LOOKS_S: Final = 1.0
 
-#: Changed rows after which a table is read anew; of a larger one, as many as it has rows.
+#: Changed rows after which a table is read anew, and how often a larger one's rows must have changed. A task
+#: changes some ten times until it ends, so that there may be half as many more.
 WORTH_IT: Final = 500
+TIMES: Final = 5
 
 #: Rows of a table that is left to autovacuum.
 LARGE: Final = 100_000
@@ -27,7 +29,7 @@ _OUTDATED: Final = """
     FROM pg_class c
     JOIN pg_stat_user_tables s ON s.relid = c.oid
     WHERE s.schemaname = current_schema() AND c.relname = ANY($1::text[])
-      AND c.reltuples < $2 AND s.n_mod_since_analyze > GREATEST($3, c.reltuples)
+      AND c.reltuples < $2 AND s.n_mod_since_analyze > GREATEST($3, c.reltuples * $4)
       AND pg_has_role(c.relowner, 'USAGE')
 """
 
@@ -53,7 +55,9 @@ class SqlStatistics:
             return 0
         self._looks_at = self._clock() + LOOKS_S
         async with self._database.driver() as driver:
-            rows = await driver.fetch(_OUTDATED, sorted(METADATA.tables), self._large, WORTH_IT)
+            rows = await driver.fetch(
+                _OUTDATED, sorted(METADATA.tables), self._large, WORTH_IT, TIMES
+            )
             for row in rows:
                 await driver.execute(f'ANALYZE (SKIP_LOCKED) "{row["relname"]}"')
         return len(rows)
