@@ -54,6 +54,10 @@ bench-reliability: .venv/bench.stamp ## Measure how soon faults are healed, and 
 bench-agentkit: .venv/bench.stamp ## Measure the agent loop beside its peers, and a thousand agents at once
 	@.venv/bin/python benchmarks/agent_loop.py
 
+.PHONY: bench-footprint
+bench-footprint: .venv/bench.stamp ## Measure what an idle Opspawn holds, and how soon it is ready
+	@.venv/bin/python benchmarks/footprint.py
+
 .PHONY: bench-streams
 bench-streams: .venv/bench.stamp ## Measure what idle streams cost, and how soon an event is with its clients
 	@.venv/bin/python benchmarks/streams.py
