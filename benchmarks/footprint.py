@@ -92,7 +92,7 @@ def _server(data: Path, what: str, results: Results) -> None:
 def _all_of(pid: int, data: Path) -> Iterator[psutil.Process]:
     """The process and its PostgreSQL, which has another parent where it runs as another user."""
     [file] = data.rglob("postmaster.pid")
-    found = {}
+    found: dict[int, psutil.Process] = {}
     for root in (pid, int(file.read_text(encoding="ascii").split()[0])):
         process = psutil.Process(root)
         found |= {each.pid: each for each in (process, *process.children(recursive=True))}
