@@ -92,14 +92,14 @@ def only_for(ask: Ask, decide: Decide) -> Decide:
     return checked
 
 
-def resolution(step: str, outcome: EffectOutcome, result: Any) -> Decide:
+def resolution(step: str, outcome: EffectOutcome, result: Any, said: Said = UNSAID) -> Decide:
     """A person's word on a call of which nobody knows whether it took effect."""
 
     def decide(task: Task, log: Sequence[Event]) -> NewEvent:
         if step not in read(log).doubtful:
             raise NothingAsked(task.task_id, step)
-        said = {"outcome": outcome, "result": result}
-        return _event(EventType.EFFECT_RESOLVED, step, said, said)
+        word = {"outcome": outcome, "result": result}
+        return _event(EventType.EFFECT_RESOLVED, step, word | said.data, word)
 
     return decide
 

@@ -149,13 +149,21 @@ class TaskService:
         return await self.bring(task_id, answers.answer(step, value, Said(by=by)), tenant_id)
 
     async def resolve(
-        self, task_id: str, step: str, outcome: EffectOutcome, result: Any, *, tenant_id: str
+        self,
+        task_id: str,
+        step: str,
+        outcome: EffectOutcome,
+        result: Any,
+        *,
+        tenant_id: str,
+        by: str | None = None,
     ) -> Task:
         """Says what came of a call in doubt. Raises `TaskNotFound`, `TaskFinished`, `NothingAsked`."""
         check_json({"result": result, "step": step})
         if result is not None and outcome != "happened":
             raise InvalidRequest([FieldError("result", "is only for what happened")])
-        return await self.bring(task_id, answers.resolution(step, outcome, result), tenant_id)
+        word = answers.resolution(step, outcome, result, Said(by=by))
+        return await self.bring(task_id, word, tenant_id)
 
     async def bring(self, task_id: str, decide: Decide, tenant_id: str) -> Task:
         """Brings what was asked for. Raises `TaskNotFound`, `TaskFinished`, and what `decide` raises."""

@@ -25,7 +25,7 @@ class Limits(Resource):
         *,
         rate: tuple[int, float] | None = None,
     ) -> Limit:
-        """From the next start on. `rate`: at most so many starts in so many seconds."""
+        """From the next start on. `rate`: so many starts in so many seconds, on average."""
         return self._run(limits.put_limit(key, concurrency, rate))
 
     def get(self, key: str) -> Limit:

@@ -6,7 +6,7 @@ from opspawn.client.views import Page, View
 
 
 class StartRate(View):
-    """At most `count` starts in `per_s` seconds."""
+    """A bucket of `count` starts that fills in `per_s` seconds."""
 
     count: int
     per_s: float

@@ -7,9 +7,11 @@ under its name complete (with its database) or not at all: a start that was kill
 import json
 import secrets
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from opspawn.embedded.account import SYSTEM_FOLDER, Account, server_account
 from opspawn.embedded.errors import EmbeddedError
@@ -23,6 +25,9 @@ from opspawn.embedded.installation import (
 
 DATABASE = "opspawn"
 DATABASE_USER = "opspawn"
+
+#: What is in the line in which a program of PostgreSQL says why it fails.
+_TELLING: Final = ("error:", "FATAL", "PANIC")
 
 Say = Callable[[str], None]
 
@@ -155,10 +160,18 @@ def _make(path: Path, installation: Installation, account: Account) -> None:
 def _do(account: Account, command: list[str], stdin: str = "") -> None:
     done = account.run(command, stdin=stdin)
     if done.returncode != 0:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        telling = [line for line in lines if "error:" in line or "FATAL" in line] or lines
-        why = telling[0] if telling else f"exit code {done.returncode}"
-        raise EmbeddedError(f"The database could not be made: {why}")
+        raise EmbeddedError(f"The database could not be made: {why_it_failed(done)}")
+
+
+def why_it_failed(done: subprocess.CompletedProcess[str]) -> str:
+    """What the program said of its end, else how it ended: its first lines tell of ordinary work."""
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    telling = [line for line in lines if any(word in line for word in _TELLING)]
+    if telling:
+        return telling[0]
+    end = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+    program = Path(done.args[0]).name
+    return f"{program} ended with {end}" + (f", after: {lines[-1]}" if lines else "")
 
 
 def _major_of(path: Path) -> int:

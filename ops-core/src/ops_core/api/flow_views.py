@@ -12,7 +12,7 @@ from ops_core.flow.service import LimitPage
 
 
 class RateView(BaseModel):
-    """At most `count` starts in `per_s` seconds."""
+    """A bucket of `count` starts that fills in `per_s` seconds: at most twice as many in any such time."""
 
     count: int
     per_s: float

@@ -69,10 +69,12 @@ async def send_input(task_id: str, service: Service, who: Who, sent: SentInput) 
     responses=_BROUGHT,
 )
 async def resolve_effect(
-    task_id: str, step: str, service: Service, tenant_id: TenantId, sent: SentEffect
+    task_id: str, step: str, service: Service, who: Who, sent: SentEffect
 ) -> TaskView:
     """Says of a call whose outcome nobody knows what came of it, or what to do."""
-    task = await service.resolve(task_id, step, sent.outcome, sent.result, tenant_id=tenant_id)
+    task = await service.resolve(
+        task_id, step, sent.outcome, sent.result, tenant_id=who.tenant_id, by=who.subject
+    )
     return TaskView.of(task)
 
 

@@ -13,7 +13,7 @@ MAX_LIMITS: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """At most `count` starts in any `per_s` seconds on average: a bucket of `count` tokens."""
+    """A bucket of `count` tokens that fills in `per_s` seconds, one for each start."""
 
     count: int
     per_s: float

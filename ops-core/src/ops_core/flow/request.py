@@ -13,7 +13,7 @@ _KEY: Final[TypeAdapter[str]] = TypeAdapter(ConcurrencyKey)
 
 
 class RateRequest(BaseModel):
-    """At most `count` starts in `per_s` seconds."""
+    """A bucket of `count` starts that fills in `per_s` seconds: at most twice as many in any such time."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

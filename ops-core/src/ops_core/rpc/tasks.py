@@ -109,13 +109,15 @@ class Tasks(EventCalls, tasks_pb2_grpc.TaskServiceServicer):
     async def ResolveEffect(  # noqa: N802
         self, request: tasks_pb2.ResolveEffectRequest, context: Context
     ) -> tasks_pb2.ResolveEffectResponse:
+        who = principal(context)
         sent = effect_reply(request)
         task = await self._service.resolve(
             task_id_of(request.task_id),
             request.step,
             sent.outcome,
             sent.result,
-            tenant_id=tenant_id(context),
+            tenant_id=who.tenant_id,
+            by=who.subject,
         )
         return tasks_pb2.ResolveEffectResponse(task=task_message(task))
 
