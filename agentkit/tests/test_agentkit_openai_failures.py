@@ -214,3 +214,10 @@ def test_an_empty_key_is_refused() -> None:
     """An empty key is the caller's mistake, found before the first request."""
     with pytest.raises(UsageError, match="No API key for openrouter"):
         OpenAiClient("m", "", name="openrouter")
+
+
+def test_a_key_that_no_header_takes_is_refused() -> None:
+    """One that was read from a file ends with its line; as a failed request it would be tried again."""
+    with pytest.raises(UsageError, match="strip what was read from a file") as raised:
+        OpenAiClient("m", "sk-secret\n")
+    assert "sk-secret" not in str(raised.value)
