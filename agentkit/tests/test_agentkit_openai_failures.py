@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import httpx2
 import pytest
 
 from agentkit.errors import (
@@ -208,6 +209,20 @@ async def test_a_trickling_server_times_out() -> None:
         with pytest.raises(ProviderUnavailable, match=r"did not answer (in time|within)"):
             await client.complete(GOAL, [], settings=replace(SETTINGS, timeout_s=1.0))
         await server.hung_up.wait()
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (httpx2.RemoteProtocolError("cut"), "Cannot reach openai"),
+        (httpx2.ReadTimeout("slow"), "did not answer in time"),
+    ],
+)
+def test_what_an_old_sdk_lets_through_is_translated(error: Exception, says: str) -> None:
+    """The first that we take, 3.0, leaves a stream's failures as httpx2 raises them."""
+    client = OpenAiClient("m", KEY)
+    with pytest.raises(ProviderUnavailable, match=says), client._translated():
+        raise error
 
 
 def test_an_empty_key_is_refused() -> None:

@@ -119,12 +119,14 @@ class OpenAiClient(ProviderClient):
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        import httpx2
         import openai
 
         try:
             yield
-        # ValueError: a body or chunk that is not JSON leaves the SDK as a bare decoding error.
-        except (openai.OpenAIError, ValueError) as error:
+        # ValueError: a body or chunk that is not JSON leaves the SDK as a bare decoding error, and a
+        # stream that was cut leaves its first versions as httpx2's.
+        except (openai.OpenAIError, httpx2.TransportError, ValueError) as error:
             raise translate(error, self._server) from None
         # It is JSON, and of another shape than the SDK's types promise.
         except (AttributeError, LookupError, TypeError, RecursionError) as error:
