@@ -265,6 +265,13 @@ def test_an_empty_key_is_refused() -> None:
         AnthropicClient("m", "")
 
 
+def test_a_key_that_no_header_takes_is_refused() -> None:
+    """One that was read from a file ends with its line; as a failed request it would be tried again."""
+    with pytest.raises(UsageError, match="strip what was read from a file") as raised:
+        AnthropicClient("m", "sk-secret\n")
+    assert "sk-secret" not in str(raised.value)
+
+
 def test_a_missing_sdk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra, making the client says what to install."""
     monkeypatch.setitem(sys.modules, "anthropic", None)

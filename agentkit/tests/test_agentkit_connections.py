@@ -99,6 +99,35 @@ async def test_a_response_that_is_left_takes_its_connection_along() -> None:
         assert 2 == server.connections
 
 
+async def test_what_a_server_says_unasked_answers_nothing() -> None:
+    """A load balancer may say 408 on a connection that was idle; what is asked next has its own answer."""
+    answered: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        answered.put_nowait(writer)
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = "http://{}:{}/".format(*server.sockets[0].getsockname())
+    async with server, http_client() as client, http_client() as another, asyncio.timeout(5):
+        await client.post(url, content=b"{}")
+        first = await answered.get()
+        first.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        await another.post(url, content=b"{}")  # by then, what was written before is there
+        assert 204 == (await client.post(url, content=b"{}")).status_code
+        for writer in (first, await answered.get(), await answered.get()):
+            writer.close()
+
+
+async def test_a_request_without_times_has_those_of_its_client() -> None:
+    """As httpx2's own client: none would wait for ever."""
+    async with ChatServer([Stall()]) as server, http_client() as client, asyncio.timeout(5):
+        client.timeout = httpx2.Timeout(5, read=0.1)
+        with pytest.raises(httpx2.ReadTimeout):
+            await client.send(httpx2.Request("POST", f"{server.root_url}/x", content=b"{}"))
+
+
 async def test_what_is_sent_is_what_httpx2_says() -> None:
     """aiohttp adds no header of its own."""
     async with ChatServer([completion("ok")]) as server, http_client() as client:

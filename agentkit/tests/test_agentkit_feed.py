@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 
@@ -127,4 +127,23 @@ async def test_what_cancelled_work_raises_is_heard() -> None:
     await begun.wait()
     listening.cancel()
     with pytest.raises(Stop):
+        await listening
+
+
+async def test_work_that_keeps_a_cancellation_to_itself_ends_its_run() -> None:
+    """Also where it has no task of its own: whoever cancelled a run does not wait for its next steps."""
+    began, feed = asyncio.Event(), Feed(live=False)
+
+    async def work() -> None:
+        began.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.get_running_loop().create_future()
+
+    async def listen() -> list[Event]:
+        return [event async for event in feed.during(work())]
+
+    listening = asyncio.create_task(listen())
+    await began.wait()
+    listening.cancel()
+    with pytest.raises(asyncio.CancelledError):
         await listening

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -139,6 +140,26 @@ async def test_connections_are_reused() -> None:
         for _ in range(10):
             await client.complete(GOAL, [], settings=SETTINGS)
         assert (10, 1) == (len(server.requests), server.connections)
+
+
+async def test_a_request_differs_from_the_one_before_in_its_body() -> None:
+    """What comes before it is made by the SDK once: the method it is remembered in is not public."""
+    async with talking(completion("ok")) as (client, server):
+        for said in ("x", "and more of it"):
+            await client.complete([UserMessage(said)], [])
+        assert 1 == len(client._sdk._known)
+    first, second = server.headers
+    assert first.pop("content-length") < second.pop("content-length")
+    assert first == second
+
+
+async def test_a_cookie_that_was_replaced_is_not_sent() -> None:
+    """A gateway that keeps a client to one server says so with a cookie."""
+    script = [replace(completion("ok"), headers={"set-cookie": f"at={n}"}) for n in range(3)]
+    async with talking(*script) as (client, server):
+        for timeout_s in (60.0, 50.0, 50.0):
+            await client.complete(GOAL, [], settings=ModelSettings(timeout_s=timeout_s))
+    assert [None, "at=0", "at=1"] == [headers.get("cookie") for headers in server.headers]
 
 
 async def test_a_whole_conversation_on_the_wire() -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import httpx2
 import pytest
 
 from agentkit.errors import (
@@ -210,7 +211,28 @@ async def test_a_trickling_server_times_out() -> None:
         await server.hung_up.wait()
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (httpx2.RemoteProtocolError("cut"), "Cannot reach openai"),
+        (httpx2.ReadTimeout("slow"), "did not answer in time"),
+    ],
+)
+def test_what_an_old_sdk_lets_through_is_translated(error: Exception, says: str) -> None:
+    """The first that we take, 3.0, leaves a stream's failures as httpx2 raises them."""
+    client = OpenAiClient("m", KEY)
+    with pytest.raises(ProviderUnavailable, match=says), client._translated():
+        raise error
+
+
 def test_an_empty_key_is_refused() -> None:
     """An empty key is the caller's mistake, found before the first request."""
     with pytest.raises(UsageError, match="No API key for openrouter"):
         OpenAiClient("m", "", name="openrouter")
+
+
+def test_a_key_that_no_header_takes_is_refused() -> None:
+    """One that was read from a file ends with its line; as a failed request it would be tried again."""
+    with pytest.raises(UsageError, match="strip what was read from a file") as raised:
+        OpenAiClient("m", "sk-secret\n")
+    assert "sk-secret" not in str(raised.value)

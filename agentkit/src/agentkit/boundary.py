@@ -128,7 +128,8 @@ class ToolBoundary:
         under way is not torn down because its neighbour must wait. A failure goes before a wait.
         """
         if len(scheduled) == 1:
-            finished = [await self._alone(scheduled[0])]
+            # In the task of the run: one of its own would take the loop two turns.
+            finished = [await self._perform(scheduled[0])]
             self.shown([done.observation for done in finished])
             return finished
         results = await asyncio.gather(*map(self._perform, scheduled), return_exceptions=True)
@@ -152,17 +153,6 @@ class ToolBoundary:
             return Ready(tool, tool.parse(call.arguments))
         except InvalidArguments as error:
             return Deny("invalid_arguments", f"wrong arguments: {error}")
-
-    async def _alone(self, scheduled: Scheduled) -> ToolFinished:
-        """Make the only call of its step in the task of the run, which costs the loop no turn."""
-        task = asyncio.current_task()
-        assert task is not None, "a coroutine runs in a task"
-        asked = task.cancelling()
-        finished = await self._perform(scheduled)
-        # A tool may have kept it to itself, as it could in a task of its own; the run ends.
-        if task.cancelling() > asked:
-            raise asyncio.CancelledError
-        return finished
 
     async def _perform(self, scheduled: Scheduled) -> ToolFinished:
         call, ready = scheduled.call, scheduled.ready

@@ -33,9 +33,7 @@ class Feed:
         and has ended before this goes on.
         """
         if not self._live:
-            # In this very task: one of its own would take the loop two turns, and of a thousand
-            # agents each turn takes all of them before the first sends its next request.
-            await work
+            await _here(work)
             while self._told:
                 yield self._told.popleft()
             return
@@ -55,6 +53,18 @@ class Feed:
             # What the work raises when it is cancelled says more than the cancellation.
             if not task.cancelled():
                 task.result()
+
+
+async def _here(work: Coroutine[Any, Any, None]) -> None:
+    """Await it in this very task: one of its own would take the loop two turns, and of a thousand
+    agents each turn takes all of them before the first sends its next request."""
+    task = asyncio.current_task()
+    assert task is not None, "a coroutine runs in a task"
+    asked = task.cancelling()
+    await work
+    # A tool or a client may have kept it to itself, as it could in a task of its own; the run ends.
+    if task.cancelling() > asked:
+        raise asyncio.CancelledError
 
 
 async def _ended(work: asyncio.Task[None]) -> None:

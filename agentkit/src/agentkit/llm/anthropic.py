@@ -12,6 +12,7 @@ from agentkit.llm.anthropic_errors import translate
 from agentkit.llm.anthropic_stream import Accumulated
 from agentkit.llm.connections import CONNECT_TIMEOUT_S, http_client
 from agentkit.llm.failures import without_password
+from agentkit.llm.keys import checked_key
 from agentkit.llm.port import ModelRequest
 from agentkit.llm.pricing import priced
 from agentkit.llm.provider import ProviderClient
@@ -29,7 +30,7 @@ class AnthropicClient(ProviderClient):
     `name` is what errors call the provider, and what the model's reasoning is kept under; only one
     that is given says whose prices hold at `base_url`. `headers` go with every request, `proxy` is
     the address of an HTTP proxy. Connections are reused between calls and closed by `aclose`.
-    Raises UsageError when the `anthropic` extra is not installed or the key is empty.
+    Raises UsageError when the `anthropic` extra is not installed or the key cannot be one.
     """
 
     def __init__(
@@ -49,8 +50,7 @@ class AnthropicClient(ProviderClient):
             raise UsageError(
                 "The Anthropic client needs its SDK: pip install 'agentkit[anthropic]'."
             ) from None
-        if not api_key:
-            raise UsageError(f"No API key for {name or _NAME}: give one.")
+        checked_key(name or _NAME, api_key)
         super().__init__(model, name or _NAME, retry)
         self._priced_as = name
         self._secret = api_key

@@ -12,6 +12,7 @@ from agentkit.llm.failures import without_password
 from agentkit.llm.google_errors import translate
 from agentkit.llm.google_http import noting_client, streaming
 from agentkit.llm.google_stream import Accumulated
+from agentkit.llm.keys import checked_key
 from agentkit.llm.port import ModelRequest
 from agentkit.llm.pricing import priced
 from agentkit.llm.provider import ProviderClient
@@ -32,7 +33,7 @@ class GoogleClient(ProviderClient):
     `name` is what errors call the provider, and what the model's reasoning is kept under; only one
     that is given says whose prices hold at `base_url`. `headers` go with every request, `proxy` is
     the address of an HTTP proxy. Connections are reused between calls and closed by `aclose`.
-    Raises UsageError when the `google` extra is not installed or the key is empty.
+    Raises UsageError when the `google` extra is not installed or the key cannot be one.
     """
 
     def __init__(
@@ -53,8 +54,7 @@ class GoogleClient(ProviderClient):
             raise UsageError(
                 "The Google client needs its SDK: pip install 'agentkit[google]'."
             ) from None
-        if not api_key:
-            raise UsageError(f"No API key for {name or _NAME}: give one.")
+        checked_key(name or _NAME, api_key)
         super().__init__(model, name or _NAME, retry)
         self._priced_as = name
         self._secret = api_key

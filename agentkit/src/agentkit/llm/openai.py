@@ -11,6 +11,7 @@ from agentkit.errors import UsageError
 from agentkit.llm import openai_reply, openai_wire
 from agentkit.llm.connections import CONNECT_TIMEOUT_S, http_client
 from agentkit.llm.failures import without_password
+from agentkit.llm.keys import checked_key
 from agentkit.llm.openai_errors import Server, of_body, translate
 from agentkit.llm.openai_stream import Accumulated
 from agentkit.llm.openai_wire import Dialect, JsonMode
@@ -39,7 +40,7 @@ class OpenAiClient(ProviderClient):
     server, `http_client` is one of the caller's own in place of both our pool and `proxy`.
     Connections are reused between calls and closed by `aclose`, those of `http_client` too. Nothing
     is read from the environment but proxies. Raises UsageError when the `openai` extra is not
-    installed or the key is empty.
+    installed or the key cannot be one.
     """
 
     def __init__(  # noqa: PLR0913  each is a part of the address, or has a default
@@ -65,10 +66,8 @@ class OpenAiClient(ProviderClient):
             raise UsageError(
                 "The OpenAI client needs its SDK: pip install 'agentkit[openai]'."
             ) from None
-        if not api_key:
-            raise UsageError(
-                f"No API key for {name or _NAME}: give one (any text for a server that needs none)."
-            )
+        needed = "give one (any text for a server that needs none)"
+        checked_key(name or _NAME, api_key, needed)
         super().__init__(model, name or _NAME, retry)
         self._priced_as = name
         url = base_url or _OFFICIAL_URL
@@ -120,12 +119,14 @@ class OpenAiClient(ProviderClient):
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        import httpx2
         import openai
 
         try:
             yield
-        # ValueError: a body or chunk that is not JSON leaves the SDK as a bare decoding error.
-        except (openai.OpenAIError, ValueError) as error:
+        # ValueError: a body or chunk that is not JSON leaves the SDK as a bare decoding error, and a
+        # stream that was cut leaves its first versions as httpx2's.
+        except (openai.OpenAIError, httpx2.TransportError, ValueError) as error:
             raise translate(error, self._server) from None
         # It is JSON, and of another shape than the SDK's types promise.
         except (AttributeError, LookupError, TypeError, RecursionError) as error:

@@ -44,13 +44,14 @@ class Server:
 
 def translate(error: Exception, server: Server) -> AgentError:
     """Our error for one the SDK raised, saying what to do next."""
+    import httpx2
     import openai
 
-    if isinstance(error, openai.APITimeoutError | TimeoutError):
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError):
         return too_slow(server.provider)
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, server)
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, openai.APIConnectionError | httpx2.TransportError):
         return unreachable(server.provider, server.base_url)
     # In the middle of a stream: what the SDK found there, or what is none of its chunks.
     if isinstance(error, openai.APIError) and isinstance(error.body, dict):

@@ -74,11 +74,11 @@ class Sdk(AsyncOpenAI):
         like = self._known.get(kind)
         if like is None:
             like = super()._build_request(options, retries_taken=retries_taken)
-            if options.idempotency_key in like.headers.values():
-                return like  # there is none like it
+            if options.idempotency_key in like.headers.values() or "Cookie" in like.headers:
+                return like  # there is none like it, or not for long
             if len(self._known) >= _KINDS:
                 self._known.clear()
-            self._known[kind] = like
+            like = self._known[kind] = http.another(like, b"")
         return http.another(like, content)
 
 

@@ -121,6 +121,7 @@ class HttpClient(httpx2.AsyncClient):
             or self.follow_redirects
             or any(self.event_hooks.values())
             or self.is_closed
+            or "timeout" not in request.extensions
         ):
             return await super().send(
                 request, stream=stream, auth=auth, follow_redirects=follow_redirects
@@ -228,6 +229,9 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 class _Connector(aiohttp.TCPConnector):
     """Opens so many connections at a time; to wait for one's turn is part of the time to connect.
 
+    One on which a server spoke unasked, as load balancers do before they close it, is not used again:
+    what it said would be taken for the answer to what is asked next.
+
     Connections that a program forgot to close end as sockets do, like httpx2's own: without a page in
     the log for each client.
     """
@@ -235,6 +239,13 @@ class _Connector(aiohttp.TCPConnector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._turns = asyncio.Semaphore(OPENED_AT_ONCE)
+
+    async def _get(self, *arguments: Any) -> Connection | None:
+        while (idle := await super()._get(*arguments)) is not None:
+            if idle.protocol is not None and not idle.protocol.should_close:
+                return idle
+            idle.close()
+        return None
 
     async def _create_connection(self, *arguments: Any) -> ResponseHandler:
         async with self._turns:

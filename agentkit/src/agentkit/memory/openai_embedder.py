@@ -9,6 +9,7 @@ from functools import partial
 from agentkit.errors import ModelMisbehaved, UsageError
 from agentkit.llm.connections import http_client
 from agentkit.llm.failures import without_password
+from agentkit.llm.keys import checked_key
 from agentkit.llm.openai_errors import Server, translate
 from agentkit.llm.retry import RetryPolicy
 from agentkit.memory.embedding import Vector, normalised
@@ -46,8 +47,7 @@ class OpenAiEmbedder:
             raise UsageError(
                 "The OpenAI embedder needs its SDK: pip install 'agentkit[openai]'."
             ) from None
-        if not api_key:
-            raise UsageError(f"No API key for {name}: give one (any text where none is needed).")
+        checked_key(name, api_key, "give one (any text where none is needed)")
         known = dimension or _DIMENSIONS.get(model)
         if known is None:
             raise UsageError(f"OpenAiEmbedder({model!r}): say how many numbers its vectors have.")
