@@ -7,9 +7,10 @@ import signal
 import stat
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psutil
@@ -18,6 +19,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from opspawn.embedded import EmbeddedError, look, postgres
+from opspawn.embedded.account import Account
 from opspawn.embedded.postmaster import pid_file_lines
 from support.embedded_folder import holder, postmaster_of
 from support.opspawn_processes import until
@@ -75,6 +77,34 @@ def test_durability_is_never_traded_for_speed(data_dir: Path) -> None:
     with postgres(data_dir, print) as url:
         for setting in ("fsync", "full_page_writes", "synchronous_commit", "data_checksums"):
             assert "on" == ask(url, f"SHOW {setting}")
+
+
+def test_a_new_cluster_is_on_disk_before_it_has_its_name(
+    new_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The programs that make it wait for no disk; the last one brings all of it there."""
+    real, said = Account.run, list[tuple[str, str, bool]]()
+
+    def run(account: Account, command: Sequence[str], **options: str) -> Any:
+        if str(new_dir / "postgres.new") in command:
+            drafted = (new_dir / "postgres.new").is_dir() and not (new_dir / "postgres").exists()
+            said.append((Path(command[0]).name, " ".join(command), drafted))
+        return real(account, command, **options)
+
+    monkeypatch.setattr(Account, "run", run)
+    with postgres(new_dir, print):
+        pass
+    assert ["initdb", "postgres", "initdb"] == [name for name, _, _ in said]
+    assert said[-1][1].endswith("--sync-only")
+    assert all(drafted for _, _, drafted in said)
+
+
+def test_no_process_stands_by_for_replication(data_dir: Path) -> None:
+    """There is nobody to replicate to."""
+    with postgres(data_dir, print) as url:
+        assert 0 == ask(
+            url, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical%'"
+        )
 
 
 def test_nobody_else_can_reach_it(data_dir: Path) -> None:

@@ -142,7 +142,10 @@ def _place(data_dir: Path, account: Account, say: Say) -> Path:
 
 
 def _make(path: Path, installation: Installation, account: Account) -> None:
-    """initdb and CREATE DATABASE in a draft folder, which then takes its name."""
+    """initdb and CREATE DATABASE in a draft folder, which takes its name once all of it is on disk.
+
+    Until then nothing is worth a wait for the disk: a draft that a power cut spoils is made again.
+    """
     draft = path.with_name(path.name + ".new")
     if draft.exists():
         shutil.rmtree(draft)
@@ -151,9 +154,11 @@ def _make(path: Path, installation: Installation, account: Account) -> None:
     # "trust" is for whoever reaches the socket, and its folder is closed to everybody else.
     options = f"--username={DATABASE_USER} --auth=trust --encoding=UTF8 --locale=C --data-checksums"
     programs = installation.programs
-    _do(account, [str(programs / "initdb"), "-D", str(draft), *options.split()])
-    single = [str(programs / "postgres"), "--single", "-D", str(draft), "postgres"]
-    _do(account, single, stdin=f"CREATE DATABASE {DATABASE};\n")
+    initdb = [str(programs / "initdb"), "-D", str(draft)]
+    _do(account, [*initdb, "--no-sync", *options.split()])
+    single = [str(programs / "postgres"), "--single", *["-c", "fsync=off", "-D"], str(draft)]
+    _do(account, [*single, "postgres"], stdin=f"CREATE DATABASE {DATABASE};\n")
+    _do(account, [*initdb, "--sync-only"])
     draft.rename(path)
 
 

@@ -67,6 +67,8 @@ def _launch(cluster: Cluster, socket_dir: Path, log: Path) -> subprocess.Popen[b
         "port": str(PORT),
         "logging_collector": "off",
         "log_destination": "stderr",
+        # Nobody replicates a database that has no network: one process less.
+        "max_logical_replication_workers": "0",
     }
     command = [str(cluster.installation.programs / "postgres"), "-D", str(cluster.path)]
     for name, value in options.items():
