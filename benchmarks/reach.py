@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Last, so that an installed package is never hidden by a folder of its name.
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
-from benchmarks import latency, reach_agents, reach_doors, reach_latency  # noqa: E402  # needs the path
+from benchmarks import latency, reach_agents, reach_doors, reach_latency, reach_writer  # noqa: E402  # needs the path
 from benchmarks import reach_steps as steps  # noqa: E402
 from benchmarks.dramatiq_peer import DramatiqPeer  # noqa: E402
 from benchmarks.flood import Refused  # noqa: E402
@@ -39,7 +39,7 @@ from support.local_servers import local_postgres, local_rabbitmq  # noqa: E402
 #: What says that a row cannot be had; anything else is a defect of the run.
 MISSING: Final = (PeerUnavailable, Refused, TimeoutError, ConnectionError, AssertionError)
 
-PARTS: Final = ("steps", "latency", "doors", "agents")
+PARTS: Final = ("steps", "writer", "latency", "doors", "agents")
 
 
 @dataclass(slots=True)
@@ -138,6 +138,18 @@ def _dramatiq(site: Site, report: Report) -> None:
     report.results.add(steps.NOOP, steps.DRAMATIQ, "tasks/s", rate)
 
 
+def _writer(site: Site, report: Report) -> None:
+    url = site.databases.create()
+    try:
+        _try(
+            report,
+            reach_writer.GUARDED,
+            lambda: _run(reach_writer.measure(url, 10 * report.options.tasks, report.results)),
+        )
+    finally:
+        site.databases.drop(url)
+
+
 def _latency(site: Site, report: Report) -> None:
     samples, results = report.options.samples, report.results
 
@@ -184,6 +196,7 @@ def _default_client(report: Report) -> None:
 
 _MEASURE: Final[dict[str, Callable[[Site, Report], None]]] = {
     "steps": _steps,
+    "writer": _writer,
     "latency": _latency,
     "doors": _doors,
     "agents": _agents,

@@ -1,4 +1,4 @@
-"""Points 1, 3, 5 and 6 of what Opspawn reaches for; the numbers are ratios within one run."""
+"""Points 1, 2, 3, 5 and 6 of what Opspawn reaches for; the numbers are ratios within one run."""
 
 from typing import Final
 
@@ -8,13 +8,29 @@ from benchmarks.reach_doors import NOOP as NOOP_DOOR
 from benchmarks.reach_doors import REST, RPC, SENDS
 from benchmarks.reach_latency import EVENT, FIRST_STEP
 from benchmarks.reach_steps import DBOS, DONE, DRAMATIQ, LANGGRAPH, NOOP, OURS, RESTATE, STEPS
+from benchmarks.reach_writer import ALONE as A_COMMIT_EACH
+from benchmarks.reach_writer import BARE as WITHOUT_GUARDS
+from benchmarks.reach_writer import GUARDED, IN_FLIGHT, LONE
+from benchmarks.reach_writer import STEPS as WRITTEN
 from benchmarks.targets import Target
+
+
+def _of_writer(in_flight: int) -> tuple[Target, Target]:
+    name = WRITTEN.format(in_flight)
+    ours, what = (name, GUARDED), f"steps, {in_flight:,} in flight ÷"
+    return (
+        Target(f"{what} without guards", "≥", 0.7, ours, (name, WITHOUT_GUARDS)),
+        Target(f"{what} a commit each", "≥", 10, ours, (name, A_COMMIT_EACH)),
+    )
+
 
 TARGETS: Final = (
     Target("five steps ÷ Restate", "≥", 4, (STEPS, OURS), (STEPS, RESTATE)),
     Target("five steps ÷ LangGraph + PostgreSQL, sync", "≥", 15, (STEPS, OURS), (STEPS, LANGGRAPH)),
     Target("five steps ÷ DBOS", "≥", 30, (STEPS, OURS), (STEPS, DBOS)),
     Target("five steps ÷ Dramatiq's async no-op", "≥", 0.7, (STEPS, OURS), (NOOP, DRAMATIQ)),
+    *(target for in_flight in IN_FLIGHT for target in _of_writer(in_flight)),
+    Target("a lone step beyond a bare insert, p50", "≤", 1, (LONE, GUARDED), unit="ms"),
     Target(
         "call → first step, p50 ÷ Dramatiq's pickup",
         "≤",

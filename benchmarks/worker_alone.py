@@ -26,7 +26,7 @@ from ops_core.task import JsonObject, Task
 from support.databases import Databases
 from support.local_servers import local_postgres
 
-_WAITING: Final = text(
+WAITING: Final = text(
     """
     WITH stored AS (
         INSERT INTO task (tenant_id, task_id, task_type, queue, agent, input_data, status, reason,
@@ -69,7 +69,7 @@ async def measure(url: str, server: int, tasks: int, steps: int, slots: int, run
     worker = Worker(store, broker, DramatiqBell(broker), {"steps": handler}, slots=slots)
     async with database.begin() as connection:
         before = await connection.scalar(_DONE) or 0
-        await connection.execute(_WAITING, {"tasks": tasks, "run": run})
+        await connection.execute(WAITING, {"tasks": tasks, "run": run})
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("VACUUM ANALYZE"))
