@@ -10,13 +10,17 @@ from ops_core.store.plain import fetch
 from ops_core.store.repeated import Connection
 from ops_core.store.rows import Record
 
+Lane = tuple[str, str, int]
+"""A queue, a tenant and a priority."""
+
 # Takes the best due rows of a worker's queues; rows that another worker is taking are passed over. Only the
 # first claim and a claim after a failure begin a new attempt. Index: task_for_fair_claim, which is in the
-# order of a claim only within one queue and tenant (a lane): hence a scan a lane.
+# order of a claim only within one queue, tenant and priority (a lane): hence a scan a lane. It ends at the
+# first row that is not due yet: a million that sleep are not looked through.
 #
-# The lanes are found by a probe each, however many rows they hold. One row of every tenant comes before the
-# second of any; who was not served for longest is first. Priorities hold within a tenant. No lane is asked
-# for more than its tenant's part of the count; the rest comes with another round.
+# The lanes are found by two probes each, however many rows they hold. One row of every tenant comes before
+# the second of any; who was not served for longest is first. Priorities hold within a tenant. No lane is
+# asked for more than its tenant's part of the count; the rest comes with another round.
 #
 # A task under which workers have died is for workers that run alone, and for nobody else; a task whose pins a
 # worker does not support is for another one; a task at a gate is for nobody yet.
@@ -27,56 +31,68 @@ _CLAIM: Final = """
     WITH RECURSIVE me AS (
         -- Holds off a dispatcher that is burying this worker: it must see what is claimed here.
         SELECT alone, pins, supports FROM worker WHERE worker_id = :worker_id FOR KEY SHARE
-    ), lane AS (
-        SELECT mine.queue, first.tenant_id
+    ), highest AS (
+        SELECT mine.queue, first.tenant_id, first.priority
         FROM unnest(CAST(:queues AS text[])) AS mine (queue) CROSS JOIN LATERAL (
-            SELECT tenant_id FROM task
+            SELECT tenant_id, priority FROM task
             WHERE queue = mine.queue AND status = 'pending' AND NOT gated
-            ORDER BY tenant_id LIMIT 1
+            ORDER BY tenant_id, priority DESC LIMIT 1
         ) AS first
         UNION ALL
-        SELECT lane.queue, next.tenant_id
+        SELECT highest.queue, next.tenant_id, next.priority
+        FROM highest CROSS JOIN LATERAL (
+            SELECT tenant_id, priority FROM task
+            WHERE queue = highest.queue AND status = 'pending' AND NOT gated
+              AND tenant_id > highest.tenant_id
+            ORDER BY tenant_id, priority DESC LIMIT 1
+        ) AS next
+    ), lane AS (
+        SELECT queue, tenant_id, priority FROM highest
+        UNION ALL
+        SELECT lane.queue, lane.tenant_id, next.priority
         FROM lane CROSS JOIN LATERAL (
-            SELECT tenant_id FROM task
-            WHERE queue = lane.queue AND status = 'pending' AND NOT gated
-              AND tenant_id > lane.tenant_id
-            ORDER BY tenant_id LIMIT 1
+            SELECT priority FROM task
+            WHERE queue = lane.queue AND tenant_id = lane.tenant_id
+              AND status = 'pending' AND NOT gated AND priority < lane.priority
+            ORDER BY priority DESC LIMIT 1
         ) AS next
     ), part AS (
         SELECT count(DISTINCT tenant_id) AS tenants,
                ceil(CAST(CAST(:count AS int) AS float8) / count(DISTINCT tenant_id)) AS size
         FROM lane HAVING count(*) > 0
     ), ahead AS (
-        SELECT lane.queue, lane.tenant_id, row_number() OVER (
+        SELECT lane.queue, lane.tenant_id, lane.priority, row_number() OVER (
                    PARTITION BY lane.tenant_id
-                   ORDER BY due.priority DESC, due.runnable_at, due.task_id) AS round
+                   ORDER BY lane.priority DESC, due.runnable_at, due.task_id) AS round
         FROM me CROSS JOIN part CROSS JOIN lane CROSS JOIN LATERAL (
-            SELECT priority, runnable_at, task_id FROM task
-            WHERE queue = lane.queue AND tenant_id = lane.tenant_id
+            SELECT runnable_at, task_id FROM task
+            WHERE queue = lane.queue AND tenant_id = lane.tenant_id AND priority = lane.priority
               AND status = 'pending' AND NOT gated AND runnable_at <= ops_now()
               AND (deadline_at IS NULL OR deadline_at > ops_now())
               AND (deaths >= 2) = me.alone AND (task.pins IS NULL OR task.pins <@ me.supports)
-            ORDER BY priority DESC, runnable_at, task_id
+            ORDER BY runnable_at, task_id
             LIMIT part.size
         ) AS due
-        WHERE (lane.queue, lane.tenant_id) NOT IN (
-            SELECT * FROM unnest(CAST(:beaten_queues AS text[]), CAST(:beaten_tenants AS text[])))
+        WHERE (lane.queue, lane.tenant_id, lane.priority) NOT IN (
+            SELECT * FROM unnest(CAST(:beaten_queues AS text[]), CAST(:beaten_tenants AS text[]),
+                                 CAST(:beaten_priorities AS int[])))
     ), best AS (
-        SELECT ahead.queue, ahead.tenant_id
+        SELECT ahead.queue, ahead.tenant_id, ahead.priority
         FROM ahead LEFT JOIN tenant_turn USING (tenant_id)
         ORDER BY ahead.round, COALESCE(turn, 0), tenant_id
         LIMIT CAST(:count AS int)
     ), share AS (
-        SELECT queue, tenant_id, count(*) AS size FROM best GROUP BY queue, tenant_id
+        SELECT queue, tenant_id, priority, count(*) AS size FROM best
+        GROUP BY queue, tenant_id, priority
     ), due AS (
         SELECT free.tenant_id, free.task_id, ops_now() AS now
         FROM me CROSS JOIN share CROSS JOIN LATERAL (
             SELECT tenant_id, task_id FROM task
             WHERE queue = share.queue AND tenant_id = share.tenant_id
-              AND status = 'pending' AND NOT gated AND runnable_at <= ops_now()
+              AND priority = share.priority AND status = 'pending' AND NOT gated AND runnable_at <= ops_now()
               AND (deadline_at IS NULL OR deadline_at > ops_now())
               AND (deaths >= 2) = me.alone AND (task.pins IS NULL OR task.pins <@ me.supports)
-            ORDER BY priority DESC, runnable_at, task_id
+            ORDER BY runnable_at, task_id
             LIMIT share.size
             FOR NO KEY UPDATE SKIP LOCKED
         ) AS free
@@ -106,8 +122,9 @@ _CLAIM: Final = """
                jsonb_build_object('worker', owner, 'attempt', attempt), updated_at
         FROM claimed
     )
-    SELECT share.queue AS share_queue, share.tenant_id AS share_tenant, share.size AS share_size,
-           part.tenants, share.size >= part.size AS is_cut, claimed.*,
+    SELECT share.queue AS share_queue, share.tenant_id AS share_tenant,
+           share.priority AS share_priority, share.size AS share_size, part.tenants,
+           share.size >= part.size AS is_cut, claimed.*,
            -- By their names: a tenant has as many budgets of tasks as it has had tasks with one.
            ARRAY(SELECT budget_id FROM budget
                  WHERE budget.tenant_id = claimed.tenant_id
@@ -115,7 +132,8 @@ _CLAIM: Final = """
                  ORDER BY budget_id) AS tenant_budget_ids
     FROM part CROSS JOIN share
     LEFT JOIN claimed ON claimed.queue = share.queue AND claimed.tenant_id = share.tenant_id
-    ORDER BY priority DESC, runnable_at, task_id
+                     AND claimed.priority = share.priority
+    ORDER BY share.priority DESC, runnable_at, task_id
 """
 
 # These tenants were served: they go behind all others. Rows that another claim is writing are passed over,
@@ -148,13 +166,16 @@ async def claim(
     committed; should a later one fail, the worker finds that among what it owns, and hands it back.
     """
     asked = {"worker_id": worker_id, "queues": sorted(queues), "type": EventType.TASK_CLAIMED.value}
-    beaten, rows, tenants = set[tuple[str, str]](), list[Record](), 1
+    beaten, rows, tenants = set[Lane](), list[Record](), 1
     while len(rows) < count:
         left = {"count": count - len(rows), "periods": PERIODS, **_columns(sorted(beaten))}
         found = await fetch(connection, _CLAIM, asked | left)
         claimed = [row for row in found if row["task_id"] is not None]
-        filled = Counter((row["queue"], row["tenant_id"]) for row in claimed)
-        shares = {(row["share_queue"], row["share_tenant"]): row["share_size"] for row in found}
+        filled = Counter((row["queue"], row["tenant_id"], row["priority"]) for row in claimed)
+        shares = {
+            (row["share_queue"], row["share_tenant"], row["share_priority"]): row["share_size"]
+            for row in found
+        }
         short = {lane for lane, size in shares.items() if filled[lane] < size}
         rows += claimed
         tenants = max([tenants, *(row["tenants"] for row in found)])
@@ -167,8 +188,9 @@ async def claim(
     return sorted(rows, key=lambda row: (-row["priority"], row["runnable_at"], row["task_id"]))
 
 
-def _columns(lanes: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _columns(lanes: Sequence[Lane]) -> dict[str, Any]:
     return {
-        "beaten_queues": [queue for queue, _ in lanes],
-        "beaten_tenants": [tenant for _, tenant in lanes],
+        "beaten_queues": [queue for queue, _, _ in lanes],
+        "beaten_tenants": [tenant for _, tenant, _ in lanes],
+        "beaten_priorities": [priority for _, _, priority in lanes],
     }
