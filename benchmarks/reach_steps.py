@@ -15,8 +15,8 @@ NOOP = "no-op tasks a second"
 OURS, RESTATE, LANGGRAPH, DBOS, DRAMATIQ = "opspawn", "restate", "langgraph", "dbos", "dramatiq"
 
 #: Requests in flight. Restate answers when a task is done, so that its number is also that of its tasks
-#: under way: in one look it did more a second with 64 than with 32, 128 or 256. Opspawn did a fifth more with
-#: 64 than with 32, and no more with 128.
+#: under way: in one look it did more a second with 64 than with 32, 128 or 256. Opspawn did not less with
+#: 64 than with 32, in looks on a busy machine.
 IN_FLIGHT = RESTATE_IN_FLIGHT = 64
 
 #: Graphs of LangGraph at once, and DBOS's concurrency for a worker.
