@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -38,7 +37,7 @@ MAX_AGENTS: Final = 100
 
 def rest_app(settings: Settings, services: Services, probes: Mapping[str, Probe]) -> FastAPI:
     """The application of the REST process."""
-    mcp = _mcp(settings, services) if settings.mcp_door and find_spec("mcp") else None
+    mcp = _mcp(settings, services) if settings.mcp_door else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
