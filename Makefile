@@ -66,6 +66,10 @@ bench-streams: .venv/bench.stamp ## Measure what idle streams cost, and how soon
 bench-doors: .venv/bench.stamp ## Measure submit and get per API process, beside the least that could be done
 	@.venv/bin/python benchmarks/doors.py
 
+.PHONY: bench-waiting
+bench-waiting: .venv/bench.stamp ## Measure what agents that wait for models cost a worker, and how soon they go on
+	@.venv/bin/python benchmarks/waiting.py
+
 .PHONY: lock
 lock: .tools/uv.stamp ## Write requirements.lock again (make lock UPGRADE=1: newest versions)
 	@PATH="$$PWD/.tools/bin:$$PATH" "$(pick_python)" tools/lock.py $(if $(UPGRADE),--upgrade)
