@@ -1,5 +1,7 @@
 """Who comes first: tenants by turns, and priorities within a tenant."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from flow_world import FlowWorld
 
@@ -66,3 +68,13 @@ async def test_a_tenant_whose_tasks_are_not_due_takes_no_turn(flow: FlowWorld) -
     claimed = [await flow.claim() for _ in range(5)]
     assert "abbbb" == "".join(map(owners, claimed))
     assert needed.task_id == claimed[1][0].task_id
+
+
+async def test_delayed_tasks_of_every_priority_hold_up_nobody(flow: FlowWorld) -> None:
+    """What is due comes by priority, past what is not due yet, above and between."""
+    at = datetime.now(UTC) + timedelta(days=300)
+    for priority in (9, 5, 1):
+        await flow.submit(priority=priority, scheduled_at=at)
+    due = [await flow.submit(priority=priority) for priority in (1, 7, 3)]
+    expected = [due[1].task_id, due[2].task_id, due[0].task_id]
+    assert expected == [task.task_id for task in await flow.claim(count=10)]
