@@ -15,7 +15,12 @@ from ops_core.store.retention import _TASKS
 from ops_core.store.upkeep import _EXPIRED, _TAKE_RINGS
 
 #: No lane was emptied by others in this claim.
-NOT_BEATEN: dict[str, Any] = {"beaten_queues": [], "beaten_tenants": [], "periods": ["day"]}
+NOT_BEATEN: dict[str, Any] = {
+    "beaten_queues": [],
+    "beaten_tenants": [],
+    "beaten_priorities": [],
+    "periods": ["day"],
+}
 
 pytestmark = pytest.mark.conformance
 
