@@ -1,8 +1,9 @@
 """Submits that go together: how many of them there is room for, and one note of how many were stored.
 
 Only adds, but for one trigger that counts a statement's tasks where it counted each row; builds before and
-after it may run side by side. `CREATE TRIGGER` locks `task` against writers for a moment, and the wider
-column its small table.
+after it may run side by side. `DROP TRIGGER` locks `task` for a moment, and the wider column its small table:
+in this order, for a task is stored before it is counted. The other way round a submit and the migration would
+each wait for what the other has.
 """
 
 from alembic import op
@@ -83,5 +84,5 @@ COUNTED = (
 
 
 def upgrade() -> None:
-    for statement in (ROOM, WIDER, COUNT_STORED, *COUNTED, OWN_PATH, MAY_ASK):
+    for statement in (ROOM, COUNT_STORED, *COUNTED, WIDER, OWN_PATH, MAY_ASK):
         op.execute(statement)

@@ -63,3 +63,28 @@ async def test_a_try_that_failed_at_an_index_goes_on_there(
         assert await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", built)
     finally:
         await connection.close()
+
+
+#: Somebody waits for a table that another one holds.
+QUEUES = "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
+
+
+async def test_counting_changes_beside_a_submit_that_is_not_counted_yet(
+    empty_database_url: str,
+) -> None:
+    """A task is stored first and counted then; the migration locks the two tables in that order."""
+    await asyncio.to_thread(migrated_to, "0011", empty_database_url)
+    submitter, looker = [await connect(empty_database_url) for _ in range(2)]
+    async with asyncio.timeout(20):
+        async with submitter.transaction():
+            await submitter.execute("LOCK TABLE task IN ROW EXCLUSIVE MODE")  # as an INSERT begins
+            migration = asyncio.create_task(
+                asyncio.to_thread(migrated_to, "0012", empty_database_url)
+            )
+            while not await looker.fetchval(QUEUES):
+                assert not migration.done()
+            await submitter.execute("INSERT INTO load_change (change) VALUES (1)")  # as it ends
+        await migration
+    assert 1 == await looker.fetchval("SELECT sum(change) FROM load_change")
+    for connection in (submitter, looker):
+        await connection.close()

@@ -39,7 +39,7 @@ class Gathering(Generic[Question, Answer]):
     """Asks the questions of one group (a tenant) together, one batch of a group after the other.
 
     `ask(group, take)` gives an answer for each of `take()`, in their order. What it raises is raised for all
-    of the batch, so it raises only what is true of all of them.
+    of the batch, so it raises only what is true of all of them; before it has taken one, for all who wait.
     """
 
     def __init__(self, ask: Callable[[str, Take[Question]], Awaitable[Sequence[Answer]]]) -> None:
@@ -78,8 +78,11 @@ class Gathering(Generic[Question, Answer]):
 
     async def _settle(self, group: str) -> None:
         batch: list[_Waiting[Question, Answer]] = []
+        is_taken = False
 
         def take() -> list[Question]:
+            nonlocal is_taken
+            is_taken = True
             batch.extend(self._next_batch(group))
             return [each.question for each in batch]
 
@@ -88,9 +91,14 @@ class Gathering(Generic[Question, Answer]):
                 if not each.answered.done():
                     each.answered.set_result(answer)
         except BaseException as error:  # whoever waits must hear of it, whatever it is
-            _refuse(batch or self._next_batch(group), error)
+            _refuse(batch if is_taken else self._everybody(group), error)
             if not isinstance(error, Exception):
                 raise
+
+    def _everybody(self, group: str) -> list[_Waiting[Question, Answer]]:
+        """Who waits when not even the first can be asked for: the others would wait as long, by turns."""
+        self._open.discard(group)
+        return self._waiting.pop(group, [])
 
     def _next_batch(self, group: str) -> list[_Waiting[Question, Answer]]:
         self._open.discard(group)

@@ -148,11 +148,39 @@ async def test_an_error_is_everybodys(desk: Desk, gathered: Gathering[str, str])
     assert "3" == await gathered.answer("a", "3")
 
 
-async def test_who_waits_hears_of_an_error_before_the_batch() -> None:
-    """A connection that cannot be had concerns all who wait for it."""
+async def test_who_waits_hears_of_an_error_before_the_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection that cannot be had concerns all who wait for it, however many: it is waited for once."""
+    monkeypatch.setattr(gathering, "MAX_BATCH", 1)
+    tries: list[str] = []
 
-    async def away(_group: str, _take: Take[str]) -> Sequence[str]:
+    async def away(group: str, _take: Take[str]) -> Sequence[str]:
+        tries.append(group)
         raise ConnectionError("away")
 
     errors = await asyncio.gather(*asking(Gathering(away), "1", "2"), return_exceptions=True)
-    assert [ConnectionError, ConnectionError] == [type(error) for error in errors]
+    assert ([ConnectionError] * 2, ["a"]) == ([type(error) for error in errors], tries)
+
+
+async def test_an_error_of_nobodys_batch_is_nobodys() -> None:
+    """Who comes while a batch fails whose callers have all gone is asked for in the next one."""
+    commit, began = asyncio.Event(), asyncio.Event()
+
+    async def ask(_group: str, take: Take[str]) -> Sequence[str]:
+        questions = take()
+        if questions:
+            return questions
+        began.set()
+        await commit.wait()
+        raise ConnectionError("away")
+
+    gathered = Gathering(ask)
+    [gone] = asking(gathered, "gone")
+    await asyncio.sleep(0)  # it has asked
+    gone.cancel()
+    await began.wait()
+    [comes] = asking(gathered, "comes")
+    await asyncio.sleep(0)  # it waits beside the empty batch
+    commit.set()
+    assert "comes" == await comes

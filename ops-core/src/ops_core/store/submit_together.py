@@ -11,7 +11,7 @@ import asyncpg
 
 from ops_core.admission import AdmissionLimits
 from ops_core.store.database import dump_json
-from ops_core.store.records import TaskRecord
+from ops_core.store.records import COLUMNS, TaskRecord
 from ops_core.submitted import as_submitted
 from ops_core.task import NewTask, Reason, Task, submitted_data
 
@@ -57,12 +57,12 @@ _SUBMIT: Final = """
 """
 
 # The tasks that keys stand for, each looked up by itself (as in `get_together`). Index: task_idempotency_key.
-_BY_KEYS: Final = """
-    SELECT t.* FROM unnest($2::text[]) AS asked (key)
+_BY_KEYS: Final = f"""
+    SELECT {COLUMNS} FROM unnest($2::text[]) AS asked (key)
     CROSS JOIN LATERAL (
         SELECT * FROM task WHERE tenant_id = $1 AND idempotency_key = asked.key LIMIT 1
     ) AS t
-"""
+"""  # noqa: S608  # columns of our own
 
 # How many of a batch there is room for. A limit that the operator gave the tenant takes the place of that of
 # the settings. Index: primary key of tenant.
