@@ -99,6 +99,41 @@ def test_a_new_cluster_is_on_disk_before_it_has_its_name(
     assert all(drafted for _, _, drafted in said)
 
 
+def test_names_are_on_disk_before_the_server_starts(
+    new_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster's, and the record that says where it is: what was accepted is found after a power cut."""
+    real, synced = os.fsync, list[tuple[str, list[str]]]()
+
+    def fsync(opened: int) -> None:
+        path = Path(f"/proc/self/fd/{opened}").readlink()
+        names = sorted(file.name for file in path.iterdir()) if path.is_dir() else []
+        synced.append((path.name, [name for name in names if name.startswith("postgres")]))
+        real(opened)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with postgres(new_dir, print):
+        pass
+    folder = new_dir.resolve().name
+    assert [
+        (folder, ["postgres"]),
+        ("postgres.new", []),
+        (folder, ["postgres", "postgres.json"]),
+    ] == synced
+
+
+def test_a_database_that_cannot_be_made_is_said(
+    new_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster does not take its name without it, and the next start makes both."""
+    with monkeypatch.context() as patch:
+        patch.setattr("opspawn.embedded.cluster.DATABASE", "template1")
+        with pytest.raises(EmbeddedError, match="already exists"), postgres(new_dir, print):
+            pass
+    with postgres(new_dir, print) as url:
+        assert "opspawn" == ask(url, "SELECT current_database()")
+
+
 def test_no_process_stands_by_for_replication(data_dir: Path) -> None:
     """There is nobody to replicate to."""
     with postgres(data_dir, print) as url:

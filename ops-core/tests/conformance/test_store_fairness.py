@@ -78,3 +78,16 @@ async def test_delayed_tasks_of_every_priority_hold_up_nobody(flow: FlowWorld) -
     due = [await flow.submit(priority=priority) for priority in (1, 7, 3)]
     expected = [due[1].task_id, due[2].task_id, due[0].task_id]
     assert expected == [task.task_id for task in await flow.claim(count=10)]
+
+
+async def test_a_claim_goes_down_the_priorities_of_each_tenant(flow: FlowWorld) -> None:
+    """As far as its part of the claim goes, and further where others leave theirs."""
+    for priority in range(6):
+        await flow.submit(tenant_id="a", priority=priority)
+    await flow.submit(tenant_id="b")
+
+    async def claim(count: int) -> list[tuple[str, int]]:
+        return sorted((task.tenant_id, -task.priority) for task in await flow.claim(count=count))
+
+    assert [("a", -5), ("a", -4), ("b", 0)] == await claim(3)
+    assert [("a", -3), ("a", -2), ("a", -1), ("a", 0)] == await claim(6)

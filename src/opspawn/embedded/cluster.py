@@ -4,7 +4,9 @@
 under its name complete (with its database) or not at all: a start that was killed is repeated.
 """
 
+import errno
 import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -156,10 +158,14 @@ def _make(path: Path, installation: Installation, account: Account) -> None:
     programs = installation.programs
     initdb = [str(programs / "initdb"), "-D", str(draft)]
     _do(account, [*initdb, "--no-sync", *options.split()])
-    single = [str(programs / "postgres"), "--single", *["-c", "fsync=off", "-D"], str(draft)]
-    _do(account, [*single, "postgres"], stdin=f"CREATE DATABASE {DATABASE};\n")
+    # Without exit_on_error a statement that failed, on a full disk say, would pass for done.
+    single = [str(programs / "postgres"), "--single", "-c", "fsync=off", "-c", "exit_on_error=on"]
+    make = f"CREATE DATABASE {DATABASE};\n"
+    _do(account, [*single, "-D", str(draft), "postgres"], stdin=make)
     _do(account, [*initdb, "--sync-only"])
     draft.rename(path)
+    # Else a power cut could give it the draft's name back, whose folder the next start empties.
+    _sync(path.parent)
 
 
 def _do(account: Account, command: list[str], stdin: str = "") -> None:
@@ -197,4 +203,19 @@ def _write_record(data_dir: Path, path: Path, installation: Installation) -> Non
         return
     draft = file.with_suffix(".new")
     draft.write_text(text)
+    _sync(draft)
     draft.replace(file)
+    _sync(data_dir)
+
+
+def _sync(path: Path) -> None:
+    """What a file says, or which names a folder has, is on disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        # Some file systems sync no folders; PostgreSQL passes over that too.
+        if not (path.is_dir() and error.errno in {errno.EBADF, errno.EINVAL}):
+            raise
+    finally:
+        os.close(opened)

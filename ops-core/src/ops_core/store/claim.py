@@ -18,9 +18,10 @@ Lane = tuple[str, str, int]
 # order of a claim only within one queue, tenant and priority (a lane): hence a scan a lane. It ends at the
 # first row that is not due yet: a million that sleep are not looked through.
 #
-# The lanes are found by two probes each, however many rows they hold. One row of every tenant comes before
-# the second of any; who was not served for longest is first. Priorities hold within a tenant. No lane is
-# asked for more than its tenant's part of the count; the rest comes with another round.
+# The tenants are found by a probe each, and so are the lanes of each, however many rows they hold. One row of
+# every tenant comes before the second of any; who was not served for longest is first. Priorities hold within
+# a tenant. No tenant is asked for more than its part of the count, from the highest lane down, and no lane
+# after the one that fills it: there may be two hundred. The rest comes with another round.
 #
 # A task under which workers have died is for workers that run alone, and for nobody else; a task whose pins a
 # worker does not support is for another one; a task at a gate is for nobody yet.
@@ -46,44 +47,53 @@ _CLAIM: Final = """
               AND tenant_id > highest.tenant_id
             ORDER BY tenant_id, priority DESC LIMIT 1
         ) AS next
-    ), lane AS (
-        SELECT queue, tenant_id, priority FROM highest
-        UNION ALL
-        SELECT lane.queue, lane.tenant_id, next.priority
-        FROM lane CROSS JOIN LATERAL (
-            SELECT priority FROM task
-            WHERE queue = lane.queue AND tenant_id = lane.tenant_id
-              AND status = 'pending' AND NOT gated AND priority < lane.priority
-            ORDER BY priority DESC LIMIT 1
-        ) AS next
     ), part AS (
         SELECT count(DISTINCT tenant_id) AS tenants,
-               ceil(CAST(CAST(:count AS int) AS float8) / count(DISTINCT tenant_id)) AS size
-        FROM lane HAVING count(*) > 0
+               ceil(CAST(CAST(:count AS int) AS float8)
+                    / COALESCE(CAST(:sharing AS int), count(DISTINCT tenant_id))) AS size
+        FROM highest HAVING count(*) > 0
     ), ahead AS (
-        SELECT lane.queue, lane.tenant_id, lane.priority, row_number() OVER (
-                   PARTITION BY lane.tenant_id
-                   ORDER BY lane.priority DESC, due.runnable_at, due.task_id) AS round
-        FROM me CROSS JOIN part CROSS JOIN lane CROSS JOIN LATERAL (
-            SELECT runnable_at, task_id FROM task
-            WHERE queue = lane.queue AND tenant_id = lane.tenant_id AND priority = lane.priority
-              AND status = 'pending' AND NOT gated AND runnable_at <= ops_now()
-              AND (deadline_at IS NULL OR deadline_at > ops_now())
-              AND (deaths >= 2) = me.alone AND (task.pins IS NULL OR task.pins <@ me.supports)
-            ORDER BY runnable_at, task_id
+        SELECT highest.queue, highest.tenant_id, due.priority, row_number() OVER (
+                   PARTITION BY highest.tenant_id
+                   ORDER BY due.priority DESC, due.runnable_at, due.task_id) AS round
+        FROM me CROSS JOIN part CROSS JOIN highest CROSS JOIN LATERAL (
+            WITH RECURSIVE lane AS (
+                SELECT highest.priority
+                UNION ALL
+                SELECT next.priority
+                FROM lane CROSS JOIN LATERAL (
+                    SELECT priority FROM task
+                    WHERE queue = highest.queue AND tenant_id = highest.tenant_id
+                      AND status = 'pending' AND NOT gated AND priority < lane.priority
+                    ORDER BY priority DESC LIMIT 1
+                ) AS next
+            )
+            -- In the order of the lanes, which are looked for only until there are enough rows.
+            SELECT lane.priority, first.runnable_at, first.task_id
+            FROM lane CROSS JOIN LATERAL (
+                SELECT runnable_at, task_id FROM task
+                WHERE queue = highest.queue AND tenant_id = highest.tenant_id
+                  AND priority = lane.priority
+                  AND status = 'pending' AND NOT gated AND runnable_at <= ops_now()
+                  AND (deadline_at IS NULL OR deadline_at > ops_now())
+                  AND (deaths >= 2) = me.alone AND (task.pins IS NULL OR task.pins <@ me.supports)
+                ORDER BY runnable_at, task_id
+                LIMIT part.size
+            ) AS first
+            WHERE (highest.queue, highest.tenant_id, lane.priority) NOT IN (
+                SELECT * FROM unnest(CAST(:beaten_queues AS text[]), CAST(:beaten_tenants AS text[]),
+                                     CAST(:beaten_priorities AS int[])))
             LIMIT part.size
         ) AS due
-        WHERE (lane.queue, lane.tenant_id, lane.priority) NOT IN (
-            SELECT * FROM unnest(CAST(:beaten_queues AS text[]), CAST(:beaten_tenants AS text[]),
-                                 CAST(:beaten_priorities AS int[])))
     ), best AS (
         SELECT ahead.queue, ahead.tenant_id, ahead.priority
         FROM ahead LEFT JOIN tenant_turn USING (tenant_id)
         ORDER BY ahead.round, COALESCE(turn, 0), tenant_id
         LIMIT CAST(:count AS int)
     ), share AS (
-        SELECT queue, tenant_id, priority, count(*) AS size FROM best
-        GROUP BY queue, tenant_id, priority
+        SELECT queue, tenant_id, priority, count(*) AS size,
+               sum(count(*)) OVER (PARTITION BY queue, tenant_id) AS together
+        FROM best GROUP BY queue, tenant_id, priority
     ), due AS (
         SELECT free.tenant_id, free.task_id, ops_now() AS now
         FROM me CROSS JOIN share CROSS JOIN LATERAL (
@@ -124,7 +134,7 @@ _CLAIM: Final = """
     )
     SELECT share.queue AS share_queue, share.tenant_id AS share_tenant,
            share.priority AS share_priority, share.size AS share_size, part.tenants,
-           share.size >= part.size AS is_cut, claimed.*,
+           share.together >= part.size AS is_cut, claimed.*,
            -- By their names: a tenant has as many budgets of tasks as it has had tasks with one.
            ARRAY(SELECT budget_id FROM budget
                  WHERE budget.tenant_id = claimed.tenant_id
@@ -165,10 +175,16 @@ async def claim(
     the rest: else a worker would go to sleep beside tasks that it was rung for. What a first round took is
     committed; should a later one fail, the worker finds that among what it owns, and hands it back.
     """
-    asked = {"worker_id": worker_id, "queues": sorted(queues), "type": EventType.TASK_CLAIMED.value}
+    asked = {
+        "worker_id": worker_id,
+        "queues": sorted(queues),
+        "type": EventType.TASK_CLAIMED.value,
+        "periods": PERIODS,
+    }
     beaten, rows, tenants = set[Lane](), list[Record](), 1
+    sharing: int | None = None
     while len(rows) < count:
-        left = {"count": count - len(rows), "periods": PERIODS, **_columns(sorted(beaten))}
+        left = {"count": count - len(rows), "sharing": sharing, **_columns(sorted(beaten))}
         found = await fetch(connection, _CLAIM, asked | left)
         claimed = [row for row in found if row["task_id"] is not None]
         filled = Counter((row["queue"], row["tenant_id"], row["priority"]) for row in claimed)
@@ -179,9 +195,12 @@ async def claim(
         short = {lane for lane, size in shares.items() if filled[lane] < size}
         rows += claimed
         tenants = max([tenants, *(row["tenants"] for row in found)])
-        if not short and not any(row["is_cut"] for row in found):
+        cut = {row["share_tenant"] for row in found if row["is_cut"]}
+        if not short and not cut:
             break
         beaten |= short
+        # The others have no more: their parts would be left over again, one round after the other.
+        sharing = max(1, len(cut))
     if tenants > 1 and rows:
         served = sorted({row["tenant_id"] for row in rows})
         await fetch(connection, _SERVED, {"tenants": served})
