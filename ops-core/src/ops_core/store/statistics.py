@@ -23,6 +23,9 @@ TIMES: Final = 5
 #: Rows of a table that is left to autovacuum.
 LARGE: Final = 100_000
 
+#: The rest of a pass of upkeep waits for a table that is read. Seconds.
+READS_S: Final = 2.0
+
 # Of our tables, those that changed much since they were read. Only their owner can have them read.
 _OUTDATED: Final = """
     SELECT c.relname
@@ -59,5 +62,5 @@ class SqlStatistics:
                 _OUTDATED, sorted(METADATA.tables), self._large, WORTH_IT, TIMES
             )
             for row in rows:
-                await driver.execute(f'ANALYZE (SKIP_LOCKED) "{row["relname"]}"')
+                await driver.execute(f'ANALYZE (SKIP_LOCKED) "{row["relname"]}"', timeout=READS_S)
         return len(rows)
