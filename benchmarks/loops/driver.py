@@ -18,7 +18,7 @@ Run = Callable[[str], Awaitable[str]]
 GOAL = "What is 17 * 23, four times over?"
 ANSWER = "It is 391."
 #: As in Opspawn's processes (`opspawn.garbage`), for each hand the same.
-COLLECTED_AFTER = (20_000, 10, 10)
+COLLECTED_AFTER = (20_000, 50, 10)
 INSTRUCTIONS = "You are a careful assistant. Use the tools."
 
 
