@@ -19,6 +19,7 @@ NOT_BEATEN: dict[str, Any] = {
     "beaten_queues": [],
     "beaten_tenants": [],
     "beaten_priorities": [],
+    "sharing": None,
     "periods": ["day"],
 }
 
