@@ -302,7 +302,7 @@ def _session(**limits: str) -> Callable[[], None]:
 _EPOCH: Final = "t.epoch = a.epoch AND "
 _LEASE: Final = "t.epoch = a.epoch AND t.owner IS NOT DISTINCT FROM a.owner"
 _IS_LEASE: Final = "(:any_owner OR (owner = :owner AND epoch = :epoch))"
-_LOCKED: Final = "LIMIT share.size\n            FOR NO KEY UPDATE SKIP LOCKED"
+_LOCKED: Final = "LIMIT share.size\n                FOR NO KEY UPDATE SKIP LOCKED"
 
 RUN: Final = Sweep(KILL, "run")
 ZOMBIE: Final = Sweep(FREEZE_HALF_WAY, "run")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ops_core.store import Database, SqlWorkerStore
+from ops_core.store import Database, SqlWorkerStore, plain
 from ops_core.store.claim import _CLAIM, claim
 from ops_core.store.gates import _OPEN, _OPENABLE, _STATE
 from ops_core.store.retention import _TASKS
@@ -91,6 +91,25 @@ async def test_a_backlog_is_not_read_through(
     async with database.begin() as connection:
         plan = "\n".join((await connection.execute(explain, asked)).scalars())
     assert index in plan
+    assert "Seq Scan on task" not in plan
+
+
+async def test_the_plan_of_a_claim_is_kept(database: Database) -> None:
+    """What the server makes once, for whatever is claimed, reads no backlog through either."""
+    await _backlog(database, 5000)
+    statement, names = plain.numbered(_CLAIM)
+    given = {"worker_id": "'w1'", "queues": "'{q0}'", "type": "'task.claimed'", "count": "8"}
+    arguments = ", ".join(given.get(name, "NULL") for name in names)
+    async with database.driver() as driver:
+        for _ in range(8):  # it decides after the fifth
+            await claim(driver, "w1", ["q0"], 1)
+        kept = await driver.fetchrow(
+            "SELECT name, generic_plans FROM pg_prepared_statements WHERE statement = $1", statement
+        )
+        explained = await driver.fetch(f"EXPLAIN EXECUTE {kept['name']} ({arguments})")
+    plan = "\n".join(line for (line,) in explained)
+    assert 3 == kept["generic_plans"]
+    assert "task_for_fair_claim" in plan
     assert "Seq Scan on task" not in plan
 
 

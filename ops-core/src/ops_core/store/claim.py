@@ -28,13 +28,21 @@ Lane = tuple[str, str, int]
 #
 # First every lane's share of the best is counted, without a lock, then each share is locked: what is locked
 # here and then not taken would look taken to a worker that was rung for it, and it would not look again.
+#
+# To plan this takes as long as to do it, so its plan must be one that is kept. What decides how much is read
+# comes out of `asked`, whose row the planner never knows: then a plan for what is asked this time promises
+# nothing that the kept one would not do. And what goes through an array is taken for ten rows, so that
+# the rows are looked up under their keys; of a LIMIT that is not known a tenth of the table is expected.
 _CLAIM: Final = """
-    WITH RECURSIVE me AS (
+    WITH RECURSIVE asked AS MATERIALIZED (
+        SELECT CAST(:queues AS text[]) AS queues, CAST(:count AS int) AS count,
+               CAST(:sharing AS int) AS sharing
+    ), me AS (
         -- Holds off a dispatcher that is burying this worker: it must see what is claimed here.
         SELECT alone, pins, supports FROM worker WHERE worker_id = :worker_id FOR KEY SHARE
     ), highest AS (
         SELECT mine.queue, first.tenant_id, first.priority
-        FROM unnest(CAST(:queues AS text[])) AS mine (queue) CROSS JOIN LATERAL (
+        FROM asked CROSS JOIN unnest(queues) AS mine (queue) CROSS JOIN LATERAL (
             SELECT tenant_id, priority FROM task
             WHERE queue = mine.queue AND status = 'pending' AND NOT gated
             ORDER BY tenant_id, priority DESC LIMIT 1
@@ -49,9 +57,9 @@ _CLAIM: Final = """
         ) AS next
     ), part AS (
         SELECT count(DISTINCT tenant_id) AS tenants,
-               ceil(CAST(CAST(:count AS int) AS float8)
-                    / COALESCE(CAST(:sharing AS int), count(DISTINCT tenant_id))) AS size
-        FROM highest HAVING count(*) > 0
+               ceil(CAST(asked.count AS float8)
+                    / COALESCE(sharing, count(DISTINCT tenant_id))) AS size
+        FROM asked CROSS JOIN highest GROUP BY asked.count, sharing
     ), ahead AS (
         SELECT highest.queue, highest.tenant_id, due.priority, row_number() OVER (
                    PARTITION BY highest.tenant_id
@@ -89,25 +97,28 @@ _CLAIM: Final = """
         SELECT ahead.queue, ahead.tenant_id, ahead.priority
         FROM ahead LEFT JOIN tenant_turn USING (tenant_id)
         ORDER BY ahead.round, COALESCE(turn, 0), tenant_id
-        LIMIT CAST(:count AS int)
+        LIMIT (SELECT count FROM asked)
     ), share AS (
         SELECT queue, tenant_id, priority, count(*) AS size,
                sum(count(*)) OVER (PARTITION BY queue, tenant_id) AS together
-        FROM best GROUP BY queue, tenant_id, priority
+        FROM unnest(ARRAY(SELECT ROW(queue, tenant_id, priority) FROM best))
+             AS few (queue text, tenant_id text, priority int)
+        GROUP BY queue, tenant_id, priority
     ), due AS (
-        SELECT free.tenant_id, free.task_id, ops_now() AS now
-        FROM me CROSS JOIN share CROSS JOIN LATERAL (
-            SELECT tenant_id, task_id FROM task
-            WHERE queue = share.queue AND tenant_id = share.tenant_id
-              AND priority = share.priority AND status = 'pending' AND NOT gated AND runnable_at <= ops_now()
-              AND (deadline_at IS NULL OR deadline_at > ops_now())
-              AND (deaths >= 2) = me.alone AND (task.pins IS NULL OR task.pins <@ me.supports)
-            ORDER BY runnable_at, task_id
-            LIMIT share.size
-            FOR NO KEY UPDATE SKIP LOCKED
-        ) AS free
-        -- Cuts nothing off (the shares add up to it), but tells the planner how few they are.
-        LIMIT CAST(:count AS int)
+        SELECT tenant_id, task_id, ops_now() AS now FROM unnest(ARRAY(
+            SELECT ROW(free.tenant_id, free.task_id)
+            FROM me CROSS JOIN share CROSS JOIN LATERAL (
+                SELECT tenant_id, task_id FROM task
+                WHERE queue = share.queue AND tenant_id = share.tenant_id
+                  AND priority = share.priority
+                  AND status = 'pending' AND NOT gated AND runnable_at <= ops_now()
+                  AND (deadline_at IS NULL OR deadline_at > ops_now())
+                  AND (deaths >= 2) = me.alone AND (task.pins IS NULL OR task.pins <@ me.supports)
+                ORDER BY runnable_at, task_id
+                LIMIT share.size
+                FOR NO KEY UPDATE SKIP LOCKED
+            ) AS free
+        )) AS few (tenant_id text, task_id text)
     ), claimed AS (
         UPDATE task t SET
             status     = 'running',

@@ -14,12 +14,12 @@ _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 async def fetch(connection: Connection, sql: str, parameters: Mapping[str, Any]) -> list[Record]:
     """The rows of a statement that names its parameters as those of SQLAlchemy do (`:name`)."""
-    numbered, names = _numbered(sql)
-    return await connection.fetch(numbered, *(parameters[name] for name in names))
+    statement, names = numbered(sql)
+    return await connection.fetch(statement, *(parameters[name] for name in names))
 
 
 @lru_cache
-def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
+def numbered(sql: str) -> tuple[str, tuple[str, ...]]:
     """The statement as the driver wants it (`$1`), and the names of its parameters in their order."""
     names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
     return _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", sql), names
