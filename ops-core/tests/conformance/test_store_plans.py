@@ -106,6 +106,7 @@ async def test_the_plan_of_a_claim_is_kept(database: Database) -> None:
         kept = await driver.fetchrow(
             "SELECT name, generic_plans FROM pg_prepared_statements WHERE statement = $1", statement
         )
+        assert kept is not None
         explained = await driver.fetch(f"EXPLAIN EXECUTE {kept['name']} ({arguments})")
     plan = "\n".join(line for (line,) in explained)
     assert 3 == kept["generic_plans"]
