@@ -21,7 +21,7 @@ class WaitingModel:
         self._held: list[asyncio.Future[float]] = []
         self.all_wait = asyncio.Event()
         self.message_bytes = 0
-        self.late_s: list[float] = []
+        self._late_s: list[float] = []
 
     def client(self, provider: str | None, model: str | None) -> LlmClient:
         return self
@@ -40,7 +40,7 @@ class WaitingModel:
         if len(self._held) == self._callers:
             self.all_wait.set()
         due = await held
-        self.late_s.append(loop.time() - due)
+        self._late_s.append(loop.time() - due)
         return _REPLY
 
     async def stream(
@@ -52,10 +52,21 @@ class WaitingModel:
     ) -> AsyncGenerator[Delta | Reply, None]:
         yield await self.complete(messages, tools, output, settings)
 
-    def answer_all(self, over_s: float) -> None:
-        """Answers every caller, spread evenly over so long, as models answer."""
+    def answer(self, callers: int, over_s: float) -> None:
+        """Answers so many of those that wait longest, spread evenly over so long, as models answer."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for number, held in enumerate(self._held):
-            due = began + over_s * number / len(self._held)
+        answered, self._held = self._held[:callers], self._held[callers:]
+        for number, held in enumerate(answered):
+            due = began + over_s * number / len(answered)
             loop.call_at(due, held.set_result, due)
+
+    @property
+    def waiting(self) -> int:
+        """How many have no answer yet, and none on its way."""
+        return len(self._held)
+
+    def take_lateness(self) -> list[float]:
+        """How late those went on that were answered since this was last asked. Seconds."""
+        taken, self._late_s = self._late_s, []
+        return taken

@@ -132,7 +132,7 @@ async def test_what_cancelled_work_raises_is_heard() -> None:
 
 async def test_work_that_keeps_a_cancellation_to_itself_ends_its_run() -> None:
     """Also where it has no task of its own: whoever cancelled a run does not wait for its next steps."""
-    began, feed = asyncio.Event(), Feed(live=False)
+    began, feed = asyncio.Event(), Feed()
 
     async def work() -> None:
         began.set()
@@ -140,7 +140,7 @@ async def test_work_that_keeps_a_cancellation_to_itself_ends_its_run() -> None:
             await asyncio.get_running_loop().create_future()
 
     async def listen() -> list[Event]:
-        return [event async for event in feed.during(work())]
+        return [event async for event in feed.during(work(), live=False)]
 
     listening = asyncio.create_task(listen())
     await began.wait()

@@ -128,13 +128,14 @@ class Agent:
         *,
         deltas: Wanted = False,
         inside: RunContext | None = None,
-        live: bool = True,
+        live: Wanted = True,
     ) -> AsyncGenerator[Event, None]:
         """The loop. Yields events as they happen; the last one is Finished, or it raises.
 
         `deltas` asks for the pieces of each reply, too; a function is asked before each. `inside`
         is the tool call that this run is part of: its steps are recorded there, and the run around
-        it holds it to its own limits. Without `live`, what is told of a step comes when it is over.
+        it holds it to its own limits. Without `live`, what is told of a step comes when it is over; where it
+        is a function, that is asked before each model call, and only calls of tools are always live.
         """
         run = _Run(self, goal, deltas, inside, live)
         try:
@@ -144,18 +145,18 @@ class Agent:
                     case Ask() as ask:
                         step = run.meter.open_step()
                         yield ModelStarted(step, self.llm.model)
-                        work = run.ask(step, ask)
+                        work, is_live = run.ask(step, ask), run.is_heard_live()
                     case Act() as act:
                         scheduled = run.boundary.schedule(run.meter.steps, act.calls)
                         for event in run.announced(act, scheduled):
                             yield event
-                        work = run.act(scheduled)
+                        work, is_live = run.act(scheduled), bool(live)
                     case Finish() as end:
                         yield run.finished(end)
                         return
                     case _:
                         assert_never(move)
-                async with aclosing(run.feed.during(work)) as events:
+                async with aclosing(run.feed.during(work, live=is_live)) as events:
                     async for event in events:
                         yield event
         except LimitExceeded as exceeded:
@@ -167,7 +168,7 @@ class _Run:
     """The state of one run of an agent."""
 
     def __init__(
-        self, agent: Agent, goal: str, deltas: Wanted, inside: RunContext | None, live: bool
+        self, agent: Agent, goal: str, deltas: Wanted, inside: RunContext | None, live: Wanted
     ) -> None:
         goal = clean(goal)
         if not goal.strip():
@@ -175,13 +176,14 @@ class _Run:
         around = None if inside is None else inside.surroundings
         self._agent = agent
         self._deltas = _asked(deltas)
+        self.is_heard_live = _asked(live)
         self._journal = _journal(agent, inside)
         self._structured: Any = None
         self.transcript: list[Message] = [
             *agent.planner.open(agent.profile.instructions, goal, agent.tools.specs)
         ]
         self.stop: Stop | None = None
-        self.feed = Feed(live=live)
+        self.feed = Feed()
         make_meter = Meter if inside is None else inside.inner_meter
         self.meter = make_meter(agent.limits, agent.clock)
         # What an agent may do that is called as a tool, the one that calls it may do, too.

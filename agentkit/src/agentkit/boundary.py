@@ -82,6 +82,17 @@ class Scheduled:
 class ToolBoundary:
     """Schedules and makes the calls of one run."""
 
+    __slots__ = (
+        "_agent",
+        "_clock",
+        "_goal",
+        "_journal",
+        "_scheduled",
+        "_security",
+        "_surroundings",
+        "_tools",
+    )
+
     def __init__(
         self,
         tools: ToolRegistry,

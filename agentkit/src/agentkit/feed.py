@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import Any
 
 from agentkit.events import Event
@@ -13,46 +12,60 @@ from agentkit.events import Event
 class Feed:
     """Collects what one run tells, and gives it to the run's listener in that order.
 
-    With `live` off, the listener hears of it when the work is over.
+    Thousands of runs wait with nothing to tell, so it is small until there is work to listen to.
     """
 
-    def __init__(self, *, live: bool = True) -> None:
-        self._live = live
-        self._told: deque[Event] = deque()
-        self._news = asyncio.Event()
+    __slots__ = ("_news", "_told")
+
+    def __init__(self) -> None:
+        self._told: list[Event] = []
+        self._news: asyncio.Event | None = None
 
     def tell(self, event: Event) -> None:
         """Have the listener hear of it, as soon as it listens."""
         self._told.append(event)
-        self._news.set()
+        if self._news is not None:
+            self._news.set()
 
-    async def during(self, work: Coroutine[Any, Any, None]) -> AsyncGenerator[Event, None]:
+    async def during(
+        self, work: Coroutine[Any, Any, None], *, live: bool = True
+    ) -> AsyncGenerator[Event, None]:
         """What is told until `work` is over; raises what `work` raises.
+
+        With `live` off, the listener hears of it when the work is over.
 
         Work whose listener leaves, or is cancelled, is cancelled too, as often as the listener is,
         and has ended before this goes on.
         """
-        if not self._live:
+        if not live:
             await _here(work)
-            while self._told:
-                yield self._told.popleft()
+            for event in self._taken():
+                yield event
             return
+        news = self._news = asyncio.Event()
         task = asyncio.create_task(work)
-        task.add_done_callback(lambda _: self._news.set())
+        task.add_done_callback(lambda _: news.set())
         try:
             while True:
-                while self._told:
-                    yield self._told.popleft()
+                for event in self._taken():
+                    yield event
                 if task.done():
                     break
-                await self._news.wait()
-                self._news.clear()
+                await news.wait()
+                news.clear()
         finally:
+            self._news = None
             if not task.done():
                 await _ended(task)
             # What the work raises when it is cancelled says more than the cancellation.
             if not task.cancelled():
                 task.result()
+
+    def _taken(self) -> Iterator[Event]:
+        """What was told and not heard yet, and what is told while that is heard."""
+        while self._told:
+            told, self._told = self._told, []
+            yield from told
 
 
 async def _here(work: Coroutine[Any, Any, None]) -> None:

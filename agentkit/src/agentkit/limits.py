@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from types import TracebackType
 
 from agentkit.clock import Clock
 from agentkit.errors import LimitExceeded, UsageError
@@ -52,6 +52,19 @@ class Limits:
 
 class Meter:
     """What one run has used so far, held against its limits and those of the run `above` it."""
+
+    __slots__ = (
+        "_above",
+        "_below",
+        "_calls",
+        "_clock",
+        "_cut_short",
+        "_limits",
+        "_partial_output",
+        "_started_s",
+        "steps",
+        "usage",
+    )
 
     def __init__(self, limits: Limits, clock: Clock, above: Meter | None = None) -> None:
         self.steps = 0
@@ -122,22 +135,17 @@ class Meter:
         for usage in used:
             self.usage += usage or Usage.none()
 
-    @asynccontextmanager
-    async def deadline(self) -> AsyncIterator[None]:
+    def deadline(self) -> _Deadline:
         """Cancel what is awaited inside, and raise LimitExceeded, when the seconds are over.
 
         Around what is done for real, never around what a journal may have recorded.
         """
-        deadline = asyncio.timeout(self._remaining_s())
-        try:
-            async with deadline:
-                yield
-        except TimeoutError:
-            if deadline.expired():
-                # Kept, because what was cut may be settled before this goes on.
-                self._cut_short = True
-                raise self._out_of_time() from None
-            raise
+        return _Deadline(self, self._remaining_s())
+
+    def cut_short(self) -> LimitExceeded:
+        """What ends the run whose call was cut. Kept, for the call may be settled before that."""
+        self._cut_short = True
+        return self._out_of_time()
 
     def _check_cost(self, most: Decimal | float, spent: Decimal | None) -> None:
         if spent is None:
@@ -166,3 +174,29 @@ class Meter:
 
     def _exceeded(self, limit: Limit, detail: str) -> LimitExceeded:
         return LimitExceeded(limit, detail, self._partial_output, self.spent)
+
+
+class _Deadline:
+    """`asyncio.timeout` that ends a run. Not a generator: ten thousand runs wait inside of one each."""
+
+    __slots__ = ("_meter", "_timeout")
+
+    def __init__(self, meter: Meter, seconds: float | None) -> None:
+        self._meter = meter
+        self._timeout = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self._timeout.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            raise self._meter.cut_short() from None
+        if isinstance(error, TimeoutError) and self._timeout.expired():
+            raise self._meter.cut_short() from None

@@ -18,6 +18,8 @@ _KEY: Final = "child:"
 class Children:
     """The children of one run of a task. `start` submits a task to the service."""
 
+    __slots__ = ("_log", "_recorded", "_start", "_task")
+
     def __init__(self, task: Task, log: TaskLog, start: StartChild) -> None:
         self._task = task
         self._log = log

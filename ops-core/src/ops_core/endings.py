@@ -16,8 +16,8 @@ from ops_core.ports import Ending, Lease, WorkerStore
 
 log = structlog.get_logger(__name__)
 
-#: More ends than this wait for the next commit: a batch must stay well inside the statement timeout.
-MAX_BATCH: Final = 500
+#: More ends than this wait for the next commit: see `writer.MAX_BATCH`.
+MAX_BATCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from ops_core.log import Event, EventType, NewEvent, storable
 from ops_core.moves import Move, cancel, complete, deadline_exceeded, fail, release, retry, wait
 from ops_core.ports import ChildEnd, Exchange, Lease, Purse, TaskHandler, WorkerStore
 from ops_core.purse import RunPurse, settled_event
-from ops_core.request import MAX_SECONDS, check_json
+from ops_core.request import check_json
 from ops_core.task import (
     NOTHING_USED,
     REASONS,
@@ -85,6 +85,24 @@ class RunStopped(Exception):
 class Run:
     """One claimed task being run. It is the `TaskLog` that its handler sees."""
 
+    __slots__ = (
+        "_began_effects",
+        "_claimed_s",
+        "_handler",
+        "_over",
+        "_purse",
+        "_stop_at_step",
+        "_stopped",
+        "_store",
+        "_under_way",
+        "_writer",
+        "history",
+        "lease",
+        "purse",
+        "task",
+        "waits",
+    )
+
     def __init__(self, task: Task, store: WorkerStore, writer: StepWriter) -> None:
         assert task.owner is not None, "only a claimed task can be run"
         self.task = task
@@ -100,7 +118,7 @@ class Run:
         self._claimed_s = time.monotonic()
         self.waits: list[Wait] = []
         self._handler: asyncio.Task[JsonObject] | None = None
-        self._over = asyncio.Event()
+        self._over: asyncio.Future[None] | None = None
         budget_ids = (*task.budget_ids, *task.tenant_budget_ids)
         self.purse: Purse | None = None
         self._purse: RunPurse | None = None
@@ -170,7 +188,7 @@ class Run:
         if is_first and self._handler is not None:  # once: a second one would break its cleaning up
             self._handler.cancel()
             # A tool that swallows its cancellation must not hold its task: fencing keeps it harmless.
-            asyncio.get_running_loop().call_later(UNWIND_S, self._over.set)
+            asyncio.get_running_loop().call_later(UNWIND_S, self._is_over)
 
     def stop_at_step(self) -> None:
         """Stops the handler when its current step is on disk, so that nothing paid for is paid again."""
@@ -194,13 +212,16 @@ class Run:
             self._began_effects = any(begun)
         if self.stopped is not None:
             raise RunStopped
+        # Not an event: ten thousand of them would take ten megabytes to wait.
+        self._over = asyncio.get_running_loop().create_future()
         self._handler = asyncio.create_task(handler.run(self.task, self))
-        self._handler.add_done_callback(lambda _: self._over.set())
+        self._handler.add_done_callback(self._is_over)
         timer = self._start_timer()
         try:
-            await self._over.wait()
+            await self._over
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
         if not self._handler.done():
             log.warning("a handler did not stop when cancelled", task_id=self.task.task_id)
             raise RunStopped
@@ -208,11 +229,15 @@ class Run:
             raise RunStopped
         return self._handler.result()
 
-    def _start_timer(self) -> asyncio.TimerHandle:
-        left = MAX_SECONDS
-        if self.task.deadline_at is not None:
-            # Both times are the database's, so this worker's own clock does not matter.
-            left = (self.task.deadline_at - self.task.updated_at).total_seconds()
+    def _is_over(self, _: object = None) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
+
+    def _start_timer(self) -> asyncio.TimerHandle | None:
+        if self.task.deadline_at is None:
+            return None
+        # Both times are the database's, so this worker's own clock does not matter.
+        left = (self.task.deadline_at - self.task.updated_at).total_seconds()
         return asyncio.get_running_loop().call_later(left, self.stop, Stop.DEADLINE)
 
 

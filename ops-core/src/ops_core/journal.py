@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import structlog
@@ -22,7 +23,7 @@ from ops_core.budgets.ledger import Wanted
 from ops_core.effects import unknown
 from ops_core.errors import FailedBeforeEffect, TaskFailed, TaskWaits, UnknownOutcome
 from ops_core.log import EventType, NewEvent, rfc3339, storable
-from ops_core.ports import TaskLog
+from ops_core.ports import Purse, TaskLog
 from ops_core.replay import check_same, read
 from ops_core.step import Step, idempotency_key
 from ops_core.task import NOTHING_USED, JsonObject, Reason, Task, Usage, Wait
@@ -75,6 +76,8 @@ class Journal:
     Raises `TaskFailed` when the log does not fit the program (`nondeterministic`), and what the log raises.
     """
 
+    __slots__ = ("_chance", "_clock", "_log", "_recorded", "_task", "_telling")
+
     def __init__(
         self,
         task: Task,
@@ -121,24 +124,21 @@ class Journal:
             await self._dispatch(step)
         started_s = self._clock()
         # As a replay will read it: the run must not go on with anything else.
-        done = storable(await self._paid(step, run, may_use))
+        done = storable(await self._made(step, run, may_use))
         duration_s = round(self._clock() - started_s, 3)
         kind, data, usage = self._telling.finished(step, done, duration_s)
         entry = step.entry | {"value": done}
         await self._log.append(NewEvent(type=kind, data=data, journal=entry), usage=usage)
         return done
 
-    async def _paid(self, step: Step, run: Callable[[], Awaitable[T]], may_use: Wanted | None) -> T:
-        """A finished step is never here: a replay reserves nothing."""
+    def _made(
+        self, step: Step, run: Callable[[], Awaitable[T]], may_use: Wanted | None
+    ) -> Awaitable[T]:
+        """What `run` returns. No more coroutines around it than it needs: thousands wait in each."""
+        if step.effect == "unsafe":
+            run = partial(self._effect, step, run)
         purse = self._log.purse
-        if purse is None or may_use is None:
-            return await self._run(step, run)
-        await purse.reserve(step.path, may_use)
-        try:
-            return await self._run(step, run)
-        except Exception:
-            await purse.put_back(step.path)
-            raise
+        return run() if purse is None or may_use is None else _paid(purse, step, run, may_use)
 
     async def now(self, path: str) -> datetime:
         """The time, as it was when this step was first made."""
@@ -244,9 +244,7 @@ class Journal:
             await self._doubt(step, "its worker died while it ran")
         self._wait_for_word(step, doubt)
 
-    async def _run(self, step: Step, run: Callable[[], Awaitable[T]]) -> T:
-        if step.effect != "unsafe":
-            return await run()
+    async def _effect(self, step: Step, run: Callable[[], Awaitable[T]]) -> T:
         try:
             return await run()
         except FailedBeforeEffect as error:
@@ -295,6 +293,16 @@ class Journal:
     async def _close(self, step: Step, kind: EventType, data: JsonObject, value: Any) -> None:
         entry = step.entry | {"value": value}
         await self._log.append(NewEvent(type=kind, data=step.place | data, journal=entry))
+
+
+async def _paid(purse: Purse, step: Step, run: Callable[[], Awaitable[T]], may_use: Wanted) -> T:
+    """A finished step is never here: a replay reserves nothing."""
+    await purse.reserve(step.path, may_use)
+    try:
+        return await run()
+    except Exception:
+        await purse.put_back(step.path)
+        raise
 
 
 def _own(path: str, kind: str, name: str, arguments: Any = None) -> Step:

@@ -1,8 +1,8 @@
 """What a log says of the steps of its task: what is finished, what was begun, what is in doubt."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ops_core.ask import CLOSES, OPENS, AskKind
 from ops_core.errors import TaskFailed
@@ -52,8 +52,14 @@ class Recorded:
         return entry
 
 
-def read(history: Iterable[Event]) -> Recorded:
+#: Nobody writes into what was read.
+_NOTHING: Final = Recorded()
+
+
+def read(history: Sequence[Event]) -> Recorded:
     """Raises `TaskFailed` for a log that this build cannot replay."""
+    if not history:
+        return _NOTHING  # as in nearly all runs
     recorded = Recorded()
     for event in history:
         if event.journal is not None:

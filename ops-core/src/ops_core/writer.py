@@ -19,8 +19,9 @@ from ops_core.task import Usage
 
 log = structlog.get_logger(__name__)
 
-#: More appends than this wait for the next commit: a batch must stay well inside the statement timeout.
-MAX_BATCH: Final = 500
+#: More appends than this wait for the next commit. The tasks of a batch go on at once, and the loop hears
+#: nothing else until they wait again; and a step costs the database more in a larger batch.
+MAX_BATCH: Final = 200
 
 #: How long to rest when every row of a batch was locked by somebody else. Seconds.
 BUSY_REST_S: Final = 0.01

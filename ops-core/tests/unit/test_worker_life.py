@@ -137,6 +137,20 @@ async def test_a_worker_takes_what_was_due_before_it_came(shop: Shop) -> None:
         await shop.finished(task_id)
 
 
+async def test_many_free_slots_are_filled_by_several_claims(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim takes so many at most, and the next one follows without a ring and without a slot freed."""
+    monkeypatch.setattr("ops_core.queue.worker.MAX_CLAIM", 2)
+    ids = [await shop.submit() for _ in range(5)]
+    async with shop.worker(slots=10):
+        async with asyncio.timeout(1):
+            for _ in ids:
+                await shop.gate.started.get()
+        shop.gate.open.set()
+        await shop.finished(*ids)
+
+
 async def test_a_worker_never_runs_more_than_its_slots(shop: Shop) -> None:
     """What it has no room for stays pending, and is taken when a slot is free, without a ring."""
     ids = [await shop.submit() for _ in range(5)]

@@ -45,8 +45,9 @@ async def follow(
 
     `told` gets what the model said.
     """
-    voice = _Voice(log)
-    async with aclosing(agent.stream(goal, deltas=pieces.wanted)) as events:
+    voice, wanted = _Voice(log), pieces.wanted
+    # Unwatched, it has nothing to tell before its model has answered, and waits in one task instead of two.
+    async with aclosing(agent.stream(goal, deltas=wanted, live=wanted)) as events:
         async for event in events:
             deltas.hear(pieces, event)
             match event:
@@ -75,6 +76,8 @@ async def follow(
 
 class _Voice:
     """Says everything once: a run that goes on elsewhere comes by here again."""
+
+    __slots__ = ("_log", "_said")
 
     def __init__(self, log: TaskLog) -> None:
         self._log = log

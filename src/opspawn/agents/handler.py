@@ -1,6 +1,7 @@
 """Runs an `agent_run` task: builds the agent that the task asks for, and tells what became of it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from agentkit import Agent, LongTermMemory, Namespace
@@ -137,24 +138,21 @@ class AgentHandler:
             raise TaskFailed(*_no_answer(finished))
         return {"output": finished.output, "structured": finished.structured, "artifacts": []}
 
-    def _start_child(self, parent: Task) -> StartChild:
-        async def start(request: JsonObject, key: str) -> str:
-            try:
-                child: TaskRequest = parse_request(request)
-                submitted = await self._submit(
-                    child,
-                    tenant_id=parent.tenant_id,
-                    idempotency_key=key,
-                    pins=Pins.of(parent),
-                )
-            except CallerError as error:
-                raise TaskFailed("child_refused", f"A child was refused: {error}") from error
-            return submitted.task.task_id
-
-        return start
+    async def _start_child(self, parent: Task, request: JsonObject, key: str) -> str:
+        try:
+            child: TaskRequest = parse_request(request)
+            submitted = await self._submit(
+                child,
+                tenant_id=parent.tenant_id,
+                idempotency_key=key,
+                pins=Pins.of(parent),
+            )
+        except CallerError as error:
+            raise TaskFailed("child_refused", f"A child was refused: {error}") from error
+        return submitted.task.task_id
 
     def _journal_of(self, task: Task, log: TaskLog, family: Family, prices: Prices) -> Journal:
-        start = self._start_child(task)
+        start = partial(self._start_child, task)
         if self._journal is not None:
             return self._journal(task, log, start)
         given = (family.root.config.get("answer_within_s"), self._settings.answer_within_s)

@@ -39,6 +39,8 @@ class TaskJournal:
     must wait, `LostOwnership` when it is no longer ours.
     """
 
+    __slots__ = ("_answer_within_s", "_children", "_is_paid", "_journal", "_log", "_price", "_task")
+
     def __init__(
         self,
         task: Task,

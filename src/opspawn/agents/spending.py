@@ -31,6 +31,8 @@ class Prices:
     dearer one counts, for what is reserved must be enough for either.
     """
 
+    __slots__ = ("_providers",)
+
     def __init__(self) -> None:
         self._providers: dict[str, set[str]] = {}
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class StepRecorder:
     """Implements `Recorder` for one step of a run."""
 
+    __slots__ = ("_journal", "_meter", "_step", "_tell")
+
     def __init__(
         self, journal: Journal, meter: Meter, step: int, tell: Callable[[Event], None]
     ) -> None:

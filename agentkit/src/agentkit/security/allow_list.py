@@ -15,6 +15,8 @@ class AllowList:
     Each call of a tool in `approve` needs a person's leave; to be allowed it must be in `names` too.
     """
 
+    __slots__ = ("_approve", "_names")
+
     def __init__(self, names: Iterable[str] = (), *, approve: Iterable[str] = ()) -> None:
         self._names = _names(names)
         self._approve = _names(approve)
@@ -28,6 +30,7 @@ class AllowList:
         return Allow("allow_list")
 
 
-def _names(given: Iterable[str]) -> frozenset[str]:
-    # A lone string would silently become a list of its letters.
-    return frozenset([given] if isinstance(given, str) else given)
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    # A lone string would silently become a list of its letters. Few are looked through as fast as a set of
+    # them is asked, which would be half a kilobyte of every agent that waits.
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -17,6 +17,8 @@ class ToolRegistry:
     `sandbox` runs the tools made with `isolation="sandbox"`; without one they are refused.
     """
 
+    __slots__ = ("_sandbox", "_tools")
+
     def __init__(self, tools: Iterable[Tool] = (), *, sandbox: Isolation | None = None) -> None:
         self._sandbox = sandbox
         self._tools: dict[str, Tool] = {}

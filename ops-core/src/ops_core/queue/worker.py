@@ -43,6 +43,10 @@ UNRUNG_S: Final = 5.0
 #: How often one that nobody rings for does. Seconds.
 ALONE_S: Final = 0.25
 
+#: Tasks of one claim, at most. The first of them run while the next are claimed: thousands at once would all
+#: wait for one long statement, and then go through all that they do in step.
+MAX_CLAIM: Final = 100
+
 #: Rest before claiming again from a store that is away. Seconds.
 CLAIM_REST_S: Final = 1.0
 
@@ -183,18 +187,19 @@ class Worker:
         self._freed.set()
 
     async def _claim(self) -> None:
-        """Claims as many due tasks as there are free slots, and starts them."""
+        """Claims due tasks for the free slots, and starts them; many are claimed by turns."""
         async with self._claiming:
             free = self._slots - len(self._runs)
             if free <= 0 or self._draining:
                 return
-            tasks = await self._store.claim(self.worker_id, self._queues, free)
+            count = min(free, MAX_CLAIM)
+            tasks = await self._store.claim(self.worker_id, self._queues, count)
             for task in tasks:
                 self._start(self._executor.open(task))
-            self._more_due = len(tasks) == free
+            self._more_due = len(tasks) == count
         self._tell_room()
         if self._more_due and len(self._runs) < self._slots:
-            self._freed.set()  # a slot became free while the claim was under way
+            self._freed.set()  # for the next of them
 
     def _start(self, run: Run) -> None:
         if self._draining:
@@ -202,7 +207,7 @@ class Worker:
         task = asyncio.create_task(self._executor.execute(run), name=run.task.task_id)
         self._runs[run] = task
         self._turnover += 1
-        task.add_done_callback(lambda done: self._finished(run, done))
+        task.add_done_callback(partial(self._finished, run))
 
     def _finished(self, run: Run, done: asyncio.Task[None]) -> None:
         del self._runs[run]

@@ -17,6 +17,8 @@ class Pieces:
     `always`: they are wanted even if nobody watches yet, for those who come in the middle.
     """
 
+    __slots__ = ("_always", "_collected", "_key", "_length", "_signals", "_timer")
+
     def __init__(self, signals: Signals, key: TaskKey, *, always: bool = False) -> None:
         self._signals = signals
         self._key = key
