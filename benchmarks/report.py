@@ -40,7 +40,8 @@ class Report:
         """Shows and writes it. Returns the exit code: 1 when something is missing."""
         seconds = round((datetime.now(UTC) - self.began).total_seconds())
         show(sys.stdout, self.machine | {"seconds": seconds}, self.results.rows(), [])
-        show_targets(sys.stdout, self.targets, self.results)
+        if self.targets:
+            show_targets(sys.stdout, self.targets, self.results)
         for what, why in self.missing.items():
             print(f"NOT MEASURED  {what}: {why}")
         REPORTS.mkdir(parents=True, exist_ok=True)

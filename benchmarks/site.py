@@ -1,9 +1,12 @@
 """Opspawn's processes on servers of their own, each known by its name, so that each can be looked at."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
+import asyncpg
 from benchmarks.cpu import database_seconds, process_seconds
 from benchmarks.processes import answers, python_process
 from benchmarks.starts import Starts
@@ -13,6 +16,8 @@ from sqlalchemy import make_url
 from support.databases import Databases
 from support.postgres_server import PostgresServer
 from support.server_process import ServerProcess, free_port
+
+_BEATING: Final = "SELECT count(*) FROM worker WHERE heartbeat_at > now() - interval '1 second'"
 
 POSTGRES, WORKER, API, DISPATCHER = "PostgreSQL", "worker", "api", "dispatcher"
 
@@ -32,14 +37,28 @@ class Site:
 
     @contextmanager
     def another_worker(self) -> Iterator[None]:
-        """One more process of `opspawn worker`, until the end of the block."""
-        name = f"{WORKER} {len(self.processes)}"
-        with python_process([*PROGRAM, "worker"], self.environment) as process:
+        """One more process of `opspawn worker`, from its first heartbeat until the end of the block."""
+        name, others = f"{WORKER} {len(self.processes)}", self._beating()
+        with python_process(
+            [*PROGRAM, WORKER], self.environment, is_ready=lambda: self._beating() > others
+        ) as process:
             self.processes[name] = process
             try:
                 yield
             finally:
                 del self.processes[name]
+
+    def _beating(self) -> int:
+        """How many workers have been heard of in the last second."""
+
+        async def asked() -> int:
+            connection = await asyncpg.connect(self.opspawn.database_url, timeout=30)
+            try:
+                return int(await connection.fetchval(_BEATING))
+            finally:
+                await connection.close()
+
+        return asyncio.run(asked())
 
     def cpu(self) -> dict[str, float]:
         """Seconds of CPU until now, of PostgreSQL for this database and of each kind of process."""
