@@ -25,6 +25,8 @@ def database_seconds(postmaster: int, database: str) -> float:
 def is_for(title: str, database: str) -> bool:
     """Whether a process of PostgreSQL with this title works for the database."""
     words = title.partition("postgres: ")[2]
+    if words.startswith("autovacuum"):
+        return False
     return words.startswith(SHARED) or f" {database} " in words
 
 

@@ -42,7 +42,7 @@ TARGETS: Final = (
 WAITING: Final = ("waiting", "pending")
 
 #: How much what loads rows gives way to others on the machine.
-NICE: Final = 10
+NICE: Final = 5
 
 #: Rows of one INSERT.
 _BATCH: Final = 100_000
