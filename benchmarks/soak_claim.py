@@ -36,6 +36,8 @@ def measure(report: Report, window: Window) -> None:
         stores = {rows.EMPTY: databases.create(), rows.FULL: databases.create()}
         say(f"claim: making {options.waiting:,} waiting and {options.finished:,} finished rows")
         asyncio.run(rows.fill(stores[rows.FULL], options.waiting, options.finished))
+        for url in stores.values():
+            asyncio.run(rows.warm_up(url))
         report.machine |= asyncio.run(postgres_facts("all", plain(stores[rows.EMPTY])))
         for number in range(1, options.rounds + 1):
             say(f"claim: round {number} of {options.rounds}")
