@@ -23,7 +23,7 @@ def machine_facts() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "load_average_1_min_before": round(os.getloadavg()[0], 2),
-        "opspawn": _commit(),
+        "opspawn": commit(),
         "dramatiq": version("dramatiq"),
     }
 
@@ -58,7 +58,7 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit of the checkout, marked when there are changes that are not in it."""
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--exclude", "*"],

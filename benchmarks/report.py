@@ -1,4 +1,4 @@
-"""What a run leaves: the machine, the rows, the targets and what could not be measured, shown and as JSON."""
+"""What a run leaves, shown and as files: the machine, the rows, the targets and what was not measured."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine_facts
+from benchmarks.markdown import page
 from benchmarks.results import Results
 from benchmarks.table import show
 from benchmarks.targets import Target, show_targets
@@ -39,13 +40,17 @@ class Report:
         """Shows and writes it. Returns the exit code: 1 when something is missing."""
         seconds = round((datetime.now(UTC) - self.began).total_seconds())
         show(sys.stdout, self.machine | {"seconds": seconds}, self.results.rows(), [])
-        show_targets(sys.stdout, self.targets, self.results)
+        if self.targets:
+            show_targets(sys.stdout, self.targets, self.results)
         for what, why in self.missing.items():
             print(f"NOT MEASURED  {what}: {why}")
         REPORTS.mkdir(parents=True, exist_ok=True)
         file = REPORTS / f"{self.name}-{self.began:%Y-%m-%dT%H%M%SZ}.json"
         file.write_text(json.dumps(self._json(seconds), indent=2) + "\n", encoding="utf-8")
-        say(f"written: {file}")
+        told = self.machine | {"seconds": seconds, "options": vars(self.options)}
+        text = page(self.name, told, self.results, self.targets)
+        file.with_suffix(".md").write_text(text, encoding="utf-8")
+        say(f"written: {file}, and beside it {file.stem}.md")
         return 1 if self.missing else 0
 
     def _json(self, seconds: int) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def embedded(starts: Starts) -> Iterator[Opspawn]:
     folder = open_folder()
     api_port, grpc_port = free_port(), free_port()
     environment = {
-        **_settings(api_port, grpc_port),
+        **settings(api_port, grpc_port),
         **starts.environment,
         "OPSPAWN_DATA_DIR": str(folder / "data"),
     }
@@ -45,7 +45,7 @@ def embedded(starts: Starts) -> Iterator[Opspawn]:
     ):
         url = look(folder / "data").url
         assert url is not None, "an Opspawn that is ready has its PostgreSQL running"
-        yield Opspawn("embedded", api_port, grpc_port, _plain(url), starts)
+        yield Opspawn("embedded", api_port, grpc_port, plain(url), starts)
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def on_servers(starts: Starts, databases: Databases, rabbitmq_url: str) -> Itera
     database_url = databases.create()
     api_port, grpc_port = free_port(), free_port()
     environment = {
-        **_settings(api_port, grpc_port),
+        **settings(api_port, grpc_port),
         **starts.environment,
         "DATABASE_URL": database_url,
         "RABBITMQ_URL": rabbitmq_url,
@@ -66,7 +66,7 @@ def on_servers(starts: Starts, databases: Databases, rabbitmq_url: str) -> Itera
         running.enter_context(
             python_process([*PROGRAM, "api"], environment, is_ready=lambda: answers(api_port))
         )
-        yield Opspawn("servers", api_port, grpc_port, _plain(database_url), starts)
+        yield Opspawn("servers", api_port, grpc_port, plain(database_url), starts)
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def doors(databases: Databases, rabbitmq_url: str) -> Iterator[tuple[int, int, s
     database_url = databases.create()
     api_port, grpc_port = free_port(), free_port()
     environment = {
-        **_settings(api_port, grpc_port),
+        **settings(api_port, grpc_port),
         "DATABASE_URL": database_url,
         "RABBITMQ_URL": rabbitmq_url,
     }
@@ -88,7 +88,7 @@ def doors(databases: Databases, rabbitmq_url: str) -> Iterator[tuple[int, int, s
         yield api_port, grpc_port, database_url
 
 
-def _settings(api_port: int, grpc_port: int) -> dict[str, str]:
+def settings(api_port: int, grpc_port: int) -> dict[str, str]:
     """The product's defaults, but for where it listens and how much it says."""
     return {
         "OPSPAWN_API_PORT": str(api_port),
@@ -98,5 +98,5 @@ def _settings(api_port: int, grpc_port: int) -> dict[str, str]:
     }
 
 
-def _plain(url: str) -> str:
+def plain(url: str) -> str:
     return url.replace("postgresql+asyncpg://", "postgresql://")

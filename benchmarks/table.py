@@ -32,14 +32,14 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
     before = ""
     for row in rows:
         summary = row.as_json()
-        spread = f"{_number(summary['min'])} – {_number(summary['max'])}"
+        spread = f"{number(summary['min'])} – {number(summary['max'])}"
         what = "" if row.measurement == before else row.measurement
-        table.add_row(what, row.system, _number(summary["median"]), spread, row.unit)
+        table.add_row(what, row.system, number(summary["median"]), spread, row.unit)
         before = row.measurement
     return table
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three significant digits, which is more than the spread allows."""
     if value >= 100:
         return f"{value:,.0f}"

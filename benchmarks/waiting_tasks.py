@@ -58,10 +58,16 @@ async def _sleep() -> str:
     return "done"
 
 
-async def stored(database: Database, kind: str, tasks: int) -> None:
+async def due(database: Database, kind: str, tasks: int) -> None:
+    """Stores so many tasks of that type."""
     async with database.begin() as connection:
         await connection.execute(text("SET LOCAL statement_timeout = 0"))
         await connection.execute(_DUE, {"type": kind, "tasks": tasks, "run": uuid4().hex})
+
+
+async def stored(database: Database, kind: str, tasks: int) -> None:
+    """The same, and looks at all that is stored, as autovacuum would."""
+    await due(database, kind, tasks)
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("VACUUM ANALYZE"))
