@@ -55,6 +55,7 @@ async def serve_rest(
         app,
         log_config=None,
         access_log=False,
+        ws="none",  # no door speaks WebSocket, so none needs its library
         timeout_graceful_shutdown=int(CLOSE_GRACE_S),
         ssl_certfile=certfile,
         ssl_keyfile=keyfile,
