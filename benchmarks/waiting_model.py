@@ -1,7 +1,7 @@
 """A model that says nothing until it is told to, and notes how late each caller goes on."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Final
 
 from agentkit.llm.port import DEFAULT_SETTINGS, LlmClient, ModelSettings
@@ -25,6 +25,9 @@ class WaitingModel:
 
     def client(self, provider: str | None, model: str | None) -> LlmClient:
         return self
+
+    async def prepare(self, providers: Iterable[str | None]) -> None:
+        """There is nothing to prepare."""
 
     async def complete(
         self,

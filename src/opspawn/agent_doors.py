@@ -22,7 +22,7 @@ from ops_core.readiness import Probe
 from ops_core.services import Services
 from ops_core.task import JsonObject
 from opspawn.agents.contract import AGENT_RUN
-from opspawn.doors import is_loopback
+from opspawn.preconditions import is_loopback
 from opspawn.settings import Settings
 
 _DESCRIPTION: Final = (

@@ -25,9 +25,9 @@ from ops_core.store import (
 from opspawn import identity
 from opspawn.agent_doors import rest_app
 from opspawn.composition import dispatcher_of, ringing
+from opspawn.database_errors import explained
 from opspawn.defining import define, written_agents
 from opspawn.doors import (
-    StartError,
     host_of,
     listen,
     serve_rest,
@@ -35,7 +35,7 @@ from opspawn.doors import (
     together,
 )
 from opspawn.parts import Parts, opened
-from opspawn.preconditions import check_memory_is_shared, explained, mistakes
+from opspawn.preconditions import StartError, check_agents, check_memory_is_shared, mistakes
 from opspawn.settings import Settings
 from opspawn.solitary import SolitaryProcess
 from opspawn.tls import open_port, rest_certificate
@@ -61,15 +61,6 @@ class Endpoints:
 
     key_file: Path
     """Where that is kept for commands on this machine."""
-
-
-def check_agents(settings: Settings) -> None:
-    """Whether agents can be defined and run with these settings at all. Raises `SettingsError`."""
-    written_agents(settings)
-    # Imported here: no other process imports agents and SDKs.
-    from opspawn.worker import check
-
-    check(settings)
 
 
 async def serve_api(settings: Settings, stop: asyncio.Event) -> None:
@@ -128,7 +119,7 @@ async def serve_all(
 
     Call `check_agents` before, and before a database is started for it.
     """
-    from opspawn.worker import default_choice
+    from opspawn.worker import default_choice  # no other process imports agents and SDKs
 
     _check_memory_is_free(settings)
     written = written_agents(settings)
@@ -180,7 +171,7 @@ async def _run_agents(
     isolate: Isolate | None,
     started: Callable[[], None] = lambda: None,
 ) -> None:
-    from opspawn.worker import McpConfigError, MemoryUnusable, ToolError, run_worker  # as above
+    from opspawn.worker import McpConfigError, MemoryUnusable, ToolError, run_worker  # see there
 
     # A pool of its own: slow requests at a door of the same process must not hold up a heartbeat.
     database = Database(parts.url, pool_size=parts.settings.database_pool)

@@ -7,6 +7,8 @@ import asyncpg
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
+from ops_core.errors import StoreUnavailable
+
 #: What connecting to PostgreSQL and asking it something may raise.
 DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError)
 
@@ -42,6 +44,13 @@ def explain(error: BaseException, url: str) -> str:
             return words.format(where=place(url), name=make_url(url).database)
     said = " ".join(str(cause).split())[:300] or type(cause).__name__
     return f"The database at {place(url)} cannot be used: {said}"
+
+
+def explained(error: BaseException, url: str) -> str:
+    """As `opspawn migrate` says it, when the database itself said something; else what the store says."""
+    if isinstance(error, StoreUnavailable) and error.__cause__ is None:
+        return f"DATABASE_URL: {error}"
+    return f"DATABASE_URL: {explain(error, url)}"
 
 
 def place(url: str) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import resource
 import socket
@@ -16,6 +15,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from opspawn.preconditions import StartError
 from opspawn.settings import Settings, env_name
 
 log = structlog.get_logger(__name__)
@@ -26,10 +26,6 @@ CLOSE_GRACE_S: Final = 5.0
 
 #: More open files than this are of no use, and programs that we start may look at each of them.
 MAX_FILES: Final = 65_536
-
-
-class StartError(Exception):
-    """Something needed is missing; the message is one line that names the setting and the remedy."""
 
 
 class EndedByItself(Exception):
@@ -59,6 +55,7 @@ async def serve_rest(
         app,
         log_config=None,
         access_log=False,
+        ws="none",  # no door speaks WebSocket, so none needs its library
         timeout_graceful_shutdown=int(CLOSE_GRACE_S),
         ssl_certfile=certfile,
         ssl_keyfile=keyfile,
@@ -106,23 +103,6 @@ def listen(settings: Settings, field: str) -> socket.socket:
     # written after its headers, until the client's delayed acknowledgement: 40 ms each.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
-
-
-def refuse_strangers(settings: Settings) -> None:
-    """A door that asks nobody who he is may be opened to this machine alone. Raises `StartError`."""
-    if settings.auth == "none" and not is_loopback(settings.host):
-        raise StartError(
-            f"OPSPAWN_HOST: {settings.host} can be reached from elsewhere, and OPSPAWN_AUTH=none lets "
-            "everybody do everything; unset OPSPAWN_AUTH, or listen on 127.0.0.1."
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _port_taken(settings: Settings, field: str, error: OSError) -> StartError:

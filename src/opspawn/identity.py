@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -17,7 +17,6 @@ from ops_core.identity.key_service import ApiKeyService
 from ops_core.identity.keys import KeyText, NewApiKey, Rate, digest, new_key_text
 from ops_core.identity.requests import default_burst
 from ops_core.identity.tenants import OPERATOR
-from ops_core.identity.tokens import Jwks, JwtReader, TokenRules
 from ops_core.scopes import Scope
 from ops_core.store import (
     Database,
@@ -29,9 +28,11 @@ from ops_core.store import (
 )
 from opspawn import key_file
 from opspawn.database_errors import DATABASE_ERRORS, explain
-from opspawn.jwks import source
 from opspawn.own_database import NoDatabase, database_url
 from opspawn.settings import Settings
+
+if TYPE_CHECKING:
+    from ops_core.identity.tokens import JwtReader
 
 log = structlog.get_logger(__name__)
 
@@ -121,9 +122,13 @@ async def first_key(settings: Settings, database: Database) -> KeyText | None:
     return text
 
 
-def _tokens(settings: Settings) -> JwtReader | None:
+def _tokens(settings: Settings) -> "JwtReader | None":
     if settings.jwt_issuer is None or settings.jwt_audience is None or settings.jwt_keys is None:
         return None
+    # Imported here: what checks signatures holds 9 MB, and most servers know keys of their own alone.
+    from ops_core.identity.tokens import Jwks, JwtReader, TokenRules
+    from opspawn.jwks import source
+
     rules = TokenRules(
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,

@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dramatiq import Broker
 
@@ -23,16 +23,10 @@ from ops_core.store import (
     check_isolation,
 )
 from opspawn import logs, migrate
-from opspawn.database_errors import DATABASE_ERRORS
-from opspawn.doors import (
-    StartError,
-)
-from opspawn.preconditions import explained, required_url
+from opspawn.database_errors import DATABASE_ERRORS, explained
+from opspawn.preconditions import StartError, required_url
 from opspawn.settings import Settings
 from opspawn.streaming import AnySignals, signals_of
-
-if TYPE_CHECKING:
-    pass
 
 #: How long the broker may take to hear that we leave. Seconds.
 GOODBYE_S: Final = 2.0

@@ -1,9 +1,42 @@
-"""What must be so before a process can serve, told in a line that names the setting."""
+"""What must be so before a process can serve, told in a line that names the setting.
 
-from ops_core.errors import StoreUnavailable
-from opspawn.database_errors import explain
-from opspawn.doors import StartError
+Imports nothing that serves: it is looked at before all else, and what serves takes a second to import.
+"""
+
+import ipaddress
+
+from opspawn.defining import written_agents
 from opspawn.settings import Settings, SettingsError
+
+
+class StartError(Exception):
+    """Something needed is missing; the message is one line that names the setting and the remedy."""
+
+
+def check_agents(settings: Settings) -> None:
+    """Whether agents can be defined and run with these settings at all. Raises `SettingsError`."""
+    written_agents(settings)
+    # Imported here: no other process imports agents and SDKs.
+    from opspawn.agents.checks import check
+
+    check(settings)
+
+
+def refuse_strangers(settings: Settings) -> None:
+    """A door that asks nobody who he is may be opened to this machine alone. Raises `StartError`."""
+    if settings.auth == "none" and not is_loopback(settings.host):
+        raise StartError(
+            f"OPSPAWN_HOST: {settings.host} can be reached from elsewhere, and OPSPAWN_AUTH=none lets "
+            "everybody do everything; unset OPSPAWN_AUTH, or listen on 127.0.0.1."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def required_url(settings: Settings) -> str:
@@ -26,10 +59,3 @@ def check_memory_is_shared(settings: Settings) -> None:
 
 def mistakes(error: Exception) -> StartError:
     return StartError("\n".join(f"OPSPAWN_MCP_SERVERS: {line}" for line in str(error).splitlines()))
-
-
-def explained(error: BaseException, url: str) -> str:
-    """As `opspawn migrate` says it, when the database itself said something; else what the store says."""
-    if isinstance(error, StoreUnavailable) and error.__cause__ is None:
-        return f"DATABASE_URL: {error}"
-    return f"DATABASE_URL: {explain(error, url)}"

@@ -1,8 +1,8 @@
 """The composition root of streams: which signals there are, and what reads the logs."""
 
 import asyncio
+from typing import TYPE_CHECKING, TypeAlias
 
-from ops_core.queue.signals import RabbitSignals
 from ops_core.store import Database, SqlNews
 from ops_core.streams.hub import StreamSettings
 from ops_core.streams.local import LocalSignals
@@ -10,13 +10,20 @@ from ops_core.streams.ports import Tasks
 from ops_core.streams.service import EventStreams
 from opspawn.settings import Settings
 
-AnySignals = RabbitSignals | LocalSignals
+if TYPE_CHECKING:
+    from ops_core.queue.signals import RabbitSignals
+
+AnySignals: TypeAlias = "RabbitSignals | LocalSignals"
 
 
 def signals_of(settings: Settings) -> AnySignals:
     """Over RabbitMQ where there is one, else in process. Not started."""
     url = settings.rabbitmq_url
-    return RabbitSignals(url.get_secret_value()) if url else LocalSignals()
+    if url is None:
+        return LocalSignals()
+    from ops_core.queue.signals import RabbitSignals  # a process without RabbitMQ needs no pika
+
+    return RabbitSignals(url.get_secret_value())
 
 
 def streams_of(

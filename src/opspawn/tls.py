@@ -6,7 +6,8 @@ from pathlib import Path
 import grpc
 import grpc.aio
 
-from opspawn.doors import StartError, host_of
+from opspawn.doors import host_of
+from opspawn.preconditions import StartError
 from opspawn.settings import Settings
 
 

@@ -1,8 +1,12 @@
 """The composition root of webhooks: what sends them, and what the dispatcher does for them."""
 
+import asyncio
+from collections.abc import Mapping
+
 from ops_core.a2a.notification import notification
 from ops_core.store import Database, SqlDeliveries
 from ops_core.webhooks.deliverer import Deliverer
+from ops_core.webhooks.port import Answer, Sender
 from ops_core.webhooks.upkeep import DeliveryUpkeep
 from ops_core.webhooks.verdict import Patience
 from opspawn.settings import Settings
@@ -10,11 +14,9 @@ from opspawn.settings import Settings
 
 def deliverer_of(settings: Settings, database: Database) -> Deliverer:
     """What sends them, in the dispatcher's process."""
-    from opspawn.webhook_sender import egress_sender  # no door needs what goes out
-
     return Deliverer(
         SqlDeliveries(database),
-        egress_sender(settings),
+        _SenderWhenNeeded(settings),
         patience=Patience(
             max_attempts=settings.webhook_max_attempts,
             give_up_s=settings.webhook_give_up_s,
@@ -24,6 +26,30 @@ def deliverer_of(settings: Settings, database: Database) -> Deliverer:
         timeout_s=settings.webhook_timeout_s,
         pushed=notification,
     )
+
+
+class _SenderWhenNeeded:
+    """`Sender` that is made at the first delivery: most servers send nothing, and need no client of HTTP."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._making = asyncio.Lock()
+        self._sender: Sender | None = None
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        sender = self._sender or await self._prepared()
+        return await sender.post(url, body, headers)
+
+    async def _prepared(self) -> Sender:
+        async with self._making:  # whoever comes meanwhile waits for the same one
+            if self._sender is None:
+                self._sender = await asyncio.to_thread(self._made)
+            return self._sender
+
+    def _made(self) -> Sender:
+        from opspawn.webhook_sender import egress_sender
+
+        return egress_sender(self._settings)
 
 
 def upkeep_of(settings: Settings, database: Database) -> DeliveryUpkeep:

@@ -56,7 +56,7 @@ async def run_worker(  # noqa: PLR0913  each is a part of the process
         mcp = McpTools(settings)
         providers = Providers(settings)
         stack.push_async_callback(providers.close)
-        providers.warm_up()
+        providers.check_default()
         alone = isolate is None
         # A folder belongs to the worker that started this process: a suspect that needs it reads so.
         memory = await stack.enter_async_context(remembering(settings, now=not alone))

@@ -144,7 +144,7 @@ def test_a_provider_without_its_sdk_is_told_what_to_install(
     doctor: Examine, provider_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before a task fails for it."""
-    monkeypatch.setattr(providers, "find_spec", lambda _: None)
+    monkeypatch.setattr(providers, "is_installed", lambda _: False)
     found = doctor(**asking("anthropic", provider_url, "sk-right"))["provider"]
     assert not found.ok
     assert "install opspawn[all]" in found.words

@@ -86,8 +86,9 @@ def test_a_new_cluster_is_on_disk_before_it_has_its_name(
     real, said = Account.run, list[tuple[str, str, bool]]()
 
     def run(account: Account, command: Sequence[str], **options: str) -> Any:
-        if str(new_dir / "postgres.new") in command:
-            drafted = (new_dir / "postgres.new").is_dir() and not (new_dir / "postgres").exists()
+        if any(str(new_dir / "postgres.new-") in argument for argument in command):
+            [draft] = new_dir.glob("postgres.new-*")
+            drafted = draft.is_dir() and not (new_dir / "postgres").exists()
             said.append((Path(command[0]).name, " ".join(command), drafted))
         return real(account, command, **options)
 
@@ -280,11 +281,32 @@ def test_a_pid_file_that_names_a_stranger_is_not_believed(data_dir: Path) -> Non
 
 def test_a_first_start_that_was_killed_is_repeated(new_dir: Path) -> None:
     """A half-made cluster is not taken for a whole one."""
-    (new_dir / "postgres.new" / "base").mkdir(parents=True)
+    (new_dir / "postgres.new-0a1b2c3d" / "base").mkdir(parents=True)
     new_dir.chmod(0o755)
     with postgres(new_dir, print) as url:
         assert 1 == ask(url, "SELECT 1")
-    assert not (new_dir / "postgres.new").exists()
+    assert [] == [*new_dir.glob("postgres.new*")]
+
+
+def test_a_start_does_not_share_its_draft_with_the_one_before(
+    new_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An initdb that outlives the kill of its Opspawn fails a moment later, and empties its folder."""
+    real, drafts = Account.run, list[Path]()
+
+    def run(account: Account, command: Sequence[str], **options: str) -> Any:
+        if "--no-sync" in command:
+            drafts.append(Path(command[command.index("-D") + 1]))
+            if len(drafts) == 1:
+                raise KeyboardInterrupt  # as good as killed: the folder is left as it is
+        return real(account, command, **options)
+
+    monkeypatch.setattr(Account, "run", run)
+    with pytest.raises(KeyboardInterrupt), postgres(new_dir, print):
+        pass
+    with postgres(new_dir, print) as url:
+        assert 1 == ask(url, "SELECT 1")
+    assert 2 == len(set(drafts))
 
 
 def test_interrupted_while_starting_no_server_stays_behind(

@@ -88,3 +88,13 @@ async def test_counting_changes_beside_a_submit_that_is_not_counted_yet(
     assert 1 == await looker.fetchval("SELECT sum(change) FROM load_change")
     for connection in (submitter, looker):
         await connection.close()
+
+
+async def test_a_database_of_a_newer_build_is_left_as_it_is(empty_database_url: str) -> None:
+    """Old code runs beside it, and may be started again."""
+    await asyncio.to_thread(migrate.upgrade, empty_database_url)
+    connection = await connect(empty_database_url)
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await connection.close()
+    await asyncio.to_thread(migrate.upgrade, empty_database_url)
+    assert ("9999", migrate.head()) == await asyncio.to_thread(migrate.current, empty_database_url)

@@ -1,7 +1,7 @@
 """A worker's desk in memory: the real agent handler, a scripted model, the in-memory store."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from agentkit import LlmClient, LongTermMemory
@@ -42,6 +42,9 @@ class ScriptedProviders:
             return self._others[model]
         self.llm.model = model or self._default
         return self.llm
+
+    async def prepare(self, providers: Iterable[str | None]) -> None:
+        """There is nothing to prepare."""
 
 
 class AgentDesk:

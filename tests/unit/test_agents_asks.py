@@ -1,7 +1,7 @@
 """What agents ask people, through to the call that is made: the real handler over the in-memory store."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import pytest
@@ -48,6 +48,9 @@ class Site:
 
     def client(self, provider: str | None, model: str | None) -> LlmClient:
         return self.llm
+
+    async def prepare(self, providers: Iterable[str | None]) -> None:
+        """There is nothing to prepare."""
 
     def tool(self, within_s: float | None = None) -> Tool:
         @tool(needs_approval=True, approve_within_s=within_s)

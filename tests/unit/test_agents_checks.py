@@ -10,7 +10,7 @@ from agentkit.memory.chroma_places import LOCK_NAME
 from opspawn.agents import memory
 from opspawn.agents.checks import check
 from opspawn.bootstrap import serve_all
-from opspawn.doors import StartError
+from opspawn.preconditions import StartError
 from opspawn.settings import Settings, SettingsError
 
 pytestmark = pytest.mark.unit

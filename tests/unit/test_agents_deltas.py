@@ -1,7 +1,7 @@
 """What clients see of an answer while a model writes it, and what that must not do to the task."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Any
 
 import pytest
@@ -67,8 +67,11 @@ class OneModel:
     def __init__(self, llm: LlmClient) -> None:
         self._llm = llm
 
-    def client(self, _provider: str | None, _model: str | None) -> LlmClient:
+    def client(self, provider: str | None, model: str | None) -> LlmClient:
         return self._llm
+
+    async def prepare(self, providers: Iterable[str | None]) -> None:
+        """There is nothing to prepare."""
 
 
 async def run(

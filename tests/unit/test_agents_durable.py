@@ -6,7 +6,7 @@ Every claim is a new worker: whatever a run kept in memory is gone when its task
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -44,6 +44,9 @@ class OneModel:
 
     def client(self, provider: str | None, model: str | None) -> LlmClient:
         return self._llm
+
+    async def prepare(self, providers: Iterable[str | None]) -> None:
+        """There is nothing to prepare."""
 
 
 class Office:

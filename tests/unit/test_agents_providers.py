@@ -1,13 +1,17 @@
 """Which model a task gets, and that a worker holds no more clients than it has providers."""
 
+import asyncio
+import subprocess
 import sys
 from pathlib import Path
+from threading import get_ident
 
 import pytest
 from structlog.testing import capture_logs
 
 from agentkit import AnthropicClient, GoogleClient, LocalLlm, OpenAiClient, OpenRouterClient
 from agentkit.llm.port import ModelSettings
+from agentkit.llm.provider import ProviderClient
 from agentkit.messages import UserMessage
 from ops_core.errors import TaskFailed
 from opspawn.agents.providers import DEFAULT_MODELS, Choice, Providers, default_choice
@@ -40,6 +44,30 @@ def test_two_hundred_models_share_the_connections_of_their_provider() -> None:
     assert [f"model-{i}" for i in range(200)] == [client.model for client in clients]
     assert 1 == len({id(client._sdk) for client in clients})  # type: ignore[attr-defined]
     assert 1 == len(providers._remotes)
+
+
+async def test_an_sdk_is_imported_beside_the_event_loop() -> None:
+    """A worker that claims tasks does not stop its heartbeat for the second that an import takes."""
+    threads: list[int] = []
+
+    class Watched(Providers):
+        def _remote(self, provider: str) -> ProviderClient:
+            threads.append(get_ident())
+            return super()._remote(provider)
+
+    providers = Watched(Settings(openai_api_key=KEY))
+    await asyncio.gather(*(providers.prepare(["openai", None, "local"]) for _ in range(3)))
+    assert 1 == len(set(threads) - {get_ident()})
+    assert get_ident() not in threads
+    assert ["openai"] == [*providers._remotes]
+
+
+async def test_what_keeps_a_client_from_being_made_is_told_to_its_task() -> None:
+    """Preparing tells nobody: it is the task that asks for the client."""
+    providers = made()
+    await providers.prepare(["anthropic"])
+    with pytest.raises(TaskFailed, match="set ANTHROPIC_API_KEY"):
+        providers.client("anthropic", None)
 
 
 async def test_each_run_asks_for_its_own_model() -> None:
@@ -143,16 +171,32 @@ def test_a_default_model_that_the_built_in_one_is_not_is_refused() -> None:
     providers = made(llm_model="gpt-5.4")
     with pytest.raises(TaskFailed, match="AGENTKIT_LLM_MODEL"):
         providers.client(None, None)
-    providers.warm_up()  # the worker starts: its tasks tell
+    providers.check_default()  # the worker starts: its tasks tell
 
 
 def test_a_default_provider_without_its_key_is_told_at_the_start() -> None:
     """In one line, with the remedy; it stops nothing, because tasks may name another."""
     with capture_logs() as logs:
-        made(llm_provider="openai").warm_up()
+        made(llm_provider="openai").check_default()
     [line] = logs
     assert ("warning", "openai") == (line["log_level"], line["provider"])
     assert "set OPENAI_API_KEY" in line["why"]
+
+
+def test_a_worker_that_has_nothing_to_do_imports_no_sdk() -> None:
+    """Of what an idle Opspawn holds, the SDK of its provider would be a seventh."""
+    script = (
+        "import sys\n"
+        "from opspawn.worker import run_worker\n"
+        "from opspawn.agents.providers import Providers\n"
+        "from opspawn.settings import Settings\n"
+        "Providers(Settings(_env_file=None, openai_api_key='k')).check_default()\n"
+        "print(*{'openai', 'anthropic', 'aiohttp', 'google.genai'} & {*sys.modules})"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "" == found.stdout.strip()
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ from ops_core.streams.local import LocalSignals
 from opspawn import bootstrap
 from opspawn import parts as opening
 from opspawn.composition import ringing
-from opspawn.doors import EndedByItself, StartError, serve_rest, serve_rpc, together
+from opspawn.database_errors import explained
+from opspawn.doors import EndedByItself, serve_rest, serve_rpc, together
 from opspawn.parts import Parts, opened
-from opspawn.preconditions import explained
+from opspawn.preconditions import StartError
 from opspawn.settings import Settings
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from alembic.script import ScriptDirectory
+
+from opspawn import migrate
 
 VERSIONS = Path(__file__).resolve().parents[2] / "alembic" / "versions"
 
@@ -111,3 +114,13 @@ def test_a_rule_that_is_broken_is_told(inside: str, outside: str, wrong: str) ->
     recorder.statements, recorder.outside = [inside], [outside]
     [found] = broken_rules(recorder)
     assert found.startswith(wrong)
+
+
+def test_revisions_are_the_numbers_of_their_files() -> None:
+    """What a build needs is known without Alembic, which would order them in the same way."""
+    known = ScriptDirectory.from_config(migrate._config())
+    expected = [script.revision for script in known.walk_revisions()][::-1]
+    assert expected == migrate._revisions()
+    assert (known.get_current_head(), True) == (migrate.head(), migrate.is_behind("0001"))
+    assert not migrate.is_behind(migrate.head())
+    assert not migrate.is_behind("9999")

@@ -16,7 +16,8 @@ from ops_core.rpc import create_server
 from ops_core.service import TaskService
 from ops_core.testing import MemoryStore, services_of
 from opspawn.client import AsyncOpspawnClient, NotFound, Patience, Unreachable
-from opspawn.doors import StartError, serve_rest
+from opspawn.doors import serve_rest
+from opspawn.preconditions import StartError
 from opspawn.settings import Settings, SettingsError, load
 from opspawn.tls import grpc_credentials, open_port, rest_certificate
 from support.certificates import Authority

@@ -4,7 +4,8 @@
     ├── UsageError             the caller: the program that uses agentkit must change
     │   └── Nondeterministic   … between a recorded run and its replay
     ├── ModelMisbehaved        the model: it broke the protocol (no finish reason, nothing said)
-    │   └── OutputInvalid      … its answer does not fit the schema, also not when asked again
+    │   ├── OutputInvalid      … its answer does not fit the schema, also not when asked again
+    │   └── AnswerTooLarge     … its answer is larger than the client reads
     ├── ProviderError          the provider, or the way to it
     │   ├── ProviderUnavailable    down, overloaded, unreachable or too slow
     │   ├── RateLimited            too many requests, or no credit left
@@ -86,6 +87,13 @@ class OutputInvalid(ModelMisbehaved):
     """The answer does not fit the schema that was asked for, and neither did its repair."""
 
     type = "output_invalid"
+    retryable = False
+
+
+class AnswerTooLarge(ModelMisbehaved):
+    """The answer is larger than the client's `max_answer_bytes`, and was not read to its end."""
+
+    type = "answer_too_large"
     retryable = False
 
 

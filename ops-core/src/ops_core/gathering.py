@@ -11,11 +11,21 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Final, Generic, TypeAlias, TypeVar
 
+from ops_core.errors import StoreUnavailable
+
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 #: More than these wait for the next turn: a batch must stay well inside the statement timeout.
 MAX_BATCH: Final = 100
+
+#: Nor more than this, unless one question alone is: each is held in memory several times until its batch is
+#: answered, and sent as one statement. Bytes.
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
+
+#: How long one may wait for his answer, whatever the batches before his take: as long as the answer to one
+#: statement may take. Behind connections that are frozen each batch takes that long. Seconds.
+WAIT_S: Final = 20.0
 
 #: Batches under way at the same time. Each takes a connection.
 AT_ONCE: Final = 4
@@ -40,20 +50,34 @@ class Gathering(Generic[Question, Answer]):
 
     `ask(group, take)` gives an answer for each of `take()`, in their order. What it raises is raised for all
     of the batch, so it raises only what is true of all of them; before it has taken one, for all who wait.
+    `weigh` says about how many bytes a question is.
     """
 
-    def __init__(self, ask: Callable[[str, Take[Question]], Awaitable[Sequence[Answer]]]) -> None:
+    def __init__(
+        self,
+        ask: Callable[[str, Take[Question]], Awaitable[Sequence[Answer]]],
+        weigh: Callable[[Question], int] = lambda _: 0,
+    ) -> None:
         self._ask = ask
+        self._weigh = weigh
         self._waiting: OrderedDict[str, list[_Waiting[Question, Answer]]] = OrderedDict()
         self._asked: dict[asyncio.Task[None], str] = {}
         self._open: set[str] = set()  # groups with a batch that still takes whoever comes
 
     async def answer(self, group: str, question: Question) -> Answer:
-        """The answer. A caller that is cancelled harms nobody, but may have been asked for."""
+        """The answer. A caller that is cancelled harms nobody, but may have been asked for, and so may one
+        that has waited too long. Raises `StoreUnavailable` to that one.
+        """
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(group, []).append(_Waiting(question, answered))
         self._start()
-        return await answered
+        try:
+            async with asyncio.timeout(WAIT_S):
+                return await answered
+        except TimeoutError:
+            if not answered.cancelled():
+                raise  # somebody's answer, not the end of our patience
+            raise StoreUnavailable(f"the store has not answered for {WAIT_S:.0f} s") from None
 
     def _start(self) -> None:
         """Begins a batch of each group that waits and has no open one, as far as there is room."""
@@ -103,9 +127,19 @@ class Gathering(Generic[Question, Answer]):
     def _next_batch(self, group: str) -> list[_Waiting[Question, Answer]]:
         self._open.discard(group)
         waiting = [each for each in self._waiting.pop(group, ()) if not each.answered.done()]
-        if len(waiting) > MAX_BATCH:
-            self._waiting[group] = waiting[MAX_BATCH:]  # behind the other groups
-        return waiting[:MAX_BATCH]
+        fitting = self._fitting(waiting)
+        if len(waiting) > fitting:
+            self._waiting[group] = waiting[fitting:]  # behind the other groups
+        return waiting[:fitting]
+
+    def _fitting(self, waiting: Sequence[_Waiting[Question, Answer]]) -> int:
+        """How many of them fit into a batch; the first always does."""
+        weight = 0
+        for place, each in enumerate(waiting[:MAX_BATCH]):
+            weight += self._weigh(each.question)
+            if place and weight > MAX_BATCH_BYTES:
+                return place
+        return min(len(waiting), MAX_BATCH)
 
 
 def _refuse(batch: Sequence[_Waiting[Question, Answer]], error: BaseException) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from ops_core import gathering
+from ops_core.errors import StoreUnavailable
 from ops_core.gathering import Gathering, Take
 
 
@@ -103,6 +104,42 @@ async def test_a_batch_has_a_bound(
         desk.free.release()
     await asyncio.gather(*asking(gathered, "1", "2", "3", "4", "5"))
     assert [["1", "2"], ["3", "4"], ["5"]] == [batch for _, batch in desk.batches]
+
+
+async def test_a_batch_has_a_bound_in_bytes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that is larger by itself is asked alone."""
+    monkeypatch.setattr(gathering, "MAX_BATCH_BYTES", 4)
+    gathered = Gathering(desk.ask, len)
+    for _ in range(4):
+        desk.free.release()
+    await asyncio.gather(*asking(gathered, "11", "22", "33", "far too large", "5"))
+    assert [["11", "22"], ["33"], ["far too large"], ["5"]] == [batch for _, batch in desk.batches]
+
+
+async def test_who_waits_too_long_is_refused(
+    desk: Desk, gathered: Gathering[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind frozen connections each batch would take its own time, one after the other."""
+    first = await busy(desk, gathered)
+    monkeypatch.setattr(gathering, "WAIT_S", 0.01)
+    refused = await asyncio.gather(*asking(gathered, "1", "2"), return_exceptions=True)
+    assert [StoreUnavailable] * 2 == [type(error) for error in refused]
+    for _ in range(2):
+        desk.free.release()
+    assert "first" == await first
+    monkeypatch.undo()
+    assert "3" == await gathered.answer("a", "3")
+    assert ("a", ["3"]) == desk.batches[-1]
+
+
+async def test_an_answer_that_took_too_long_itself_is_told_as_it_is(
+    desk: Desk, gathered: Gathering[str, str]
+) -> None:
+    """What a batch raises is not taken for the end of somebody's patience."""
+    desk.broken = TimeoutError("the statement")
+    desk.free.release()
+    [error] = await asyncio.gather(*asking(gathered, "1"), return_exceptions=True)
+    assert desk.broken is error
 
 
 async def test_another_group_is_not_held_up(desk: Desk, gathered: Gathering[str, str]) -> None:

@@ -40,10 +40,19 @@ class Family:
     below: Mapping[str, Member] = field(default_factory=dict)
 
     @property
+    def members(self) -> Sequence[Member]:
+        return (self.root, *self.below.values())
+
+    @property
     def tools(self) -> Sequence[str]:
         """The tools that any of them names, each once."""
-        members = (self.root, *self.below.values())
-        return [*dict.fromkeys(name for one in members for name in one.config.get("tools", ()))]
+        named = (name for one in self.members for name in one.config.get("tools", ()))
+        return [*dict.fromkeys(named)]
+
+    @property
+    def providers(self) -> Sequence[str | None]:
+        """Whose models they are asked of; None: that of the worker."""
+        return [one.config.get("llm_provider") for one in self.members]
 
     @classmethod
     async def of(cls, task: Task, log: TaskLog) -> "Family":

@@ -163,6 +163,7 @@ class AgentHandler:
         self, task: Task, log: TaskLog, family: Family, journal: Journal, prices: Prices
     ) -> Agent:
         """The agent as it was when the task was submitted, with what was said before in its thread."""
+        await self._providers.prepare([*family.providers, *self._windows.providers])
         asked = family.root.definition.get("memory", {})
         tokens = asked.get("thread_tokens", THREAD_TOKENS)
         before = await said_before(task, log, journal, tokens)

@@ -1,8 +1,11 @@
 """Model clients by provider name, made when they are first needed and shared by all runs of a worker."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
@@ -91,6 +94,10 @@ class ModelClients(Protocol):
         """The client for what a task asks for. Raises `TaskFailed`."""
         ...
 
+    async def prepare(self, providers: Iterable[str | None]) -> None:
+        """Before `client` is asked for one of them: does what would hold up the event loop."""
+        ...
+
 
 class Providers:
     """The model clients of one process: one a provider, whatever models its tasks name.
@@ -104,6 +111,7 @@ class Providers:
         self._default = default_choice(settings)
         self._remotes: dict[str, ProviderClient] = {}
         self._local: LlmClient | None = None
+        self._preparing = asyncio.Lock()
 
     def client(self, provider: str | None, model: str | None) -> LlmClient:
         """The client for what a task asks for; what it leaves open is the default's.
@@ -120,17 +128,34 @@ class Providers:
         client.model = model or fallback
         return client
 
-    def warm_up(self) -> None:
-        """Makes the default client now: its SDK takes a second to import, and a worker that claims tasks
-        must not stop its heartbeat for that. A missing key, or a model that is not installed, is told,
-        and stops nothing: tasks may name another provider.
+    async def prepare(self, providers: Iterable[str | None]) -> None:
+        """Makes their clients, on a thread: an SDK takes a second to import, for which no heartbeat may wait.
+
+        Not before a task asks for one: a worker that has nothing to do has no use for its 20 MB.
         """
+        for name in {provider or self._default.provider for provider in providers}:
+            if name in self._remotes or name == "local":
+                continue
+            async with self._preparing:  # whoever comes meanwhile waits for the same import
+                with suppress(TaskFailed):  # told to the task that asks for it
+                    await asyncio.to_thread(self._remote, name)
+
+    def check_default(self) -> None:
+        """A missing key or SDK, or a model that is not installed, is told, and stops nothing: tasks may
+        name another provider.
+        """
+        name = self._default.provider
         try:
-            self.client(None, None)
+            if name == "local":
+                self._local_client(None)
+            elif is_installed(SDKS[name]):
+                self._key(name)
+            else:
+                self._remote(name)  # which says what to install
         except (TaskFailed, AgentError) as error:
             log.warning(
                 "the default model cannot be asked: tasks that name no other provider will fail",
-                provider=self._default.provider,
+                provider=name,
                 why=error.message,
             )
 
@@ -179,6 +204,14 @@ class Providers:
                 "or choose another llm_provider.",
             )
         return key.get_secret_value()
+
+
+def is_installed(package: str) -> bool:
+    """Found without importing it."""
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # of `google.genai`, not even `google` is there
+        return False
 
 
 # Imported when the first client is made: each SDK takes a second, and a worker needs those it uses.

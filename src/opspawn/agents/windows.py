@@ -1,5 +1,7 @@
 """How much of its conversation a run is shown: the newest turns, and of the rest a summary or nothing."""
 
+from collections.abc import Sequence
+
 from agentkit import ShortTermMemory, SummarizingMemory
 from agentkit.memory import Memory
 from opspawn.agents.providers import ModelClients
@@ -13,6 +15,12 @@ class Windows:
         self._settings = settings
         self._providers = providers
         self._memory: Memory | None = None
+
+    @property
+    def providers(self) -> Sequence[str]:
+        """Whose model writes the summaries, if one does."""
+        summarizer = self._settings.summaries_by
+        return [] if summarizer is None else [summarizer[0]]
 
     def of_run(self, tokens: int | None = None) -> Memory:
         """The one of all runs, or one of `tokens` for a run that asks for them.

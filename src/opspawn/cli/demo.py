@@ -4,9 +4,8 @@ import asyncio
 import errno
 import socket
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from opspawn import bootstrap
 from opspawn.cli.client import ApiClient
 from opspawn.cli.configuration import api_key
 from opspawn.cli.exits import INTERRUPTED, CommandError
@@ -16,6 +15,9 @@ from opspawn.cli.serving import checked, database, describe, refuse_strangers, r
 from opspawn.cli.text import print_json
 from opspawn.client.call import Json
 from opspawn.settings import Settings
+
+if TYPE_CHECKING:
+    from opspawn.bootstrap import Endpoints
 
 
 def demo(settings: Settings, goal: Goal) -> int:
@@ -57,6 +59,8 @@ def _is_taken(host: str, port: int) -> bool:
 async def _serve_and_run(
     settings: Settings, goal: Goal, url: str | None, stop: asyncio.Event
 ) -> Json:
+    from opspawn import bootstrap  # imported while the database started
+
     ready: asyncio.Future[bootstrap.Endpoints] = asyncio.get_running_loop().create_future()
     server = asyncio.ensure_future(
         bootstrap.serve_all(settings, stop, ready.set_result, database_url=url)
@@ -93,7 +97,7 @@ async def _first_of(*awaited: asyncio.Future[Any]) -> None:
     await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _run(endpoints: bootstrap.Endpoints, goal: Goal) -> Json:
+async def _run(endpoints: "Endpoints", goal: Goal) -> Json:
     for line in describe(endpoints):
         say(line)
     say(f"Goal: {goal.text}")

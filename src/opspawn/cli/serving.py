@@ -1,16 +1,24 @@
-"""Starts the processes of Opspawn: all in one (`up`), or one by one on given servers."""
+"""Starts the processes of Opspawn: all in one (`up`), or one by one on given servers.
+
+What serves is imported when there is something to serve, and while a database of our own starts.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Final, Literal, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from opspawn import bootstrap, doors, embedded, migrate
+from opspawn import embedded, preconditions
 from opspawn.cli.exits import UNAVAILABLE, USAGE, CommandError
 from opspawn.cli.process import interruptible, say, serve
 from opspawn.cli.text import print_line
-from opspawn.database_errors import DATABASE_ERRORS, explain
+from opspawn.garbage import collect_seldom
 from opspawn.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from opspawn.bootstrap import Endpoints
 
 Result = TypeVar("Result")
 
@@ -22,7 +30,7 @@ Role = Literal["api", "grpc", "worker", "worker --alone", "dispatcher"]
 def up(settings: Settings) -> None:
     """Serves everything in this process until a signal."""
 
-    def announce(endpoints: bootstrap.Endpoints) -> None:
+    def announce(endpoints: "Endpoints") -> None:
         for line in describe(endpoints):
             say(line)
         where = "" if settings.api_port == DEFAULT_API_PORT else f"--url {endpoints.api_url} "
@@ -31,6 +39,8 @@ def up(settings: Settings) -> None:
     checked(settings)
     refuse_strangers(settings)
     with database(settings) as url:
+        from opspawn import bootstrap
+
         run(lambda stop: bootstrap.serve_all(settings, stop, announce, database_url=url))
 
 
@@ -48,6 +58,9 @@ def one(role: Role, settings: Settings) -> None:
         )
     if role in {"api", "grpc"}:
         refuse_strangers(settings)
+    collect_seldom()
+    from opspawn import bootstrap
+
     roles: dict[str, Callable[[Settings, asyncio.Event], Awaitable[None]]] = {
         "api": bootstrap.serve_api,
         "grpc": bootstrap.serve_grpc,
@@ -60,19 +73,21 @@ def one(role: Role, settings: Settings) -> None:
 
 def run(main: Callable[[asyncio.Event], Awaitable[Result]]) -> Result:
     """`serve`, with what cannot start told in one line."""
-    doors.raise_file_limit()
+    from opspawn.doors import raise_file_limit
+
+    raise_file_limit()
     try:
         return serve(main)
     except SettingsError as error:
         raise CommandError(f"wrong setting: {error}", USAGE) from error
-    except doors.StartError as error:
+    except preconditions.StartError as error:
         raise CommandError(str(error), UNAVAILABLE) from error
 
 
 def checked(settings: Settings) -> None:
     """Before anything is started: whether agents can run here at all."""
     try:
-        bootstrap.check_agents(settings)
+        preconditions.check_agents(settings)
     except SettingsError as error:
         raise CommandError(f"wrong setting: {error}", USAGE) from error
 
@@ -80,29 +95,48 @@ def checked(settings: Settings) -> None:
 def refuse_strangers(settings: Settings) -> None:
     """Ends the command when the settings open a door without a lock to other machines."""
     try:
-        doors.refuse_strangers(settings)
-    except doors.StartError as error:
+        preconditions.refuse_strangers(settings)
+    except preconditions.StartError as error:
         raise CommandError(str(error), USAGE) from None
 
 
 @contextmanager
 def database(settings: Settings) -> Iterator[str | None]:
     """The database, migrated: yields the URL of ours, or None when the settings name one."""
+    collect_seldom()  # before the imports, nothing of which is ever garbage
     with interruptible():
         if settings.database_url is not None:
             upgrade(settings)
             yield None
             return
         try:
-            with embedded.postgres(settings.data_dir, say) as url:
-                migrate.upgrade(url)
-                yield url
+            # The imports are on the thread: a signal must be able to end the wait for the server.
+            with ThreadPoolExecutor(1) as beside:
+                importing = beside.submit(_import_what_serves)
+                with embedded.postgres(settings.data_dir, say) as url:
+                    importing.result()
+                    _upgrade(url)
+                    yield url
         except embedded.EmbeddedError as error:
             raise CommandError(str(error), UNAVAILABLE) from error
 
 
+def _import_what_serves() -> None:
+    """A second of imports, while the server starts."""
+    for name in ("opspawn.migrate", "opspawn.bootstrap", "opspawn.worker"):
+        import_module(name)
+
+
+def _upgrade(url: str) -> None:
+    from opspawn.migrate import upgrade
+
+    upgrade(url)
+
+
 def migrated(settings: Settings) -> None:
     """`opspawn migrate`: says what the database is at when it is done."""
+    from opspawn import migrate
+
     upgrade(settings)
     print_line(f"The database is at revision {migrate.head()}.")
 
@@ -117,13 +151,15 @@ def upgrade(settings: Settings) -> None:
             USAGE,
         )
     url = chosen.get_secret_value()
+    from opspawn.database_errors import DATABASE_ERRORS, explain
+
     try:
-        migrate.upgrade(url)
+        _upgrade(url)
     except DATABASE_ERRORS as error:
         raise CommandError(explain(error, url), UNAVAILABLE) from error
 
 
-def describe(endpoints: bootstrap.Endpoints) -> Iterator[str]:
+def describe(endpoints: "Endpoints") -> Iterator[str]:
     """What a person who has just started Opspawn wants to know."""
     yield "Opspawn is up."
     yield f"  REST   {endpoints.api_url}   (its pages: {endpoints.api_url}/docs)"

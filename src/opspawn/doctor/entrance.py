@@ -5,7 +5,7 @@ import asyncio
 from opspawn import embedded, identity
 from opspawn.database_errors import DATABASE_ERRORS, explain
 from opspawn.doctor.check_error import CheckError
-from opspawn.doors import StartError, refuse_strangers
+from opspawn.preconditions import StartError, refuse_strangers
 from opspawn.settings import Settings
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import httpx2
 
-from opspawn.agents.providers import BASE_URLS, SDKS, default_choice
+from opspawn.agents.providers import BASE_URLS, SDKS, default_choice, is_installed
 from opspawn.doctor.check_error import CheckError
 from opspawn.settings import Settings, env_name
 
@@ -32,7 +32,7 @@ def provider(settings: Settings) -> str:
     key = getattr(settings, f"{choice.provider}_api_key")
     if key is None:
         raise CheckError(f"{choice.provider} is chosen and has no key; set {key_name}")
-    if not _installed(SDKS[choice.provider]):
+    if not is_installed(SDKS[choice.provider]):
         raise CheckError(
             f"{choice.provider} is chosen and its SDK is not installed; install opspawn[all], or set "
             "AGENTKIT_LLM_PROVIDER to another"
@@ -45,13 +45,6 @@ def provider(settings: Settings) -> str:
         raise CheckError(f"{choice.provider} refuses the key (HTTP {status}); correct {key_name}")
     said = "key accepted" if status == 200 else f"it answers HTTP {status}, key not checked"
     return f"{choice.provider}, model {choice.model}: {said}"
-
-
-def _installed(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except ModuleNotFoundError:  # of `google.genai`, not even `google` is there
-        return False
 
 
 def _ask(url: str, key: str, name: str) -> int:

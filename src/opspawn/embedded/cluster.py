@@ -148,9 +148,10 @@ def _make(path: Path, installation: Installation, account: Account) -> None:
 
     Until then nothing is worth a wait for the disk: a draft that a power cut spoils is made again.
     """
-    draft = path.with_name(path.name + ".new")
-    if draft.exists():
-        shutil.rmtree(draft)
+    for left in path.parent.glob(f"{path.name}.new*"):
+        shutil.rmtree(left, ignore_errors=True)  # who still writes there does not keep us from it
+    # A name of its own: the initdb of a start that was killed lives on, and empties its folder when it fails.
+    draft = path.with_name(f"{path.name}.new-{secrets.token_hex(4)}")
     draft.mkdir(mode=0o700)
     account.give(draft)
     # "trust" is for whoever reaches the socket, and its folder is closed to everybody else.
@@ -164,7 +165,7 @@ def _make(path: Path, installation: Installation, account: Account) -> None:
     _do(account, [*single, "-D", str(draft), "postgres"], stdin=make)
     _do(account, [*initdb, "--sync-only"])
     draft.rename(path)
-    # Else a power cut could give it the draft's name back, whose folder the next start empties.
+    # Else a power cut could give it the draft's name back, and the next start deletes drafts.
     _sync(path.parent)
 
 

@@ -125,6 +125,9 @@ class _Models:
         """See `Providers.client`."""
         return _NoModel(model or self._default)
 
+    async def prepare(self, providers: Iterable[str | None]) -> None:
+        """There is nothing to prepare."""
+
 
 class _NoModel:
     """An `LlmClient` that has a name."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from agentkit.errors import UsageError
 from agentkit.llm import anthropic_wire
+from agentkit.llm.addresses import checked_base_url
 from agentkit.llm.anthropic_errors import translate
 from agentkit.llm.anthropic_stream import Accumulated
-from agentkit.llm.connections import CONNECT_TIMEOUT_S, http_client
+from agentkit.llm.connections import CONNECT_TIMEOUT_S, MAX_ANSWER_BYTES, http_client
 from agentkit.llm.failures import without_password
 from agentkit.llm.keys import checked_key
 from agentkit.llm.port import ModelRequest
@@ -29,7 +30,8 @@ class AnthropicClient(ProviderClient):
 
     `name` is what errors call the provider, and what the model's reasoning is kept under; only one
     that is given says whose prices hold at `base_url`. `headers` go with every request, `proxy` is
-    the address of an HTTP proxy. Connections are reused between calls and closed by `aclose`.
+    the address of an HTTP proxy. Connections are reused between calls and closed by `aclose`. Of an
+    answer at most `max_answer_bytes` are read.
     Raises UsageError when the `anthropic` extra is not installed or the key cannot be one.
     """
 
@@ -42,6 +44,7 @@ class AnthropicClient(ProviderClient):
         retry: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         # Imported here: the SDK takes two seconds to import, and belongs to those who use it.
         try:
@@ -54,6 +57,7 @@ class AnthropicClient(ProviderClient):
         super().__init__(model, name or _NAME, retry)
         self._priced_as = name
         self._secret = api_key
+        checked_base_url(base_url or _OFFICIAL_URL)
         self._base_url = without_password(base_url or _OFFICIAL_URL)
         # base_url is always given: without it the SDK would read the environment. Its own spans
         # are off: agentkit's listener makes one for each call, and two would count tokens twice.
@@ -62,11 +66,15 @@ class AnthropicClient(ProviderClient):
             base_url=base_url or _OFFICIAL_URL,
             max_retries=0,
             default_headers=headers,
-            http_client=http_client(proxy),
+            http_client=http_client(proxy, max_answer_bytes),
             open_telemetry=False,
         )
         # Asked for here, because the SDK imports them when they are first asked for.
         self._messages = self._sdk.messages
+
+    @property
+    def _is_closed(self) -> bool:
+        return self._sdk.is_closed()
 
     async def aclose(self) -> None:
         """See `ProviderClient`."""

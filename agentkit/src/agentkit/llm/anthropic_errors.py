@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentkit.errors import AgentError, ModelMisbehaved
-from agentkit.llm.failures import HttpFailure, quoted, retry_after_s, too_slow, unreachable
+from agentkit.llm.failures import (
+    HttpFailure,
+    quoted,
+    retry_after_s,
+    too_large,
+    too_slow,
+    unreachable,
+)
 
 if TYPE_CHECKING:
     import anthropic
@@ -31,6 +38,9 @@ def translate(error: Exception, provider: str, base_url: str, secret: str) -> Ag
     import anthropic
     import httpx2
 
+    large = too_large(error, provider)
+    if large is not None:
+        return large
     if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
         return too_slow(provider)
     if isinstance(error, anthropic.APIStatusError):

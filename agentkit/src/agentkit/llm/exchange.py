@@ -49,12 +49,22 @@ FAILURES = tuple(kind for kind, _ in _AS_HTTPX)
 """What may go wrong with a connection, before and while it is used."""
 
 
+class TooLarge(httpx2.TransportError):
+    """The body has more bytes than are read of one."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"more than {max_bytes} bytes")
+        self.max_bytes = max_bytes
+
+
 @dataclass(slots=True)
 class Exchange:
-    """A connection that is there for one request. `target` is what stands after the method."""
+    """A connection that is there for one request. `target` is what stands after the method; of the
+    answer's body no more than `max_bytes` are read, as they are sent."""
 
     connection: Connection
     target: bytes
+    max_bytes: int
     proxy_headers: tuple[tuple[bytes, bytes], ...] = ()
 
     async def answered(self, request: httpx2.Request, *, whole: bool) -> httpx2.Response:
@@ -73,11 +83,11 @@ class Exchange:
                     break  # what comes before says that the answer will come
             payload.on_eof(self.connection.release)
             if whole:
-                said = await payload.read()
+                said = b"".join([part async for part in _bounded(payload, self.max_bytes)])
                 return httpx2.Response(
                     message.code, headers=message.raw_headers, content=said, request=request
                 )
-            body = _Body(self.connection, payload)
+            body = _Body(self.connection, payload, self.max_bytes)
         except FAILURES as error:
             self.connection.close()
             raise of_httpx(error, request) from error
@@ -123,13 +133,14 @@ class Exchange:
 class _Body(httpx2.AsyncByteStream):
     """The bytes of a response as they come."""
 
-    def __init__(self, connection: Connection, payload: StreamReader) -> None:
+    def __init__(self, connection: Connection, payload: StreamReader, max_bytes: int) -> None:
         self._connection = connection
         self._payload = payload
+        self._max_bytes = max_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for part in self._payload.iter_any():
+            async for part in _bounded(self._payload, self._max_bytes):
                 yield part
         except FAILURES as error:
             raise of_httpx(error) from error
@@ -141,6 +152,16 @@ class _Body(httpx2.AsyncByteStream):
     def __del__(self) -> None:
         # Forgotten by whoever asked: given back, where it is closed, and nothing is said of it.
         self._connection.release()
+
+
+async def _bounded(payload: StreamReader, max_bytes: int) -> AsyncIterator[bytes]:
+    """The parts of a body as they come. Raises `TooLarge`."""
+    left = max_bytes
+    async for part in payload.iter_any():
+        left -= len(part)
+        if left < 0:
+            raise TooLarge(max_bytes)
+        yield part
 
 
 def of_httpx(error: Exception, request: httpx2.Request | None = None) -> httpx2.TransportError:

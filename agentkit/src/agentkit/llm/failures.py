@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from agentkit.errors import (
     AgentError,
+    AnswerTooLarge,
     AuthenticationFailed,
     BadRequest,
     ContextTooLong,
@@ -100,6 +101,21 @@ class HttpFailure:
 def too_slow(provider: str) -> ProviderUnavailable:
     """No answer, or not the rest of it, within the timeout."""
     return ProviderUnavailable(f"{provider} did not answer in time: try again, or raise timeout_s.")
+
+
+def too_large(error: BaseException, provider: str) -> AnswerTooLarge | None:
+    """Our error where the answer had more bytes than are read; SDKs wrap the transport's in their own."""
+    from agentkit.llm.exchange import TooLarge  # as in `connections`
+
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, TooLarge):
+        seen = seen.__cause__ or seen.__context__
+    if seen is None:
+        return None
+    return AnswerTooLarge(
+        f"{provider} answered with more than {seen.max_bytes} bytes, which were not read to their "
+        "end: ask for less, or raise max_answer_bytes."
+    )
 
 
 def unreachable(provider: str, base_url: str) -> ProviderUnavailable:

@@ -8,6 +8,8 @@ from typing import Any
 
 from agentkit.errors import UsageError
 from agentkit.llm import google_request, google_wire
+from agentkit.llm.addresses import checked_base_url
+from agentkit.llm.connections import MAX_ANSWER_BYTES
 from agentkit.llm.failures import without_password
 from agentkit.llm.google_errors import translate
 from agentkit.llm.google_http import noting_client, streaming
@@ -32,7 +34,8 @@ class GoogleClient(ProviderClient):
 
     `name` is what errors call the provider, and what the model's reasoning is kept under; only one
     that is given says whose prices hold at `base_url`. `headers` go with every request, `proxy` is
-    the address of an HTTP proxy. Connections are reused between calls and closed by `aclose`.
+    the address of an HTTP proxy. Connections are reused between calls and closed by `aclose`. Of an
+    answer at most `max_answer_bytes` are read.
     Raises UsageError when the `google` extra is not installed or the key cannot be one.
     """
 
@@ -45,6 +48,7 @@ class GoogleClient(ProviderClient):
         retry: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         # Imported here: the SDK takes a second to import, and belongs to those who use it.
         try:
@@ -58,10 +62,11 @@ class GoogleClient(ProviderClient):
         super().__init__(model, name or _NAME, retry)
         self._priced_as = name
         self._secret = api_key
+        checked_base_url(base_url or _OFFICIAL_URL)
         self._base_url = without_password(base_url or _OFFICIAL_URL)
         # Given, because the SDK would take aiohttp wherever it happens to be installed, and with
         # it other timeouts, other exceptions and retries of its own.
-        self._http = noting_client(proxy)
+        self._http = noting_client(proxy, max_answer_bytes)
         # base_url and vertexai are always given: without them the SDK would read the environment.
         self._sdk = genai.Client(
             api_key=api_key,
@@ -73,6 +78,10 @@ class GoogleClient(ProviderClient):
                 httpx_async_client=self._http,
             ),
         )
+
+    @property
+    def _is_closed(self) -> bool:
+        return self._http.is_closed
 
     async def aclose(self) -> None:
         """See `ProviderClient`."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentkit.errors import AgentError, ModelMisbehaved
-from agentkit.llm.failures import HttpFailure, quoted, retry_after_s, too_slow, unreachable
+from agentkit.llm.failures import (
+    HttpFailure,
+    quoted,
+    retry_after_s,
+    too_large,
+    too_slow,
+    unreachable,
+)
 
 if TYPE_CHECKING:
     from google.genai import errors
@@ -16,6 +23,9 @@ def translate(error: Exception, provider: str, base_url: str, secret: str) -> Ag
     import httpx2
     from google.genai import errors
 
+    large = too_large(error, provider)
+    if large is not None:
+        return large
     if isinstance(error, httpx2.TimeoutException):
         return too_slow(provider)
     if isinstance(error, errors.APIError):

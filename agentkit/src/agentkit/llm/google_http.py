@@ -22,9 +22,9 @@ _OPENED: ContextVar[list[httpx2.Response] | None] = ContextVar("opened", default
 _NOTHING = object()
 
 
-def noting_client(proxy: str | None) -> httpx2.AsyncClient:
+def noting_client(proxy: str | None, max_answer_bytes: int) -> httpx2.AsyncClient:
     """A client whose responses `streaming` can close."""
-    client = http_client(proxy)
+    client = http_client(proxy, max_answer_bytes)
     client.event_hooks = {"response": [_note]}
     return client
 

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from agentkit.errors import UsageError
 from agentkit.llm import openai_reply, openai_wire
-from agentkit.llm.connections import CONNECT_TIMEOUT_S, http_client
+from agentkit.llm.addresses import checked_base_url
+from agentkit.llm.connections import CONNECT_TIMEOUT_S, MAX_ANSWER_BYTES, http_client
 from agentkit.llm.failures import without_password
 from agentkit.llm.keys import checked_key
 from agentkit.llm.openai_errors import Server, of_body, translate
@@ -38,9 +39,10 @@ class OpenAiClient(ProviderClient):
     `name` is what errors call the provider; only one that is given says whose prices hold at
     `base_url`. `headers` go with every request, `proxy` is the address of one between here and the
     server, `http_client` is one of the caller's own in place of both our pool and `proxy`.
-    Connections are reused between calls and closed by `aclose`, those of `http_client` too. Nothing
-    is read from the environment but proxies. Raises UsageError when the `openai` extra is not
-    installed or the key cannot be one.
+    Connections are reused between calls and closed by `aclose`, those of `http_client` too. Of an
+    answer at most `max_answer_bytes` are read, but by `http_client`. Nothing is read from the
+    environment but proxies. Raises UsageError when the `openai` extra is not installed, or the key or
+    an address cannot be one.
     """
 
     def __init__(  # noqa: PLR0913  each is a part of the address, or has a default
@@ -58,6 +60,7 @@ class OpenAiClient(ProviderClient):
         http_client: httpx2.AsyncClient | None = None,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         json_mode: JsonMode = "schema",
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         # Imported here: the SDK takes a second to import, and belongs to those who use it.
         try:
@@ -71,6 +74,7 @@ class OpenAiClient(ProviderClient):
         super().__init__(model, name or _NAME, retry)
         self._priced_as = name
         url = base_url or _OFFICIAL_URL
+        checked_base_url(url)
         self._server = Server(self._name, without_password(url), api_key)
         self._connect_timeout_s = connect_timeout_s
         self._dialect = Dialect(self._name, _max_tokens_name(url), json_mode)
@@ -79,11 +83,15 @@ class OpenAiClient(ProviderClient):
             api_key=api_key,
             base_url=url,
             default_headers=headers,
-            http_client=_own_or_pooled(http_client, proxy),
+            http_client=_own_or_pooled(http_client, proxy, max_answer_bytes),
             max_retries=0,
         )
         # Set here, because the SDK takes None to mean: what the environment says.
         self._sdk.organization, self._sdk.project = organization, project
+
+    @property
+    def _is_closed(self) -> bool:
+        return self._sdk.is_closed()
 
     async def aclose(self) -> None:
         """See `ProviderClient`."""
@@ -137,8 +145,10 @@ class OpenAiClient(ProviderClient):
         return priced(reply, provider, self._server.base_url)
 
 
-def _own_or_pooled(client: httpx2.AsyncClient | None, proxy: str | None) -> httpx2.AsyncClient:
-    return http_client(proxy) if client is None else client
+def _own_or_pooled(
+    client: httpx2.AsyncClient | None, proxy: str | None, max_answer_bytes: int
+) -> httpx2.AsyncClient:
+    return http_client(proxy, max_answer_bytes) if client is None else client
 
 
 def _max_tokens_name(url: str) -> str:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentkit.errors import AgentError, BadRequest, ModelMisbehaved, ProviderUnavailable
-from agentkit.llm.failures import HttpFailure, quoted, retry_after_s, too_slow, unreachable
+from agentkit.llm.failures import (
+    HttpFailure,
+    quoted,
+    retry_after_s,
+    too_large,
+    too_slow,
+    unreachable,
+)
 
 if TYPE_CHECKING:
     import openai
@@ -47,6 +54,9 @@ def translate(error: Exception, server: Server) -> AgentError:
     import httpx2
     import openai
 
+    large = too_large(error, server.provider)
+    if large is not None:
+        return large
     if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError):
         return too_slow(server.provider)
     if isinstance(error, openai.APIStatusError):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from agentkit.llm.connections import MAX_ANSWER_BYTES
 from agentkit.llm.openai import OpenAiClient
 from agentkit.llm.openai_reply import field
 from agentkit.llm.openai_wire import JsonMode
@@ -43,6 +44,7 @@ class OpenRouterClient(OpenAiClient):
         proxy: str | None = None,
         http_client: httpx2.AsyncClient | None = None,
         json_mode: JsonMode = "schema",
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         ours = {"HTTP-Referer": app_url, "X-Title": app_title}
         told = {name: value for name, value in ours.items() if value is not None}
@@ -56,6 +58,7 @@ class OpenRouterClient(OpenAiClient):
             proxy=proxy,
             http_client=http_client,
             json_mode=json_mode,
+            max_answer_bytes=max_answer_bytes,
         )
         self._routing = routing
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from agentkit.errors import ModelMisbehaved, ProviderUnavailable
+from agentkit.errors import ModelMisbehaved, ProviderUnavailable, UsageError
 from agentkit.llm.port import DEFAULT_SETTINGS, ModelRequest, ModelSettings
 from agentkit.llm.retry import RetryPolicy
 from agentkit.llm.structured import fitting
@@ -45,7 +45,8 @@ class ProviderClient(ABC):
         output: OutputSpec | None = None,
         settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> Reply:
-        """See `LlmClient`."""
+        """See `LlmClient`. Raises UsageError once the client is closed."""
+        self._check_open()
         request = ModelRequest(tuple(messages), tuple(tools), output, settings)
         async with self._within(settings.total_timeout_s):
             return await fitting(request, await self._ask(request), self._ask)
@@ -58,6 +59,7 @@ class ProviderClient(ABC):
         settings: ModelSettings = DEFAULT_SETTINGS,
     ) -> AsyncGenerator[Delta | Reply, None]:
         """See `LlmClient`. A repair of structured output gives no deltas."""
+        self._check_open()
         request = ModelRequest(tuple(messages), tuple(tools), output, settings)
         total = _Left(settings.total_timeout_s)
         async with self._taking(total):
@@ -71,6 +73,11 @@ class ProviderClient(ABC):
                 item = await fitting(request, item, self._ask)
             yield item
 
+    @property
+    def _is_closed(self) -> bool:
+        """Whether `aclose` was called, on this client or on one that shares its connections."""
+        return False
+
     @abstractmethod
     async def aclose(self) -> None:
         """Close the connections; the client cannot be used afterwards."""
@@ -82,6 +89,13 @@ class ProviderClient(ABC):
     @abstractmethod
     def _stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Reply, None]:
         """One attempt, whose last item is the Reply: a stream that ends otherwise raises."""
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise UsageError(
+                f"This client of {self._name} is closed: close it after its last call, or make "
+                "another one."
+            )
 
     async def _ask(self, request: ModelRequest) -> Reply:
         async def attempt() -> Reply:

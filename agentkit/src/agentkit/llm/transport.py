@@ -48,7 +48,8 @@ class HttpClient(httpx2.AsyncClient):
     it, and nothing has to be asked of hooks, redirects and authentication that are not there.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, max_answer_bytes: int, **options: Any) -> None:
+        self._max_answer_bytes = max_answer_bytes  # before the transports, which take it
         super().__init__(**options)
         self._known: dict[object, httpx2.Request] = {}
 
@@ -135,14 +136,23 @@ class HttpClient(httpx2.AsyncClient):
         return response
 
     def _init_transport(self, *_: Any, **options: Any) -> httpx2.AsyncBaseTransport:
-        return AiohttpTransport(options["verify"], trust_env=options["trust_env"])
+        return AiohttpTransport(
+            options["verify"],
+            trust_env=options["trust_env"],
+            max_answer_bytes=self._max_answer_bytes,
+        )
 
     def _init_proxy_transport(
         self, proxy: httpx2.Proxy, *arguments: Any, **options: Any
     ) -> httpx2.AsyncBaseTransport:
         if proxy.url.scheme.startswith("socks"):  # which aiohttp does not speak
             return super()._init_proxy_transport(proxy, *arguments, **options)
-        return AiohttpTransport(options["verify"], trust_env=options["trust_env"], proxy=proxy)
+        return AiohttpTransport(
+            options["verify"],
+            trust_env=options["trust_env"],
+            max_answer_bytes=self._max_answer_bytes,
+            proxy=proxy,
+        )
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
@@ -157,8 +167,10 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         verify: ssl.SSLContext | str | bool,
         *,
         trust_env: bool,
+        max_answer_bytes: int,
         proxy: httpx2.Proxy | None = None,
     ) -> None:
+        self._max_answer_bytes = max_answer_bytes
         # One for all connections: the certificates of a machine take 30 ms to read, and a megabyte.
         self._tls = httpx2.create_ssl_context(verify, trust_env=trust_env)
         self._tls.set_alpn_protocols(["http/1.1"])
@@ -190,11 +202,11 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     def _over(self, connection: Connection, url: httpx2.URL) -> Exchange:
         if self._proxy is None or url.scheme == "https":
-            return Exchange(connection, url.raw_path)
+            return Exchange(connection, url.raw_path, self._max_answer_bytes)
         # The request goes to the proxy itself, and not through it.
         target = b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path)
         told = ((name.encode(), value.encode()) for name, value in self._proxy_headers.items())
-        return Exchange(connection, target, tuple(told))
+        return Exchange(connection, target, self._max_answer_bytes, tuple(told))
 
     def _place(self, url: httpx2.URL) -> aiohttp.ClientRequest:
         """Where to, in the form that aiohttp's pool looks for: a request that is never sent."""

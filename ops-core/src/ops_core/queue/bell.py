@@ -14,7 +14,6 @@ from typing import Final
 import structlog
 from dramatiq import Broker, Message
 from dramatiq.errors import BrokerConnectionError
-from pika.exceptions import AMQPError
 
 from ops_core.errors import BrokerUnavailable
 from ops_core.ports import Bell
@@ -72,8 +71,15 @@ class DramatiqBell:
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
                 await self._thread.call(call)
-        except (BrokerConnectionError, AMQPError, OSError, TimeoutError) as error:
+        except _faults() as error:
             raise BrokerUnavailable(f"the broker did not confirm: {error!r}"[:300]) from error
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What says that the broker is away. Only then pika is imported: without RabbitMQ it has no use."""
+    from pika.exceptions import AMQPError
+
+    return (BrokerConnectionError, AMQPError, OSError, TimeoutError)
 
 
 class _Thread:

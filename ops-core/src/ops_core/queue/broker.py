@@ -5,12 +5,14 @@ would re-enqueue behind its back.
 """
 
 from dramatiq import Broker
-from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
 
 
 def rabbitmq_broker(url: str) -> Broker:
     """Durable queues and publisher confirms. Connects at its first use, not here."""
+    # Imported here: pika is of no use to a process without RabbitMQ.
+    from dramatiq.brokers.rabbitmq import RabbitmqBroker
+
     return RabbitmqBroker(url=url, middleware=[], confirm_delivery=True)
 
 

@@ -33,7 +33,7 @@ from ops_core.store.reopen import reopen
 from ops_core.store.revision import revision_of
 from ops_core.store.rows import Row, event_of, task_of
 from ops_core.store.submit import submit
-from ops_core.store.submit_together import Stored, is_plain, submit_together
+from ops_core.store.submit_together import Stored, is_plain, submit_together, weight
 from ops_core.store.tables import TaskRow
 from ops_core.store.threads import lock_thread_of
 from ops_core.task import NewTask, Status, Task
@@ -98,7 +98,7 @@ class SqlTaskStore:
         self._ring_grace_s = ring_grace_s
         self._limits = limits
         self._admission = admission
-        self._submits = Gathering(self._submit_together)
+        self._submits = Gathering(self._submit_together, weight)
         self._gets = Gathering(self._get_together)
 
     async def submit(self, new: NewTask) -> tuple[Task, bool]:

@@ -70,6 +70,9 @@ _ROOM: Final = """
     SELECT ops_room($1, COALESCE((SELECT max_unfinished FROM tenant WHERE tenant_id = $1), $2), $3, $4)
 """
 
+#: A number, or `null`. Bytes.
+_SMALL: Final = 8
+
 Stored: TypeAlias = Task | TaskRecord | None
 """A new task; the row that its key had stored before; or None: it must be stored alone."""
 
@@ -85,6 +88,23 @@ def is_plain(new: NewTask) -> bool:
         or new.concurrency_key
         or new.steps
     )
+
+
+def weight(new: NewTask) -> int:
+    """About how many bytes a task is, told by what a client may make large."""
+    total, left = 0, list[object]([new.input_data, new.labels])
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            total += len(value)
+        elif isinstance(value, dict):
+            left += value.keys()
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+        else:
+            total += _SMALL
+    return total
 
 
 async def submit_together(
