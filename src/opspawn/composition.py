@@ -10,6 +10,7 @@ from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.budgets.service import BudgetService
+from ops_core.fleet import FleetService
 from ops_core.flow.service import LimitService
 from ops_core.identity.audit_service import AuditService
 from ops_core.identity.audit_upkeep import AuditUpkeep
@@ -27,6 +28,7 @@ from ops_core.store import (
     SqlAuditStore,
     SqlBudgetStore,
     SqlDueStore,
+    SqlFleetStore,
     SqlKeyStore,
     SqlLimitStore,
     SqlPushes,
@@ -107,6 +109,9 @@ def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore, gate: Gat
         pushes=PushService(SqlPushes(parts.database), tasks),
         limits=LimitService(SqlLimitStore(parts.database)),
         budgets=BudgetService(SqlBudgetStore(parts.database)),
+        fleet=FleetService(
+            SqlFleetStore(parts.database, heartbeat_ttl_s=parts.settings.heartbeat_ttl_s)
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.budgets.service import BudgetService
+from ops_core.fleet import FleetService
 from ops_core.flow.service import LimitService
 from ops_core.identity.audit_service import AuditService
 from ops_core.identity.gate import Gate
@@ -42,3 +43,4 @@ class Services:
     pushes: PushService
     limits: LimitService
     budgets: BudgetService
+    fleet: FleetService

@@ -28,6 +28,7 @@ from ops_core.api import (
     threads,
     waiting,
     webhooks,
+    workers,
 )
 from ops_core.api.admission import admitted
 from ops_core.api.body import BodyLimit
@@ -59,6 +60,7 @@ _ROUTERS: Final = (
     deliveries.router,
     limits.router,
     budgets.router,
+    workers.router,
     health.router,
 )
 

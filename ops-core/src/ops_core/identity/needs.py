@@ -127,6 +127,10 @@ NEEDS: Final[dict[str, Need]] = {
     "put_tenant_limits": Need(Scope.TENANTS_ADMIN),
     "delete_tenant_limits": Need(Scope.TENANTS_ADMIN),
     "list_audit": Need(Scope.AUDIT_READ),
+    # The workers of all tenants.
+    "list_workers": Need(Scope.WORKERS_READ),
+    "get_worker": Need(Scope.WORKERS_READ),
+    "drain_worker": Need(Scope.WORKERS_WRITE, also=Scope.WORKERS_READ, audited=True),
 }
 
 

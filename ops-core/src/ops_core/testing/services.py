@@ -8,6 +8,7 @@ from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.budgets.service import BudgetService
+from ops_core.fleet import FleetService
 from ops_core.flow.service import LimitService
 from ops_core.identity.audit_service import AuditService
 from ops_core.identity.gate import Gate, OpenGate
@@ -23,6 +24,7 @@ from ops_core.streams.service import EventStreams
 from ops_core.streams.signals import Signals
 from ops_core.testing.memory import MemoryStore
 from ops_core.testing.memory_budgets import MemoryBudgetStore
+from ops_core.testing.memory_fleet import MemoryFleetStore
 from ops_core.testing.memory_flow import MemoryLimitStore
 from ops_core.testing.memory_identity import (
     MemoryAuditStore,
@@ -81,4 +83,5 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
         pushes=PushService(hooks, tasks),
         limits=LimitService(MemoryLimitStore(store)),
         budgets=BudgetService(MemoryBudgetStore(store)),
+        fleet=FleetService(MemoryFleetStore(store)),
     )
