@@ -25,6 +25,7 @@ class Scope(StrEnum):
     TENANTS_ADMIN = "tenants:admin"
     WORKERS_READ = "workers:read"
     WORKERS_WRITE = "workers:write"
+    METRICS_READ = "metrics:read"
     #: All of them.
     ADMIN = "admin"
 

@@ -22,6 +22,7 @@ from ops_core.api import (
     inputs,
     limits,
     links,
+    metrics,
     schedules,
     tasks,
     tenants,
@@ -62,6 +63,7 @@ _ROUTERS: Final = (
     budgets.router,
     workers.router,
     health.router,
+    metrics.router,
 )
 
 
@@ -88,7 +90,7 @@ def create_app(
         lifespan=lifespan,
         # The first is the outermost.
         middleware=[
-            Middleware(Edge),
+            Middleware(Edge, tally=services.metrics.rest),
             *([Middleware(OnlyVisitors, visitors=visitors)] if visitors else []),
             Middleware(BodyLimit, max_bytes=max_body_bytes, timeout_s=body_timeout_s),
             Middleware(ShortWay),

@@ -78,7 +78,7 @@ def create_server(
     `max_message_bytes` is RESOURCE_EXHAUSTED.
     """
     server = grpc.aio.server(
-        interceptors=[Calls(SERVICE_NAMES, services.gate)],
+        interceptors=[Calls(SERVICE_NAMES, services.gate, services.metrics.rpc)],
         options=[
             ("grpc.max_receive_message_length", max_message_bytes),
             # Otherwise a second server on a port that is taken starts, and gets half of the calls.

@@ -9,6 +9,7 @@ from ops_core.store.credentials import SqlCredentialStore
 from ops_core.store.database import Database
 from ops_core.store.deliveries import SqlDeliveries
 from ops_core.store.due_schedules import SqlDueStore
+from ops_core.store.figures import SqlFiguresStore
 from ops_core.store.fleet import SqlFleetStore
 from ops_core.store.isolation import check_isolation
 from ops_core.store.keys import SqlKeyStore
@@ -35,6 +36,7 @@ __all__ = [
     "SqlCredentialStore",
     "SqlDeliveries",
     "SqlDueStore",
+    "SqlFiguresStore",
     "SqlFleetStore",
     "SqlKeyStore",
     "SqlLimitStore",

@@ -1,7 +1,7 @@
 """What the in-memory store keeps, and the rules by which a task moves in it."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -125,6 +125,15 @@ class MemoryState:
     def owned_by(self, worker_id: str) -> int:
         """How many tasks it owns."""
         return sum(row.task.owner == worker_id for row in self._rows.values())
+
+    def stored(self) -> Sequence[StoredTask]:
+        """All tasks, of every tenant."""
+        return [*self._rows.values()]
+
+    @property
+    def ends_waiting(self) -> int:
+        """How many ends others have not been told of."""
+        return len(self._outbox)
 
     def event_of(self, key: TaskKey, seq: int) -> tuple[Event, Task] | tuple[None, None]:
         """An event with its task, if both are kept."""
