@@ -93,9 +93,10 @@ async def test_the_oldest_due_task_of_a_queue_is_told(world: World, store: Figur
     await world.submit()
     _, later = await world.claim_one()
     await world.workers.settle(later, retry(ERROR, 1000))
-    await world.submit(tenant_id="acme", priority=-3)
+    await world.submit(tenant_id="zeta", priority=-3)
     world.advance(60)
-    await world.submit(priority=9)
+    for tenant_id in ("acme", "default", "zeta"):
+        await world.submit(tenant_id=tenant_id, priority=9)
     await world.submit(queue="other")
     queues = (await store.figures()).queues
     assert 60 <= queues["default"].oldest_due_s < 65
@@ -198,7 +199,7 @@ async def test_figures_that_take_too_long_are_none(database_url: str) -> None:
     store = SqlFiguresStore(database, patience_ms=20)
     async with database.driver() as holding, holding.transaction():
         await holding.execute("LOCK TABLE outbox")
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailable, match="statement timeout"):
             await store.figures()
     async with database.driver() as driver:
         assert "15s" == await driver.fetchval("SHOW statement_timeout")

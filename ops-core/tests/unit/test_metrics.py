@@ -162,13 +162,20 @@ async def test_without_the_store_the_process_tells_what_it_knows(house: House) -
     """And that the store is away; nothing old is told as if it were new."""
     assert 1 == (await house.samples())["opspawn_store_up", ()]
     house.store.is_away = True
-    figures = RecentFigures(house.store)
-    assert await figures.now() is None
     metrics = MetricsService(house.store, lambda: 0)
     text = (await metrics.text(by=EVERYBODY)).decode()
     assert "opspawn_store_up 0.0" in text
     assert "opspawn_dead_letters" not in text
     assert "process_cpu_seconds_total" in text
+
+
+async def test_what_was_known_is_not_told_again_when_the_store_is_away() -> None:
+    """Old figures would look like new ones."""
+    store, now = Figuring(), [0.0]
+    recent = RecentFigures(store, fresh_s=5, clock=lambda: now[0])
+    assert await recent.now() is not None
+    now[0], store.is_away = 6.0, True
+    assert await recent.now() is None
 
 
 async def test_however_many_scrape_the_store_is_asked_once() -> None:
