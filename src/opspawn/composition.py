@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Final
 
 from ops_core.agents import AgentService
@@ -10,12 +11,14 @@ from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.budgets.service import BudgetService
+from ops_core.fleet import FleetService
 from ops_core.flow.service import LimitService
 from ops_core.identity.audit_service import AuditService
 from ops_core.identity.audit_upkeep import AuditUpkeep
 from ops_core.identity.gate import Gate
 from ops_core.identity.key_service import ApiKeyService
 from ops_core.identity.tenant_service import TenantService
+from ops_core.metrics import MetricsService
 from ops_core.queue.bell import BackgroundBell
 from ops_core.schedules.firing import DueSchedules
 from ops_core.schedules.service import ScheduleService
@@ -27,6 +30,8 @@ from ops_core.store import (
     SqlAuditStore,
     SqlBudgetStore,
     SqlDueStore,
+    SqlFiguresStore,
+    SqlFleetStore,
     SqlKeyStore,
     SqlLimitStore,
     SqlPushes,
@@ -79,6 +84,7 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
             for task in (publishing, closing):
                 task.cancel()
             await asyncio.gather(publishing, closing, return_exceptions=True)
+            await services.metrics.close()
 
 
 def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore, gate: Gate) -> Services:
@@ -90,13 +96,15 @@ def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore, gate: Gat
         gate=gate,
         public_url=parts.settings.public_url,
     )
+    streams = streams_of(parts.settings, tasks, parts.database, parts.signals)
+    ttl_s = parts.settings.heartbeat_ttl_s
     return Services(
         gate=gate,
         tasks=tasks,
         approvals=approvals,
         inputs=InputService(asks, tasks),
         links=links,
-        streams=streams_of(parts.settings, tasks, parts.database, parts.signals),
+        streams=streams,
         schedules=ScheduleService(parts.schedules(), tasks),
         agents=AgentService(agents, AGENT_KIND),
         threads=ThreadService(SqlThreadStore(parts.database), TASK_TYPES),
@@ -107,6 +115,12 @@ def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore, gate: Gat
         pushes=PushService(SqlPushes(parts.database), tasks),
         limits=LimitService(SqlLimitStore(parts.database)),
         budgets=BudgetService(SqlBudgetStore(parts.database)),
+        fleet=FleetService(SqlFleetStore(parts.database, heartbeat_ttl_s=ttl_s)),
+        metrics=MetricsService(
+            SqlFiguresStore(parts.database, heartbeat_ttl_s=ttl_s),
+            streams.count,
+            version=version("opspawn"),
+        ),
     )
 
 

@@ -22,12 +22,14 @@ from ops_core.api import (
     inputs,
     limits,
     links,
+    metrics,
     schedules,
     tasks,
     tenants,
     threads,
     waiting,
     webhooks,
+    workers,
 )
 from ops_core.api.admission import admitted
 from ops_core.api.body import BodyLimit
@@ -59,7 +61,9 @@ _ROUTERS: Final = (
     deliveries.router,
     limits.router,
     budgets.router,
+    workers.router,
     health.router,
+    metrics.router,
 )
 
 
@@ -86,7 +90,7 @@ def create_app(
         lifespan=lifespan,
         # The first is the outermost.
         middleware=[
-            Middleware(Edge),
+            Middleware(Edge, tally=services.metrics.rest),
             *([Middleware(OnlyVisitors, visitors=visitors)] if visitors else []),
             Middleware(BodyLimit, max_bytes=max_body_bytes, timeout_s=body_timeout_s),
             Middleware(ShortWay),
