@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dramatiq import Broker
 
+from agentkit import ChromaLongTermMemory
 from ops_core.ports import Bell, Profile, WorkerStore
 from ops_core.queue.alone import run_alone
 from ops_core.queue.isolation import Isolate
@@ -17,7 +18,7 @@ from opspawn.agents.contract import AGENT_RUN
 from opspawn.agents.handler import AgentHandler, Submit
 from opspawn.agents.mcp_servers import McpConfigError
 from opspawn.agents.mcp_tools import McpTools
-from opspawn.agents.memory import MemoryUnusable, is_open, remembering
+from opspawn.agents.memory import MemoryUnusable, is_open, open_now, remembering
 from opspawn.agents.providers import Providers, default_choice
 from opspawn.agents.toolbox import ToolError, opened
 from opspawn.settings import Settings
@@ -29,6 +30,7 @@ __all__ = [
     "check",
     "default_choice",
     "is_open",
+    "remembering",
     "run_worker",
 ]
 
@@ -44,12 +46,14 @@ async def run_worker(  # noqa: PLR0913  each is a part of the process
     isolate: Isolate | None,
     started: Callable[[], None] = lambda: None,
     signals: Signals | None = None,
+    memory: ChromaLongTermMemory | None = None,
 ) -> None:
     """Runs tasks until `stop` is set, then drains. Raises `ToolError` for a tool that cannot be used, and
     `McpConfigError` and `MemoryUnusable` for MCP servers and a memory that cannot be set up.
 
     `started` is called when all is set up. `isolate` starts the process that runs suspects. None: this is
-    that process, and ends by itself too.
+    that process, and ends by itself too. `memory` is one that the process has for others as well, who close
+    it; None: what the settings say.
     """
     async with AsyncExitStack() as stack:
         tools = await stack.enter_async_context(opened(settings))
@@ -58,8 +62,11 @@ async def run_worker(  # noqa: PLR0913  each is a part of the process
         stack.push_async_callback(providers.close)
         providers.warm_up()
         alone = isolate is None
-        # A folder belongs to the worker that started this process: a suspect that needs it reads so.
-        memory = await stack.enter_async_context(remembering(settings, now=not alone))
+        if memory is not None:
+            await open_now(memory)
+        else:
+            # A folder belongs to the worker that started this process: a suspect that needs it reads so.
+            memory = await stack.enter_async_context(remembering(settings, now=not alone))
         handler = AgentHandler(
             settings, providers, tools, submit, mcp=mcp, memory=memory, signals=signals
         )
