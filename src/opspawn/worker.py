@@ -52,8 +52,7 @@ async def run_worker(  # noqa: PLR0913  each is a part of the process
     `McpConfigError` and `MemoryUnusable` for MCP servers and a memory that cannot be set up.
 
     `started` is called when all is set up. `isolate` starts the process that runs suspects. None: this is
-    that process, and ends by itself too. `memory` is one that the process has for others as well, who close
-    it; None: what the settings say.
+    that process, and ends by itself too. `memory`: one that the caller closes; None: what the settings say.
     """
     async with AsyncExitStack() as stack:
         tools = await stack.enter_async_context(opened(settings))
@@ -62,11 +61,11 @@ async def run_worker(  # noqa: PLR0913  each is a part of the process
         stack.push_async_callback(providers.close)
         providers.warm_up()
         alone = isolate is None
-        if memory is not None:
+        if memory is None:
+            memory = await stack.enter_async_context(remembering(settings, now=False))
+        # A folder belongs to the worker that started this process: a suspect that needs it reads so.
+        if memory is not None and not alone:
             await open_now(memory)
-        else:
-            # A folder belongs to the worker that started this process: a suspect that needs it reads so.
-            memory = await stack.enter_async_context(remembering(settings, now=not alone))
         handler = AgentHandler(
             settings, providers, tools, submit, mcp=mcp, memory=memory, signals=signals
         )
