@@ -94,6 +94,8 @@ async def test_pages_come_newest_first(shelf: MemoryShelf) -> None:
     found = [*first.memories, *second.memories, *third.memories]
     assert [*reversed(made)] == found
     assert None is third.next_cursor
+    whole = await shelf.page("acme", EVERYTHING, limit=5, cursor=None)
+    assert (5, None) == (len(whole.memories), whole.next_cursor)
 
 
 async def test_a_cursor_of_nobodys_is_refused(shelf: MemoryShelf) -> None:

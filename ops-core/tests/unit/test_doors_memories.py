@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from agent_door_support import KeyedGate
 from door_support import channel_to, client_of, refused, service_over, struct, stub_of
+from fastapi import FastAPI
 
 from ops_core.api import create_app
 from ops_core.errors import MemoriesUnavailable
@@ -44,23 +45,30 @@ class Doors:
         return getattr(self.rpc, method)(request, metadata=METADATA)
 
 
-async def doors_over(shelf: MemoryShelf) -> AsyncIterator[Doors]:
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    """Made once, for it costs more than the tests; each gives it services of its own."""
+    return create_app(services_of(service_over(MemoryStore())))
+
+
+async def doors_over(app: FastAPI, shelf: MemoryShelf) -> AsyncIterator[Doors]:
     gate = KeyedGate()
     services = services_of(service_over(MemoryStore()), shelf=shelf, gate=gate)
-    async with client_of(create_app(services)) as rest, channel_to(services) as channel:
+    app.state.services = services
+    async with client_of(app) as rest, channel_to(services) as channel:
         rest.headers.update(RIGHT)
         yield Doors(rest, stub_of(channel, memories_pb2_grpc.MemoryServiceStub), gate)
 
 
 @pytest.fixture
-async def doors() -> AsyncIterator[Doors]:
+async def doors(app: FastAPI) -> AsyncIterator[Doors]:
     clock = FrozenClock()
 
     def now() -> Any:
         clock.advance(1)
         return clock()
 
-    async for opened in doors_over(InMemoryShelf(now)):
+    async for opened in doors_over(app, InMemoryShelf(now)):
         yield opened
 
 
@@ -234,9 +242,9 @@ async def test_a_wrong_question_is_refused_alike(doors: Doors, query: dict[str, 
     ]
 
 
-async def test_a_server_without_memories_says_what_to_set() -> None:
+async def test_a_server_without_memories_says_what_to_set(app: FastAPI) -> None:
     """409 and FAILED_PRECONDITION, whatever is asked."""
-    async for doors in doors_over(NoShelf("set SOME_KEY.")):
+    async for doors in doors_over(app, NoShelf("set SOME_KEY.")):
         for answer in (
             await doors.add("tea"),
             await doors.rest.get(MEMORIES),
@@ -252,14 +260,14 @@ async def test_a_server_without_memories_says_what_to_set() -> None:
         assert ("memories_not_configured", True) == (told.type, "SOME_KEY" in told.message)
 
 
-async def test_a_shelf_that_is_away_may_be_asked_again() -> None:
+async def test_a_shelf_that_is_away_may_be_asked_again(app: FastAPI) -> None:
     """503 and UNAVAILABLE, with the time to wait."""
 
     class Away(InMemoryShelf):
         async def page(self, *_: Any, **__: Any) -> MemoryPage:
             raise MemoriesUnavailable
 
-    async for doors in doors_over(Away()):
+    async for doors in doors_over(app, Away()):
         answer = await doors.rest.get(MEMORIES)
         assert (503, "memories_unavailable", []) == problem(answer)
         assert "5" == answer.headers["retry-after"]
