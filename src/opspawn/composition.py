@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Final
 
 from ops_core.agents import AgentService
@@ -10,6 +11,7 @@ from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.budgets.service import BudgetService
+from ops_core.fleet import FleetService
 from ops_core.flow.service import LimitService
 from ops_core.identity.audit_service import AuditService
 from ops_core.identity.audit_upkeep import AuditUpkeep
@@ -17,6 +19,7 @@ from ops_core.identity.gate import Gate
 from ops_core.identity.key_service import ApiKeyService
 from ops_core.identity.tenant_service import TenantService
 from ops_core.memories import MemoryService, MemoryShelf, NoShelf
+from ops_core.metrics import MetricsService
 from ops_core.queue.bell import BackgroundBell
 from ops_core.schedules.firing import DueSchedules
 from ops_core.schedules.service import ScheduleService
@@ -28,6 +31,8 @@ from ops_core.store import (
     SqlAuditStore,
     SqlBudgetStore,
     SqlDueStore,
+    SqlFiguresStore,
+    SqlFleetStore,
     SqlKeyStore,
     SqlLimitStore,
     SqlPushes,
@@ -85,6 +90,7 @@ async def ringing(
             for task in (publishing, closing):
                 task.cancel()
             await asyncio.gather(publishing, closing, return_exceptions=True)
+            await services.metrics.close()
 
 
 def _services(
@@ -98,13 +104,15 @@ def _services(
         gate=gate,
         public_url=parts.settings.public_url,
     )
+    streams = streams_of(parts.settings, tasks, parts.database, parts.signals)
+    ttl_s = parts.settings.heartbeat_ttl_s
     return Services(
         gate=gate,
         tasks=tasks,
         approvals=approvals,
         inputs=InputService(asks, tasks),
         links=links,
-        streams=streams_of(parts.settings, tasks, parts.database, parts.signals),
+        streams=streams,
         schedules=ScheduleService(parts.schedules(), tasks),
         agents=AgentService(agents, AGENT_KIND),
         threads=ThreadService(SqlThreadStore(parts.database), TASK_TYPES),
@@ -116,6 +124,12 @@ def _services(
         limits=LimitService(SqlLimitStore(parts.database)),
         budgets=BudgetService(SqlBudgetStore(parts.database)),
         memories=MemoryService(shelf),
+        fleet=FleetService(SqlFleetStore(parts.database, heartbeat_ttl_s=ttl_s)),
+        metrics=MetricsService(
+            SqlFiguresStore(parts.database, heartbeat_ttl_s=ttl_s),
+            streams.count,
+            version=version("opspawn"),
+        ),
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from importlib.metadata import version
 
 from dramatiq import Broker
 
@@ -69,7 +70,9 @@ async def run_worker(  # noqa: PLR0913  each is a part of the process
         handler = AgentHandler(
             settings, providers, tools, submit, mcp=mcp, memory=memory, signals=signals
         )
-        profile = Profile(pins={AGENT_RUN: handler.pins}, supports=handler.supports)
+        profile = Profile(
+            pins={AGENT_RUN: handler.pins}, supports=handler.supports, version=version("opspawn")
+        )
         worker = Worker(
             store,
             broker,

@@ -381,7 +381,8 @@ MUTANTS: Final = (
         edit(
             claim,
             "_CLAIM",
-            "SELECT alone, pins, supports FROM worker WHERE worker_id = :worker_id FOR KEY SHARE",
+            "SELECT alone, pins, supports FROM worker\n"
+            "        WHERE worker_id = :worker_id AND drain_at IS NULL FOR KEY SHARE",
             "SELECT false AS alone, '{}'::jsonb AS pins, '{}'::text[] AS supports",
         ),
         Encounter("a buried worker"),

@@ -90,6 +90,7 @@ VALUES: Final[dict[str, Value]] = {
     "new_thread_id": lambda draft: draft.name("thread"),
     "budget_id": budget,
     "tenant_id": tenant,
+    "worker_id": text,
     "max_unfinished_tasks": one_of(10, 1000),
     "key": lambda draft: draft.name("limit"),
     "concurrency_key": lambda draft: draft.name("limit"),

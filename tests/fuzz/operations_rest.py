@@ -55,7 +55,7 @@ class Rest:
 
     @property
     def is_public(self) -> bool:
-        return self.name in PUBLIC or not self.path.startswith(("/api/", "/a2a/"))
+        return self.name in PUBLIC or not self.path.startswith(("/api/", "/a2a/", "/metrics"))
 
     def names(self) -> set[str]:
         return {*self.in_path, *self.in_query, *self.in_header, *self.in_body}

@@ -21,8 +21,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 #: What nobody may do: there is no other card.
 NEVER: Final = frozenset({"a2a GetExtendedAgentCard"})
 
-#: What no tenant may do: only the operator has other tenants.
-OPERATORS: Final = ("/api/v1/tenants", "TenantService/")
+#: What no tenant may do: only the operator has other tenants, workers, and figures of all of them.
+OPERATORS: Final = (
+    *("/api/v1/tenants", "TenantService/", "/api/v1/workers", "WorkerService/"),
+    "GET /metrics",
+)
 
 
 @asynccontextmanager

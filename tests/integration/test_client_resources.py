@@ -8,7 +8,7 @@ import pytest
 
 from ops_core.moves import complete
 from opspawn.client import AsyncOpspawnClient, Conflict, InvalidRequest, NotFound, OpspawnClient
-from support.rest_door import RestDoor, rest_door
+from support.rest_door import WORKER, RestDoor, rest_door
 
 WORK = {"task_type": "agent_run", "input_data": {"goal": "g"}}
 URL = "https://example.org/hook"
@@ -174,6 +174,19 @@ def test_a_tenant_is_made_limited_and_shut(client: OpspawnClient) -> None:
     assert client.tenants.enable("acme").disabled_at is None
 
 
+def test_workers_are_listed_and_drained(client: OpspawnClient, door: RestDoor) -> None:
+    """With what they own. Whoever asks for one that is not there is told so."""
+    client.run("g")
+    door.claim()
+    [worker] = client.workers.list(limit=1)
+    assert (WORKER, "alive", 1) == (worker.worker_id, worker.state, worker.owned_tasks)
+    assert worker == client.workers.get(WORKER)
+    drained = client.workers.drain(WORKER)
+    assert ("draining", True) == (drained.state, drained.drain_at is not None)
+    with pytest.raises(NotFound):
+        client.workers.drain("nobody")
+
+
 async def test_the_client_for_asyncio_does_the_same(door: RestDoor) -> None:
     """A call of each, and a list of each."""
     async with AsyncOpspawnClient(door.url, "key") as client:
@@ -192,6 +205,9 @@ async def test_the_client_for_asyncio_does_the_same(door: RestDoor) -> None:
         assert memory.memory_id == found.memory_id
         assert 1 == await client.memories.forget(user="bob")
         assert limit in [each async for each in client.limits.list()]
+        assert [WORKER] == [each.worker_id async for each in client.workers.list()]
+        assert WORKER == (await client.workers.get(WORKER)).worker_id
+        assert "draining" == (await client.workers.drain(WORKER)).state
         assert budget in await client.budgets.list()
         assert founded.tenant in [each async for each in client.tenants.list()]
         assert agent in [each async for each in client.agents.list()]

@@ -18,6 +18,7 @@ OpsError
 │   ├── ApiKeyNotFound            no such key for this tenant
 │   ├── ApiKeyRevoked             a revoked key cannot be used again
 │   ├── TenantNotFound            no such tenant
+│   ├── WorkerNotFound            no such worker
 │   └── TenantExists              the id of a new tenant is taken
 │   ├── AgentNotFound             no such agent, or no such version of it
 │   ├── AgentExists               an agent of that name says something else
@@ -361,6 +362,17 @@ class TenantNotFound(CallerError):
 
     def __init__(self, tenant_id: str) -> None:
         super().__init__(f"There is no tenant {tenant_id[:100]!r}.")
+
+
+class WorkerNotFound(CallerError):
+    """There is no such worker, or it has gone."""
+
+    type = "worker_not_found"
+
+    def __init__(self, worker_id: str) -> None:
+        super().__init__(
+            f"There is no worker {worker_id[:200]!r}; one that has stopped is not kept on the list."
+        )
 
 
 class TenantExists(CallerError):

@@ -24,8 +24,11 @@ class Scope(StrEnum):
     BUDGETS_WRITE = "budgets:write"
     KEYS_ADMIN = "keys:admin"
     AUDIT_READ = "audit:read"
-    #: Of use to callers of the tenant `default` only.
+    #: Of use to callers of the tenant `default` only, as are those below.
     TENANTS_ADMIN = "tenants:admin"
+    WORKERS_READ = "workers:read"
+    WORKERS_WRITE = "workers:write"
+    METRICS_READ = "metrics:read"
     #: All of them.
     ADMIN = "admin"
 

@@ -7,12 +7,14 @@ from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.budgets.service import BudgetService
+from ops_core.fleet import FleetService
 from ops_core.flow.service import LimitService
 from ops_core.identity.audit_service import AuditService
 from ops_core.identity.gate import Gate
 from ops_core.identity.key_service import ApiKeyService
 from ops_core.identity.tenant_service import TenantService
 from ops_core.memories import MemoryService
+from ops_core.metrics import MetricsService
 from ops_core.schedules.service import ScheduleService
 from ops_core.service import TaskService
 from ops_core.streams.service import EventStreams
@@ -44,3 +46,5 @@ class Services:
     limits: LimitService
     budgets: BudgetService
     memories: MemoryService
+    fleet: FleetService
+    metrics: MetricsService

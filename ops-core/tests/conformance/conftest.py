@@ -13,6 +13,7 @@ from ops_core.store import (
     SqlAgentStore,
     SqlAskStore,
     SqlBudgetStore,
+    SqlFleetStore,
     SqlLimitStore,
     SqlTaskStore,
     SqlTenantStore,
@@ -23,6 +24,7 @@ from ops_core.store import (
 from ops_core.testing import (
     FrozenClock,
     MemoryBudgetStore,
+    MemoryFleetStore,
     MemoryIdentity,
     MemoryLimitStore,
     MemoryStore,
@@ -50,6 +52,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 
         world = World(store, store, store, clock.advance, bury_killed, store)
         world.agents, world.threads = store.agents, store.threads
+        world.fleet = MemoryFleetStore(store)
         yield world
         return
     database = Database(request.getfixturevalue("database_url"), pool_size=5)
@@ -63,6 +66,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         SqlAskStore(database),
     )
     world.agents, world.threads = SqlAgentStore(database), SqlThreadStore(database)
+    world.fleet = SqlFleetStore(database, heartbeat_ttl_s=TTL_S)
     yield world
     await database.close()
 

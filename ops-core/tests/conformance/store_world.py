@@ -7,6 +7,7 @@ from sqlalchemy import event
 
 from ops_core.agents import AgentStore
 from ops_core.asks.port import AskStore
+from ops_core.fleet import FleetStore
 from ops_core.ports import Lease, TaskStore, UpkeepStore, WorkerStore
 from ops_core.store import Database
 from ops_core.task import NewTask, RetryPolicy, Task, new_task_id
@@ -34,7 +35,8 @@ class World:
     """What doors list of what tasks ask; a world that is about something else has an empty one."""
     agents: AgentStore = field(init=False)
     threads: ThreadStore = field(init=False)
-    """Both are there in the fixture `world`."""
+    fleet: FleetStore = field(init=False)
+    """These three are there in the fixture `world`."""
 
     async def submit(self, task_type: str = "noop", **fields: object) -> Task:
         new = NewTask(

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from ops_core.api import create_app
 from ops_core.api.edge import Edge
+from ops_core.metrics import Tally
 from ops_core.testing import MemoryStore, services_of
 
 TASKS = "/api/v1/tasks/"
@@ -148,7 +149,7 @@ async def test_half_an_answer_is_not_made_to_look_whole() -> None:
         raise ZeroDivisionError
 
     with capture_logs(), pytest.raises(ZeroDivisionError):
-        await Client().ask(Edge(breaks))
+        await Client().ask(Edge(breaks, tally=Tally()))
 
 
 async def test_the_door_answers_over_a_socket() -> None:

@@ -85,6 +85,9 @@ def test_paths_are_spelled_as_in_the_contract(document: dict[str, Any]) -> None:
         "/api/v1/tenants/{tenant_id}/disable",
         "/api/v1/tenants/{tenant_id}/enable",
         "/api/v1/tenants/{tenant_id}/limits",
+        "/api/v1/workers/",
+        "/api/v1/workers/{worker_id}",
+        "/api/v1/workers/{worker_id}/drain",
         "/api/v1/audit",
         "/api/v1/tasks/{task_id}/deliveries",
         "/api/v1/webhooks/",
@@ -100,6 +103,7 @@ def test_paths_are_spelled_as_in_the_contract(document: dict[str, Any]) -> None:
         "/api/v1/budgets/{budget_id}",
         "/health",
         "/ready",
+        "/metrics",
     }
     assert expected == document["paths"].keys()
 
@@ -189,6 +193,10 @@ def test_every_task_route_says_what_it_may_answer(document: dict[str, Any]) -> N
         "put_tenant_limits": {"200", "404", *refused},
         "delete_tenant_limits": {"204", "404", "422", "500", "503"},
         "list_audit": {"200", "422", "500", "503"},
+        "metrics": {"200", "422", "500", "503"},
+        "list_workers": {"200", "422", "500", "503"},
+        "get_worker": {"200", "404", "422", "500", "503"},
+        "drain_worker": {"202", "404", "422", "500", "503"},
         "create_schedule": {"201", "408", "409", "413", "415", "422", "500", "503"},
         "list_schedules": {"200", "422", "500", "503"},
         "get_schedule": {"200", "404", "422", "500", "503"},

@@ -50,6 +50,8 @@ class CountingCredentials(MemoryCredentialStore):
 
     async def credential(self, key_id: str) -> Any:
         self.asked += 1
+        if self.is_away:
+            raise StoreUnavailable("gone")
         return await super().credential(key_id)
 
     async def note_uses(self, uses: Mapping[KeyPlace, float]) -> None:
@@ -293,3 +295,30 @@ async def test_who_it_is_can_be_asked_again_and_again() -> None:
     with pytest.raises(NotAuthenticated):
         await house.guard.identify(attempt)
     assert [("unknown", "unauthenticated")] == house.denied()
+
+
+async def test_who_scraped_last_may_go_on_while_the_store_is_away() -> None:
+    """Metrics are of use above all then; nothing else is answered, and to nobody else."""
+    house = House()
+    scraper, other = await house.key(Scope.METRICS_READ), await house.key()
+    await house.admit(other, "metrics")
+    await house.admit(scraper, "metrics")
+    house.now += BELIEVED_S + 1
+    house.credentials.is_away = True
+    assert scraper.key_id == (await house.admit(scraper, "metrics")).subject
+    for sent, operation in ((scraper, "get_task"), (other, "metrics")):
+        with pytest.raises(StoreUnavailable):
+            await house.admit(sent, operation)
+
+
+async def test_a_scraper_whose_key_was_revoked_is_refused_for_good() -> None:
+    """Also when the store goes away after that."""
+    house = House()
+    scraper = await house.key(Scope.METRICS_READ)
+    await house.admit(scraper, "metrics")
+    await house.keys.revoke(scraper.key_id, by=ROOT, request_id="r")
+    house.now += BELIEVED_S + 1
+    for is_away in (False, True):
+        house.credentials.is_away = is_away
+        with pytest.raises(StoreUnavailable if is_away else NotAuthenticated):
+            await house.admit(scraper, "metrics")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from dramatiq import Broker, Consumer, Message, Middleware
 
-from ops_core.errors import StoreUnavailable
+from ops_core.errors import StoreUnavailable, WorkerNotFound
+from ops_core.fleet import WorkerState
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import release
 from ops_core.ports import Lease, Orders, TaskLog
@@ -18,7 +19,7 @@ from ops_core.queue.bell import DramatiqBell
 from ops_core.queue.broker import in_process_broker
 from ops_core.queue.worker import Worker
 from ops_core.task import JsonObject, NewTask, Status, Task, new_task_id
-from ops_core.testing import MemoryStore
+from ops_core.testing import MemoryFleetStore, MemoryStore
 
 pytestmark = pytest.mark.unit
 
@@ -196,6 +197,54 @@ async def test_a_drained_worker_hands_over_at_the_next_step(shop: Shop) -> None:
     assert Status.PENDING == await shop.status(task_id)
     types = [event.type for event in await shop.store.events("default", task_id, after=0, limit=9)]
     assert [EventType.LLM_COMPLETED, EventType.TASK_RELEASED] == types[-2:]
+
+
+async def test_a_worker_that_an_operator_drains_hands_over_and_stays(shop: Shop) -> None:
+    """It stays on the list without work until it is stopped; what is due waits for another one."""
+    fleet = MemoryFleetStore(shop.store)
+    shop.signals.on_shutdown = shop.gate.open.set
+    task_id = await shop.submit()
+    async with shop.worker() as worker:
+        await shop.gate.started.get()
+        await fleet.drain(worker.worker_id)
+
+        async def is_pending() -> bool:
+            return await shop.status(task_id) is Status.PENDING
+
+        await shop.until(is_pending)
+        await shop.bell.ring("default")
+        told = (await fleet.get(worker.worker_id)).heartbeat_at
+
+        async def beats_on() -> bool:
+            return (await fleet.get(worker.worker_id)).heartbeat_at > told
+
+        await shop.until(beats_on)
+        seen = await fleet.get(worker.worker_id)
+        assert (WorkerState.DRAINING, 0, 0) == (seen.state, seen.running, seen.owned_tasks)
+        assert await is_pending()
+        async with shop.worker():
+            await shop.finished(task_id)
+    with pytest.raises(WorkerNotFound):
+        await fleet.get(worker.worker_id)
+
+
+async def test_a_worker_says_that_it_drains_while_it_is_being_stopped(shop: Shop) -> None:
+    """So that nobody rings for it, and an operator sees why it takes nothing."""
+    fleet, seen = MemoryFleetStore(shop.store), list[WorkerState]()
+    await shop.submit()
+    async with shop.worker(grace_s=WITHIN_S) as worker:
+        await shop.gate.started.get()
+        plain_beat = shop.store.beat
+
+        async def beat(*args: Any, **kwargs: Any) -> Orders:
+            orders = await plain_beat(*args, **kwargs)
+            seen.append((await fleet.get(worker.worker_id)).state)
+            if seen[-1] is WorkerState.DRAINING:
+                shop.gate.open.set()
+            return orders
+
+        shop.store.beat = beat  # type: ignore[method-assign]
+    assert WorkerState.DRAINING is seen[-1]
 
 
 async def test_a_drain_cuts_off_what_does_not_come_to_a_step(shop: Shop) -> None:

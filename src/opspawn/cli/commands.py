@@ -16,6 +16,7 @@ from opspawn.cli import (
     memory_commands,
     schedule_commands,
     waiting_commands,
+    worker_commands,
 )
 from opspawn.cli.configuration import api_key, server_url, settings
 from opspawn.cli.exits import USAGE, CommandError
@@ -48,6 +49,7 @@ app.add_typer(waiting_commands.dead_letters_app, name="dead-letters")
 app.add_typer(approval_commands.approvals_app, name="approvals")
 app.add_typer(schedule_commands.schedules_app, name="schedules")
 app.add_typer(memory_commands.memories_app, name="memories")
+app.add_typer(worker_commands.workers_app, name="workers")
 
 
 @app.callback(invoke_without_command=True)

@@ -37,6 +37,7 @@ from opspawn.client.tenants import FoundedTenant, Tenant, TenantLimits
 from opspawn.client.threads import Message, Thread
 from opspawn.client.views import Approval, Event, Page, Question, Step, Task, TaskError, Usage
 from opspawn.client.webhooks import Delivery, IssuedWebhook, Webhook
+from opspawn.client.workers import Worker
 
 __all__ = [
     "HTTP_ERROR",
@@ -88,4 +89,5 @@ __all__ = [
     "Usage",
     "WaitTimedOut",
     "Webhook",
+    "Worker",
 ]

@@ -14,6 +14,7 @@ from opspawn.client.async_resources import (
     AsyncWebhooks,
 )
 from opspawn.client.async_transport import AsyncTransport
+from opspawn.client.async_workers import AsyncWorkers
 from opspawn.client.call import Json, get
 from opspawn.client.following import Following
 from opspawn.client.reading import raw_page
@@ -50,6 +51,7 @@ class AsyncOpspawnClient(AsyncTransport):
         self.limits = AsyncLimits(self._run, self._pages)
         self.budgets = AsyncBudgets(self._run, self._pages)
         self.tenants = AsyncTenants(self._run, self._pages)
+        self.workers = AsyncWorkers(self._run, self._pages)
 
     async def submit(self, body: Json, *, idempotency_key: str | None = None) -> Task:
         """Stores a task from the whole body of `POST /tasks/`, once, however often its answer is lost."""

@@ -8,6 +8,7 @@ from opspawn.client.blocking_bounds import Budgets, Limits, Tenants
 from opspawn.client.blocking_memories import Memories
 from opspawn.client.blocking_resources import Agents, ApiKeys, Schedules, Threads, Webhooks
 from opspawn.client.blocking_transport import BlockingTransport
+from opspawn.client.blocking_workers import Workers
 from opspawn.client.call import Json, get
 from opspawn.client.following import Following
 from opspawn.client.reading import raw_page
@@ -44,6 +45,7 @@ class OpspawnClient(BlockingTransport):
         self.limits = Limits(self._run, self._pages)
         self.budgets = Budgets(self._run, self._pages)
         self.tenants = Tenants(self._run, self._pages)
+        self.workers = Workers(self._run, self._pages)
 
     def submit(self, body: Json, *, idempotency_key: str | None = None) -> Task:
         """Stores a task from the whole body of `POST /tasks/`, once, however often its answer is lost."""

@@ -14,7 +14,9 @@ _NOBODY: Final = Principal(tenant_id="", subject="nobody")
 
 async def admitted(request: Request) -> Principal:
     """Who asks. Every route depends on it before its other dependencies. Raises as `Gate.admit`."""
-    operation: str = request.scope["route"].name
+    route = request.scope["route"]
+    request.scope["state"]["route"] = route.path_format
+    operation: str = route.name
     if operation in PUBLIC:
         return _NOBODY
     return await admit(request, operation, _about(request))

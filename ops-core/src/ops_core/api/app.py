@@ -23,12 +23,14 @@ from ops_core.api import (
     limits,
     links,
     memories,
+    metrics,
     schedules,
     tasks,
     tenants,
     threads,
     waiting,
     webhooks,
+    workers,
 )
 from ops_core.api.admission import admitted
 from ops_core.api.body import BodyLimit
@@ -61,7 +63,9 @@ _ROUTERS: Final = (
     deliveries.router,
     limits.router,
     budgets.router,
+    workers.router,
     health.router,
+    metrics.router,
 )
 
 
@@ -88,7 +92,7 @@ def create_app(
         lifespan=lifespan,
         # The first is the outermost.
         middleware=[
-            Middleware(Edge),
+            Middleware(Edge, tally=services.metrics.rest),
             *([Middleware(OnlyVisitors, visitors=visitors)] if visitors else []),
             Middleware(BodyLimit, max_bytes=max_body_bytes, timeout_s=body_timeout_s),
             Middleware(ShortWay),

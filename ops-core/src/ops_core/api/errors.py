@@ -49,6 +49,7 @@ from ops_core.errors import (
     TooManyWebhooks,
     Unavailable,
     WebhookNotFound,
+    WorkerNotFound,
 )
 from ops_core.request import field_errors
 
@@ -79,6 +80,7 @@ STATUSES: Final[dict[type[OpsError], tuple[int, str]]] = {
     ApiKeyNotFound: (404, "API key not found"),
     ApiKeyRevoked: (409, "API key revoked"),
     TenantNotFound: (404, "Tenant not found"),
+    WorkerNotFound: (404, "Worker not found"),
     TenantExists: (409, "Tenant exists already"),
     WebhookNotFound: (404, "Webhook not found"),
     DeliveryNotFound: (404, "Delivery not found"),

@@ -24,6 +24,7 @@ from ops_core.errors import OpsError
 
 _SUBMIT_PATHS: Final = frozenset({PREFIX, f"{PREFIX}/"})
 _TASK_PATH: Final = f"{PREFIX}/"
+_TASK_ROUTE: Final = f"{PREFIX}/{{task_id}}"
 _TASK: Final = TypeAdapter(TaskView)
 
 
@@ -39,12 +40,13 @@ class ShortWay:
             return
         path: str = scope["path"]
         if scope["method"] == "POST" and path in _SUBMIT_PATHS:
-            answer = create_task
+            answer, route = create_task, _TASK_PATH
         elif scope["method"] == "GET" and _names_task(path):
-            answer = get_task
+            answer, route = get_task, _TASK_ROUTE
         else:
             await self._app(scope, receive, send)
             return
+        scope["state"]["route"] = route
         request = Request(scope, receive, send)
         try:
             response = await answer(request)

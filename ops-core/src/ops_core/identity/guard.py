@@ -6,10 +6,10 @@ import structlog
 
 from ops_core.errors import CallerError, MissingScope, NotAuthenticated, RateLimited, Unavailable
 from ops_core.identity.audit import AuditEntry, change_of
-from ops_core.identity.authenticator import Authenticator
+from ops_core.identity.authenticator import Authenticator, Identity
 from ops_core.identity.gate import Attempt, is_audited
 from ops_core.identity.keys import Rate
-from ops_core.identity.needs import check_needs
+from ops_core.identity.needs import WITHOUT_STORE, check_needs
 from ops_core.identity.ports import AuditStore
 from ops_core.identity.rates import RateLimits
 from ops_core.identity.tenants import OPERATOR
@@ -36,11 +36,12 @@ class Guard:
         self._audit = audit
         self._rate = rate
         self._limits = limits or RateLimits()
+        self._lately: tuple[tuple[str, str | None], Identity] | None = None
 
     async def admit(self, attempt: Attempt) -> Principal:
         principal = None
         try:
-            identity = await self._authenticator.identify(attempt.authorization)
+            identity = await self._identity(attempt)
             principal = identity.principal
             rate = identity.rate or self._rate
             if rate is not None:
@@ -50,6 +51,23 @@ class Guard:
             await self._deny(attempt, principal, error)
             raise
         return principal
+
+    async def _identity(self, attempt: Attempt) -> Identity:
+        """Who asks. What must be answered without the store too is, to whoever it was answered to before."""
+        known = (attempt.operation, attempt.authorization)
+        try:
+            identity = await self._authenticator.identify(attempt.authorization)
+        except NotAuthenticated:
+            if self._lately is not None and self._lately[0] == known:
+                self._lately = None
+            raise
+        except Unavailable:
+            if self._lately is None or self._lately[0] != known:
+                raise
+            return self._lately[1]
+        if attempt.operation in WITHOUT_STORE:
+            self._lately = (known, identity)
+        return identity
 
     async def identify(self, attempt: Attempt) -> Principal:
         try:

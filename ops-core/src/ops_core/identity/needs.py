@@ -38,6 +38,10 @@ PUBLIC: Final = frozenset({"health", "ready", "show_link", "use_link"})
 #: Of these, what the audit log is told of: the link stands for whoever had it made.
 AUDITED_LINKS: Final = frozenset({"use_link"})
 
+#: Of use when the store is away above all: then whoever asked last for it is let in with the same key or
+#: token, though nobody can say whether that was revoked meanwhile.
+WITHOUT_STORE: Final = frozenset({"metrics"})
+
 NEEDS: Final[dict[str, Need]] = {
     # Tasks. What is done to one that is there answers with it, so it needs leave to read as well.
     "create_task": Need(Scope.TASKS_WRITE),
@@ -133,6 +137,11 @@ NEEDS: Final[dict[str, Need]] = {
     "put_tenant_limits": Need(Scope.TENANTS_ADMIN),
     "delete_tenant_limits": Need(Scope.TENANTS_ADMIN),
     "list_audit": Need(Scope.AUDIT_READ),
+    # The workers of all tenants, and how all of it stands.
+    "metrics": Need(Scope.METRICS_READ),
+    "list_workers": Need(Scope.WORKERS_READ),
+    "get_worker": Need(Scope.WORKERS_READ),
+    "drain_worker": Need(Scope.WORKERS_WRITE, also=Scope.WORKERS_READ, audited=True),
 }
 
 

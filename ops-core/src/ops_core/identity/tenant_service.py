@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from ops_core.errors import FieldError, InvalidRequest, MissingScope, TenantNotFound
+from ops_core.errors import FieldError, InvalidRequest, TenantNotFound
 from ops_core.identity.audit import change_of
 from ops_core.identity.keys import KeyText, NewApiKey, digest, new_key_text
 from ops_core.identity.ports import TenantPage, TenantStore
 from ops_core.identity.requests import TenantLimitsRequest, TenantRequest
-from ops_core.identity.tenants import OPERATOR, Tenant, is_tenant_id
+from ops_core.identity.tenants import OPERATOR, Tenant, is_tenant_id, refuse_guests
 from ops_core.principal import Principal
 from ops_core.scopes import Scope
 
@@ -31,7 +31,7 @@ class TenantService:
         self, asked: TenantRequest, *, by: Principal, request_id: str
     ) -> FoundedTenant:
         """Raises `TenantExists`."""
-        _refuse_guests(by)
+        refuse_guests(by, Scope.TENANTS_ADMIN)
         text = new_key_text()
         first = NewApiKey(
             tenant_id=asked.tenant_id,
@@ -47,12 +47,12 @@ class TenantService:
 
     async def page(self, *, by: Principal, limit: int, cursor: str | None) -> TenantPage:
         """Newest first. Raises `InvalidRequest`."""
-        _refuse_guests(by)
+        refuse_guests(by, Scope.TENANTS_ADMIN)
         return await self._store.page(limit=limit, cursor=cursor)
 
     async def disable(self, tenant_id: str, *, by: Principal, request_id: str) -> Tenant:
         """Raises `TenantNotFound`, or `InvalidRequest` for the operator's own."""
-        _refuse_guests(by)
+        refuse_guests(by, Scope.TENANTS_ADMIN)
         _check_tenant(tenant_id)
         if tenant_id == OPERATOR:
             message = f"is the operator's own ({OPERATOR}): nobody could enable it again"
@@ -62,14 +62,14 @@ class TenantService:
 
     async def enable(self, tenant_id: str, *, by: Principal, request_id: str) -> Tenant:
         """Raises `TenantNotFound`."""
-        _refuse_guests(by)
+        refuse_guests(by, Scope.TENANTS_ADMIN)
         _check_tenant(tenant_id)
         entry = change_of(by, "enable_tenant", tenant_id, request_id)
         return await self._store.enable(tenant_id, entry)
 
     async def get(self, tenant_id: str, *, by: Principal) -> Tenant:
         """Raises `TenantNotFound`."""
-        _refuse_guests(by)
+        refuse_guests(by, Scope.TENANTS_ADMIN)
         _check_tenant(tenant_id)
         return await self._store.get(tenant_id)
 
@@ -87,7 +87,7 @@ class TenantService:
     async def _limit(
         self, tenant_id: str, action: str, most: int | None, by: Principal, request_id: str
     ) -> Tenant:
-        _refuse_guests(by)
+        refuse_guests(by, Scope.TENANTS_ADMIN)
         _check_tenant(tenant_id)
         entry = change_of(by, action, tenant_id, request_id)
         return await self._store.limit(tenant_id, most, entry)
@@ -97,9 +97,3 @@ def _check_tenant(tenant_id: str) -> None:
     """Raises `TenantNotFound` for what no store could hold."""
     if not is_tenant_id(tenant_id):
         raise TenantNotFound(tenant_id)
-
-
-def _refuse_guests(by: Principal) -> None:
-    """`admin` of another tenant is everything within that one."""
-    if by.tenant_id != OPERATOR:
-        raise MissingScope(f"{Scope.TENANTS_ADMIN} of the tenant {OPERATOR}")

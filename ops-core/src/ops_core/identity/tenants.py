@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from ops_core.errors import MissingScope
+from ops_core.principal import Principal
+from ops_core.scopes import Scope
+
 #: Whose callers operate the server.
 OPERATOR: Final = "default"
 
@@ -27,3 +31,12 @@ class Tenant:
 def is_tenant_id(text: str) -> bool:
     """Whether a tenant could have this id."""
     return _ID.fullmatch(text) is not None
+
+
+def refuse_guests(by: Principal, scope: Scope) -> None:
+    """For what concerns all tenants: `admin` of another tenant is everything within that one.
+
+    Raises `MissingScope`.
+    """
+    if by.tenant_id != OPERATOR:
+        raise MissingScope(f"{scope} of the tenant {OPERATOR}")

@@ -68,6 +68,9 @@ class Orders:
     suspects: bool = False
     """Whether tasks of its queues, that it could run, wait for a worker that runs nothing else."""
 
+    drain: bool = False
+    """Whether an operator wants it to hand over what it runs, and to take nothing more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
@@ -81,6 +84,14 @@ class Profile:
 
     supports: frozenset[str] = frozenset()
     """Every version, old ones too, that it can run; it is given no task that is tied to another one."""
+
+    host: str | None = None
+    pid: int | None = None
+    version: str | None = None
+    """Where it runs, and what: for people to see."""
+
+    draining: bool = False
+    """It hands over what it runs and takes nothing more. The one thing here that changes."""
 
 
 ORDINARY: Final = Profile()
@@ -126,8 +137,8 @@ class WorkerStore(Protocol):
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
         """Takes at most `count` due tasks, best first, and makes `worker_id` their owner under a new epoch.
 
-        Only tasks that suit the profile that the worker last beat with. One that has not beaten, or was
-        declared dead since, gets none.
+        Only tasks that suit the profile that the worker last beat with. One that has not beaten, was
+        declared dead since, or is to drain, gets none.
         """
         ...
 

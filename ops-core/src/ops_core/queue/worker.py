@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Final
 from uuid import uuid4
@@ -24,7 +25,7 @@ from dramatiq import Broker
 from ops_core.errors import BrokerUnavailable, LostOwnership, StoreUnavailable
 from ops_core.execute import UNWIND_S, Executor, Run, Stop
 from ops_core.moves import release
-from ops_core.ports import ORDINARY, Bell, Lease, Profile, TaskHandler, WorkerStore
+from ops_core.ports import ORDINARY, Bell, Lease, Orders, Profile, TaskHandler, WorkerStore
 from ops_core.queue.intake import Intake
 from ops_core.queue.isolation import Isolate, Isolation
 from ops_core.writer import StepWriter
@@ -67,7 +68,8 @@ class Worker:
         profile: Profile = ORDINARY,
         isolate: Isolate | None = None,
     ) -> None:
-        self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        host, pid = socket.gethostname(), os.getpid()
+        self.worker_id = f"{host}-{pid}-{uuid4().hex[:8]}"
         self._store = store
         self._broker = broker
         self._bell = bell
@@ -75,7 +77,7 @@ class Worker:
         self._slots = slots
         self._heartbeat_s = heartbeat_s
         self._drain_grace_s = drain_grace_s
-        self._profile = profile
+        self._profile = replace(profile, host=host, pid=pid)
         self._isolation = None if isolate is None else Isolation(isolate)
         self._writer = StepWriter(store)
         self._executor = Executor(store, self._writer, handlers)
@@ -87,6 +89,7 @@ class Worker:
         self._more_due = False
         self._freed = asyncio.Event()
         self._draining = False
+        self._told_to_drain = asyncio.Event()
         self._intakes: list[Intake] = []
         self._left = False
         self._busy_at = self._beaten_at = time.monotonic()
@@ -102,7 +105,10 @@ class Worker:
         return time.monotonic() - self._beaten_at
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop` is set, then drains. Raises `StoreUnavailable` only before the first claim."""
+        """Works until `stop` is set, then drains. Raises `StoreUnavailable` only before the first claim.
+
+        Told by an operator to drain, it does so at once, and stays on the list without work until then.
+        """
         async with self._store.presence(self.worker_id):
             await self._beat()
             try:
@@ -136,8 +142,11 @@ class Worker:
         self._busy_at = time.monotonic()
         self._more_due = True  # what was due before we came
         self._freed.set()
+        await _either(stop, self._told_to_drain)
+        await self._hand_over()
         await stop.wait()
-        await self._drain()
+        await self._leave()
+        self._broker.emit_after("worker_shutdown", self)
 
     # Claiming.
 
@@ -243,11 +252,10 @@ class Worker:
             self._queues,
             slots=self._slots,
             running=len(self._runs),
-            profile=self._profile,
+            profile=replace(self._profile, draining=self._draining),
         )
         self._beaten_at = time.monotonic()
-        if orders.suspects and self._isolation is not None:
-            self._isolation.want()
+        self._hear(orders)
         seen = (turnover, self._turnover, orders.owned, orders.cancelled)
         if not self._idle_before and _are_same(seen, self._compared):
             return  # thousands that wait for models are not looked through at each beat
@@ -262,6 +270,13 @@ class Worker:
         if not self._claiming.locked():  # else what it brings is not in our list yet
             await self._hand_back_forgotten(orders.owned)
             self._compared = seen
+
+    def _hear(self, orders: Orders) -> None:
+        """What its heartbeat brought for the worker itself, whatever it runs."""
+        if orders.drain:
+            self._told_to_drain.set()
+        elif orders.suspects and self._isolation is not None:
+            self._isolation.want()
 
     async def _hand_back_forgotten(self, owned: frozenset[Lease]) -> None:
         """Gives back what the store says we own and we do not run: the reply to a claim was lost.
@@ -278,7 +293,7 @@ class Worker:
 
     # Leaving.
 
-    async def _drain(self) -> None:
+    async def _hand_over(self) -> None:
         """No new claim; each task stops at its next step and is handed over; late ones are cut off."""
         self._draining = True
         for intake in self._intakes:
@@ -295,8 +310,6 @@ class Worker:
         for task in self._runs.values():
             task.cancel()  # the store is away: upkeep gives these tasks back when our heartbeat is old
         await self._wait_for_intakes()
-        await self._leave()
-        self._broker.emit_after("worker_shutdown", self)
 
     async def _let_go(self) -> None:
         """Nothing to do after a drain. After a fault: stops everything and settles nothing, because what our
@@ -338,6 +351,16 @@ class Worker:
     async def _wait_for_runs(self, at_most_s: float) -> None:
         if self._runs:
             await asyncio.wait(self._runs.values(), timeout=at_most_s)
+
+
+async def _either(*events: asyncio.Event) -> None:
+    """Returns when one of them is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
 
 
 def _are_same(seen: _Seen, before: _Seen | tuple[()]) -> bool:

@@ -3,8 +3,9 @@
 Requests are parsed here and not by the runtime, which would answer a malformed message as a bug of ours.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Set
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Set
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from time import perf_counter
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from structlog.contextvars import bound_contextvars
 
 from ops_core.errors import CallerError, FieldError, InvalidRequest, Unavailable
 from ops_core.identity.gate import Gate
+from ops_core.metrics.tally import Tally
 from ops_core.rpc.admission import admit, principal, record, request_id_of
 from ops_core.rpc.convert import refuse_unknown_fields
 from ops_core.rpc.parsing import parsing
@@ -32,8 +34,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Calls(grpc.aio.ServerInterceptor):
     """Wraps the methods of our services; of others (health) only what is no message is answered here."""
 
-    def __init__(self, service_names: Set[str], gate: Gate) -> None:
+    def __init__(self, service_names: Set[str], gate: Gate, tally: Tally) -> None:
         self._gate = gate
+        self._tally = tally
         self._prefixes = tuple(f"/{name}/" for name in service_names)
 
     async def intercept_service(
@@ -50,16 +53,37 @@ class Calls(grpc.aio.ServerInterceptor):
             return parsing(handler)
 
         async def call(body: bytes, context: Context) -> bytes:
-            return await _answer(self._gate, method, handler, body, context)
+            with _counted(self._tally, method, context):
+                return await _answer(self._gate, method, handler, body, context)
 
         async def stream(body: bytes, context: Context) -> AsyncIterator[bytes]:
-            async with aclosing(_answers(self._gate, method, handler, body, context)) as answers:
-                async for answer in answers:
-                    yield answer
+            with _counted(self._tally, method, context, is_stream=True):
+                async with aclosing(
+                    _answers(self._gate, method, handler, body, context)
+                ) as answers:
+                    async for answer in answers:
+                        yield answer
 
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(stream)
         return grpc.unary_unary_rpc_method_handler(call)
+
+
+@contextmanager
+def _counted(
+    tally: Tally, method: str, context: Context, *, is_stream: bool = False
+) -> Iterator[None]:
+    """Counts the call that the block answers, under the code that it ends with."""
+    began_s, code = perf_counter(), grpc.StatusCode.CANCELLED
+    try:
+        yield
+        code = grpc.StatusCode.OK
+    except grpc.aio.AbortError:
+        code = grpc.StatusCode(context.code())
+        raise
+    finally:
+        took_s = None if is_stream else perf_counter() - began_s
+        tally.note(method.rpartition("/")[2], "", code.name, took_s)
 
 
 async def _answer(gate: Gate, method: str, handler: Any, body: bytes, context: Context) -> bytes:

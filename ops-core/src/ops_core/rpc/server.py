@@ -42,8 +42,11 @@ from ops_core.rpc.v1 import (
     threads_pb2_grpc,
     webhooks_pb2,
     webhooks_pb2_grpc,
+    workers_pb2,
+    workers_pb2_grpc,
 )
 from ops_core.rpc.webhooks import Webhooks
+from ops_core.rpc.workers import Workers
 from ops_core.services import Services
 
 SERVICE_NAMES: Final = frozenset(
@@ -58,6 +61,7 @@ SERVICE_NAMES: Final = frozenset(
         limits_pb2,
         identity_pb2,
         webhooks_pb2,
+        workers_pb2,
     )
     for service in file.DESCRIPTOR.services_by_name.values()
 )
@@ -78,7 +82,7 @@ def create_server(
     `max_message_bytes` is RESOURCE_EXHAUSTED.
     """
     server = grpc.aio.server(
-        interceptors=[Calls(SERVICE_NAMES, services.gate)],
+        interceptors=[Calls(SERVICE_NAMES, services.gate, services.metrics.rpc)],
         options=[
             ("grpc.max_receive_message_length", max_message_bytes),
             # Otherwise a second server on a port that is taken starts, and gets half of the calls.
@@ -116,3 +120,5 @@ def _add(services: Services, server: grpc.aio.Server) -> None:
     limits.add_BudgetServiceServicer_to_server(Budgets(services.budgets), server)
     memories: Any = memories_pb2_grpc
     memories.add_MemoryServiceServicer_to_server(Memories(services.memories), server)
+    workers: Any = workers_pb2_grpc
+    workers.add_WorkerServiceServicer_to_server(Workers(services.fleet), server)

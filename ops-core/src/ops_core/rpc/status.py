@@ -46,6 +46,7 @@ from ops_core.errors import (
     TooManyWebhooks,
     Unavailable,
     WebhookNotFound,
+    WorkerNotFound,
 )
 
 #: Our errors that a client may see. Any other one is our bug: INTERNAL.
@@ -75,6 +76,7 @@ CODES: Final[dict[type[OpsError], grpc.StatusCode]] = {
     ApiKeyNotFound: grpc.StatusCode.NOT_FOUND,
     ApiKeyRevoked: grpc.StatusCode.FAILED_PRECONDITION,
     TenantNotFound: grpc.StatusCode.NOT_FOUND,
+    WorkerNotFound: grpc.StatusCode.NOT_FOUND,
     TenantExists: grpc.StatusCode.ALREADY_EXISTS,
     WebhookNotFound: grpc.StatusCode.NOT_FOUND,
     DeliveryNotFound: grpc.StatusCode.NOT_FOUND,

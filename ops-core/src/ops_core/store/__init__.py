@@ -9,6 +9,8 @@ from ops_core.store.credentials import SqlCredentialStore
 from ops_core.store.database import Database
 from ops_core.store.deliveries import SqlDeliveries
 from ops_core.store.due_schedules import SqlDueStore
+from ops_core.store.figures import SqlFiguresStore
+from ops_core.store.fleet import SqlFleetStore
 from ops_core.store.isolation import check_isolation
 from ops_core.store.keys import SqlKeyStore
 from ops_core.store.limits import SqlLimitStore
@@ -34,6 +36,8 @@ __all__ = [
     "SqlCredentialStore",
     "SqlDeliveries",
     "SqlDueStore",
+    "SqlFiguresStore",
+    "SqlFleetStore",
     "SqlKeyStore",
     "SqlLimitStore",
     "SqlNews",

@@ -39,7 +39,9 @@ _CLAIM: Final = """
                CAST(:sharing AS int) AS sharing
     ), me AS (
         -- Holds off a dispatcher that is burying this worker: it must see what is claimed here.
-        SELECT alone, pins, supports FROM worker WHERE worker_id = :worker_id FOR KEY SHARE
+        -- And an operator who wants it drained: after his word nothing is claimed.
+        SELECT alone, pins, supports FROM worker
+        WHERE worker_id = :worker_id AND drain_at IS NULL FOR KEY SHARE
     ), highest AS (
         SELECT mine.queue, first.tenant_id, first.priority
         FROM asked CROSS JOIN unnest(queues) AS mine (queue) CROSS JOIN LATERAL (

@@ -22,12 +22,14 @@ class Gate(NamedTuple):
     key: str
 
 
-# Whether a worker would take the task `t`: one of its queue that can run the versions that it is tied to.
-# While there are no workers at all nobody knows, and gates open as if all would.
+# Whether a worker would take the task `t`: one of its queue that can run the versions that it is tied to, and
+# does not drain. While there are no such workers at all nobody knows, and gates open as if all would.
 _SERVED: Final = """(
     EXISTS (SELECT FROM worker w
-            WHERE t.queue = ANY(w.queues) AND (t.pins IS NULL OR t.pins <@ w.supports))
-    OR NOT EXISTS (SELECT FROM worker w WHERE w.queues <> '{}'))
+            WHERE t.queue = ANY(w.queues) AND (t.pins IS NULL OR t.pins <@ w.supports)
+              AND NOT w.draining AND w.drain_at IS NULL)
+    OR NOT EXISTS (SELECT FROM worker w
+                   WHERE w.queues <> '{}' AND NOT w.draining AND w.drain_at IS NULL))
 """
 
 # Gates at which tasks stand that are due, that have a free place (one that a task holds whom no worker would

@@ -3,22 +3,23 @@
 from collections.abc import Mapping
 from functools import reduce
 from operator import xor
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ops_core.ports import Lease, Orders
 from ops_core.store.plain import fetch
 from ops_core.store.repeated import Connection
 
-# A worker's sign of life; it learns of suspects that wait for a worker of their own, such as it could start.
-# Index: task_for_isolation.
+# A worker's sign of life; it learns whether it is to drain, and of suspects that wait for a worker of their
+# own, such as it could start. Index: task_for_isolation.
 _BEAT: Final = """
-    INSERT INTO worker (worker_id, queues, slots, running, alone, pins, supports, started_at,
-                        heartbeat_at)
-    VALUES (:worker_id, :queues, :slots, :running, :alone, :pins, :supports, ops_now(), ops_now())
+    INSERT INTO worker (worker_id, queues, slots, running, alone, pins, supports, host, pid, version,
+                        draining, started_at, heartbeat_at)
+    VALUES (:worker_id, :queues, :slots, :running, :alone, :pins, :supports, :host, :pid, :version,
+            :draining, ops_now(), ops_now())
     ON CONFLICT (tenant_id, worker_id) DO UPDATE SET
         queues = EXCLUDED.queues, slots = EXCLUDED.slots, running = EXCLUDED.running,
-        heartbeat_at = EXCLUDED.heartbeat_at
-    RETURNING EXISTS (
+        draining = EXCLUDED.draining, heartbeat_at = EXCLUDED.heartbeat_at
+    RETURNING drain_at IS NOT NULL AS drain, EXISTS (
         SELECT 1 FROM task
         WHERE status = 'pending' AND deaths >= 2 AND queue = ANY(CAST(:queues AS text[]))
           AND runnable_at <= ops_now()
@@ -45,10 +46,17 @@ _OWNED: Final = """
 _Digest = tuple[int, int]
 
 
-async def beat(connection: Connection, worker: Mapping[str, Any]) -> bool:
-    """Writes the worker's row; whether suspects wait."""
+class Told(NamedTuple):
+    """What its row brings a worker, as in `Orders`."""
+
+    suspects: bool
+    drain: bool
+
+
+async def beat(connection: Connection, worker: Mapping[str, Any]) -> Told:
+    """Writes the worker's row."""
     [row] = await fetch(connection, _BEAT, worker)
-    return bool(row["suspects"])
+    return Told(row["suspects"], row["drain"])
 
 
 class Heartbeats:

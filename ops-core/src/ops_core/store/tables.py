@@ -252,6 +252,11 @@ class WorkerRow(_Table, table=True):
     )
     started_at: datetime = _time(nullable=False)
     heartbeat_at: datetime = _time(nullable=False)
+    host: str | None = _text(nullable=True)
+    pid: int | None = Field(sa_column=Column(Integer))
+    version: str | None = _text(nullable=True)
+    draining: bool = _flag()
+    drain_at: datetime | None = _time()
 
 
 class DependencyRow(_Table, table=True):

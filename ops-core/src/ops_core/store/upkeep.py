@@ -34,7 +34,7 @@ _TAKE_RINGS: Final = text(
         SELECT queue, count(*) AS workers
         FROM worker, unnest(queues) AS queue
         WHERE heartbeat_at > ops_now() - :ttl_s * interval '1 second' AND running < slots
-          AND NOT alone
+          AND NOT alone AND NOT draining AND drain_at IS NULL
         GROUP BY queue
     ), due AS (
         SELECT oldest.tenant_id, oldest.task_id, l.workers

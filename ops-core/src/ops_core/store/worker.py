@@ -255,10 +255,15 @@ class SqlWorkerStore:
             "alone": profile.alone,
             "pins": dump_json({kind: list(pins) for kind, pins in profile.pins.items()}),
             "supports": sorted(profile.supports),
+            "host": profile.host,
+            "pid": profile.pid,
+            "version": profile.version,
+            "draining": profile.draining,
         }
         async with self._database.driver() as connection:
-            suspects = await beat(connection, row)
-            return replace(await self._heartbeats.owned(connection, worker_id), suspects=suspects)
+            told = await beat(connection, row)
+            owned = await self._heartbeats.owned(connection, worker_id)
+        return replace(owned, suspects=told.suspects, drain=told.drain)
 
     def presence(self, worker_id: str) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._presence is None else self._presence.held(worker_id)

@@ -81,6 +81,11 @@ class Hub:
         self._is_away = False
         self._is_stopping = False
 
+    @property
+    def count(self) -> int:
+        """How many watches are open."""
+        return self._count
+
     def check(self, tenant_id: str) -> None:
         """Raises `TooManyStreams`, `ServerStopping` when the tenant could open no watch now."""
         if self._is_stopping:

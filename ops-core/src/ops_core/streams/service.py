@@ -73,6 +73,10 @@ class EventStreams:
             return task
         return task
 
+    def count(self) -> int:
+        """How many there are, held requests among them."""
+        return self._hub.count
+
     def close(self) -> None:
         """Ends every stream at once, each with a word that its client may come again."""
         self._hub.close()

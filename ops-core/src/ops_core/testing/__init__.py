@@ -5,6 +5,8 @@ from ops_core.testing.clock import FrozenClock
 from ops_core.testing.memory import MemoryStore
 from ops_core.testing.memory_agents import MemoryAgentStore
 from ops_core.testing.memory_budgets import MemoryBudgetStore
+from ops_core.testing.memory_figures import MemoryFiguresStore
+from ops_core.testing.memory_fleet import MemoryFleetStore
 from ops_core.testing.memory_flow import MemoryLimitStore
 from ops_core.testing.memory_identity import (
     MemoryAuditStore,
@@ -26,6 +28,8 @@ __all__ = [
     "MemoryAuditStore",
     "MemoryBudgetStore",
     "MemoryCredentialStore",
+    "MemoryFiguresStore",
+    "MemoryFleetStore",
     "MemoryIdentity",
     "MemoryKeyStore",
     "MemoryLimitStore",

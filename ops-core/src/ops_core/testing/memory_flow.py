@@ -75,7 +75,7 @@ class MemoryFlow(MemoryState):
 
     def _is_served(self, row: StoredTask) -> bool:
         """Whether a worker would take it; while there are none nobody knows."""
-        serving = [worker for worker in self._workers.values() if worker.queues]
+        serving = [one for one in self._workers.values() if one.queues and not one.takes_none]
         return not serving or any(
             row.task.queue in worker.queues and set(row.pins or ()) <= worker.profile.supports
             for worker in serving

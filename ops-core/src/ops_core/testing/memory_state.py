@@ -1,7 +1,7 @@
 """What the in-memory store keeps, and the rules by which a task moves in it."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -76,6 +76,13 @@ class StoredWorker:
     running: int
     heartbeat_at: datetime
     profile: Profile = ORDINARY
+    started_at: datetime = NEVER
+    drain_at: datetime | None = None
+
+    @property
+    def takes_none(self) -> bool:
+        """Whether it drains, or is to."""
+        return self.profile.draining or self.drain_at is not None
 
 
 class MemoryState:
@@ -92,13 +99,13 @@ class MemoryState:
         admission: AdmissionLimits = UNLIMITED,
     ) -> None:
         self._clock = clock
-        self._ttl = timedelta(seconds=heartbeat_ttl_s)
+        self._ttl = self.heartbeat_ttl = timedelta(seconds=heartbeat_ttl_s)
         self._grace_s = ring_grace_s
         self._grace_max_s = ring_grace_max_s
         self._rows: dict[TaskKey, StoredTask] = {}
         self._keys: dict[tuple[str, str], tuple[TaskKey, str]] = {}
         self._log: defaultdict[TaskKey, list[Event]] = defaultdict(list)
-        self._workers: dict[str, StoredWorker] = {}
+        self._workers = self.workers = dict[str, StoredWorker]()
         self._outbox: list[TaskKey] = []
         self._asks: dict[TaskKey, AskLedger] = {}
         self._limits = limits
@@ -114,6 +121,19 @@ class MemoryState:
     def now(self) -> datetime:
         """The clock that decides."""
         return self._clock()
+
+    def owned_by(self, worker_id: str) -> int:
+        """How many tasks it owns."""
+        return sum(row.task.owner == worker_id for row in self._rows.values())
+
+    def stored(self) -> Sequence[StoredTask]:
+        """All tasks, of every tenant."""
+        return [*self._rows.values()]
+
+    @property
+    def ends_waiting(self) -> int:
+        """How many ends others have not been told of."""
+        return len(self._outbox)
 
     def event_of(self, key: TaskKey, seq: int) -> tuple[Event, Task] | tuple[None, None]:
         """An event with its task, if both are kept."""
@@ -200,7 +220,7 @@ class MemoryState:
             hear(row.task, event)
 
     def _forget(self, worker_id: str) -> None:
-        if not any(row.task.owner == worker_id for row in self._rows.values()):
+        if not self.owned_by(worker_id):
             self._workers.pop(worker_id, None)
 
 

@@ -177,6 +177,7 @@ class MemoryUpkeepStore(MemoryFlow, MemoryLedger):
             if queue in worker.queues
             and worker.running < worker.slots
             and not worker.profile.alone
+            and not worker.takes_none
             and worker.heartbeat_at > self._clock() - self._ttl
         )
 

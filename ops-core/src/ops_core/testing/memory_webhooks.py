@@ -50,6 +50,11 @@ class MemoryWebhooks(MemoryHooks):
         self._sent: dict[tuple[str, str], _Sent] = {}
         tasks.heard_by.append(self._hear)
 
+    def waiting(self) -> list[datetime]:
+        """When each delivery that was not made yet is made next."""
+        planned = [sent.delivery.next_at for sent in self._sent.values()]
+        return [at for at in planned if at is not None]
+
     async def create(
         self, tenant_id: str, spec: HookSpec, secret: SecretStr, *, by: str, limit: int
     ) -> Webhook:

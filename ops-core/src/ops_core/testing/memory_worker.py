@@ -36,7 +36,7 @@ class MemoryWorkerStore(MemoryFlow, MemoryLedger):
     async def claim(self, worker_id: str, queues: Sequence[str], count: int) -> list[Task]:
         now = self._clock()
         worker = self._workers.get(worker_id)
-        if worker is None:
+        if worker is None or worker.drain_at is not None:
             return []
         waiting = [
             Due(key, row)
@@ -120,13 +120,16 @@ class MemoryWorkerStore(MemoryFlow, MemoryLedger):
         running: int,
         profile: Profile = ORDINARY,
     ) -> Orders:
-        known = self._workers.get(worker_id)
-        self._workers[worker_id] = StoredWorker(
+        now, known = self._clock(), self._workers.get(worker_id)
+        first = known.profile if known is not None else profile
+        self._workers[worker_id] = worker = StoredWorker(
             frozenset(queues),
             slots,
             running,
-            self._clock(),
-            known.profile if known is not None else profile,
+            now,
+            replace(first, draining=profile.draining),
+            known.started_at if known is not None else now,
+            known.drain_at if known is not None else None,
         )
         owned = [row.task for row in self._rows.values() if row.task.owner == worker_id]
         return Orders(
@@ -139,9 +142,10 @@ class MemoryWorkerStore(MemoryFlow, MemoryLedger):
                 and row.task.deaths >= SUSPECT_DEATHS
                 and set(row.pins or ()) <= profile.supports
                 and row.task.queue in queues
-                and row.runnable_at <= self._clock()
+                and row.runnable_at <= now
                 for row in self._rows.values()
             ),
+            drain=worker.drain_at is not None,
         )
 
     def presence(self, worker_id: str) -> AbstractAsyncContextManager[None]:

@@ -8,12 +8,14 @@ from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.budgets.service import BudgetService
+from ops_core.fleet import FleetService
 from ops_core.flow.service import LimitService
 from ops_core.identity.audit_service import AuditService
 from ops_core.identity.gate import Gate, OpenGate
 from ops_core.identity.key_service import ApiKeyService
 from ops_core.identity.tenant_service import TenantService
 from ops_core.memories import MemoryService, MemoryShelf
+from ops_core.metrics import MetricsService
 from ops_core.ports import AgentKind, TaskType
 from ops_core.schedules.port import ScheduleStore
 from ops_core.schedules.service import ScheduleService
@@ -24,6 +26,8 @@ from ops_core.streams.service import EventStreams
 from ops_core.streams.signals import Signals
 from ops_core.testing.memory import MemoryStore
 from ops_core.testing.memory_budgets import MemoryBudgetStore
+from ops_core.testing.memory_figures import MemoryFiguresStore
+from ops_core.testing.memory_fleet import MemoryFleetStore
 from ops_core.testing.memory_flow import MemoryLimitStore
 from ops_core.testing.memory_identity import (
     MemoryAuditStore,
@@ -67,13 +71,14 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
     schedules = schedules or MemorySchedules(MemoryStore(), lambda: datetime.now(UTC))
     known = identity or MemoryIdentity()
     hooks = webhooks or MemoryWebhooks(store)
+    following = EventStreams(tasks, TaskByTask(tasks), signals, settings=streams)
     return Services(
         gate=gate or OpenGate(),
         tasks=tasks,
         approvals=approvals,
         inputs=InputService(store, tasks),
         links=ApprovalLinks(approvals, link_secret, gate=gate),
-        streams=EventStreams(tasks, TaskByTask(tasks), signals, settings=streams),
+        streams=following,
         schedules=ScheduleService(schedules, tasks),
         agents=AgentService(store.agents, kind),
         threads=ThreadService(store.threads, types or {}),
@@ -85,4 +90,6 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
         limits=LimitService(MemoryLimitStore(store)),
         budgets=BudgetService(MemoryBudgetStore(store)),
         memories=MemoryService(shelf or InMemoryShelf()),
+        fleet=FleetService(MemoryFleetStore(store)),
+        metrics=MetricsService(MemoryFiguresStore(store, hooks), following.count),
     )

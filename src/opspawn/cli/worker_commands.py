@@ -1,0 +1,46 @@
+"""Commands for workers; each hands over to the module that does the work."""
+
+from typing import Annotated
+
+import typer
+
+from opspawn.cli.configuration import server_url
+from opspawn.cli.options import AsJson, Url
+
+workers_app = typer.Typer(help="Looks at the workers of a running server.", rich_markup_mode=None)
+
+WorkerId = Annotated[str, typer.Argument(metavar="WORKER_ID")]
+
+
+@workers_app.callback(invoke_without_command=True)
+def workers(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@workers_app.command("list")
+def list_workers(
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """List workers, newest first."""
+    from opspawn.cli import workers as fleet
+
+    fleet.list_workers(server_url(url), limit=limit, as_json=as_json)
+
+
+@workers_app.command()
+def show(worker_id: WorkerId, as_json: AsJson = False, url: Url = None) -> None:
+    """Show one worker."""
+    from opspawn.cli import workers as fleet
+
+    fleet.show(server_url(url), worker_id, as_json=as_json)
+
+
+@workers_app.command()
+def drain(worker_id: WorkerId, as_json: AsJson = False, url: Url = None) -> None:
+    """Let a worker hand over what it runs and take nothing more, until it is started again."""
+    from opspawn.cli import workers as fleet
+
+    fleet.drain(server_url(url), worker_id, as_json=as_json)
