@@ -1,8 +1,8 @@
 """The worker process: the one process that imports agents and model SDKs."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -62,11 +62,7 @@ async def run_worker(  # noqa: PLR0913  each is a part of the process
         stack.push_async_callback(providers.close)
         providers.warm_up()
         alone = isolate is None
-        if memory is None:
-            memory = await stack.enter_async_context(remembering(settings, now=False))
-        # A folder belongs to the worker that started this process: a suspect that needs it reads so.
-        if memory is not None and not alone:
-            await open_now(memory)
+        memory = await stack.enter_async_context(_memory(settings, memory, now=not alone))
         handler = AgentHandler(
             settings, providers, tools, submit, mcp=mcp, memory=memory, signals=signals
         )
@@ -88,3 +84,20 @@ async def run_worker(  # noqa: PLR0913  each is a part of the process
         async with mcp:
             started()
             await (run_alone(worker, stop) if alone else worker.run(stop))
+
+
+@asynccontextmanager
+async def _memory(
+    settings: Settings, given: ChromaLongTermMemory | None, *, now: bool
+) -> AsyncIterator[ChromaLongTermMemory | None]:
+    """The one that is given, which the caller closes; else that of the settings.
+
+    Not `now`: a folder belongs to the worker that started this process, and a suspect that needs it reads so.
+    """
+    if given is None:
+        async with remembering(settings, now=now) as memory:
+            yield memory
+        return
+    if now:
+        await open_now(given)
+    yield given
