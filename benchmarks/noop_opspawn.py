@@ -12,6 +12,7 @@ from typing import Final
 from benchmarks.starts import Reporter
 from dramatiq import Broker
 
+from agentkit import ChromaLongTermMemory
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import Bell, TaskLog, TaskType, WorkerStore
 from ops_core.queue.isolation import Isolate
@@ -67,6 +68,7 @@ async def run_noops(  # noqa: PLR0913  the signature is that of run_worker
     isolate: Isolate | None,
     started: Callable[[], None] = lambda: None,
     signals: Signals | None = None,  # noqa: ARG001
+    memory: ChromaLongTermMemory | None = None,  # noqa: ARG001
 ) -> None:
     """Stands in for `opspawn.worker.run_worker`: the same worker with the same settings."""
     reporter = Reporter()

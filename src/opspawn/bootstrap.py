@@ -5,7 +5,8 @@ What only a worker needs (agents, SDKs) is in `opspawn.worker`, so that no other
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ from opspawn.doors import (
     serve_rpc,
     together,
 )
+from opspawn.memories.access import shared_shelf, shelf_of
 from opspawn.parts import Parts, opened
 from opspawn.preconditions import StartError, check_agents, check_memory_is_shared, mistakes
 from opspawn.settings import Settings
@@ -42,6 +44,7 @@ from opspawn.tls import open_port, rest_certificate
 from opspawn.webhooks import deliverer_of
 
 if TYPE_CHECKING:
+    from agentkit import ChromaLongTermMemory
     from opspawn.agents.definitions import Written
 
 
@@ -66,7 +69,7 @@ class Endpoints:
 async def serve_api(settings: Settings, stop: asyncio.Event) -> None:
     """The REST door."""
     written = written_agents(settings)
-    async with opened(settings) as parts, ringing(parts, stop) as services:
+    async with opened(settings) as parts, _doors(parts, stop) as services:
         await _define(parts, services, written)
         rest = listen(settings, "api_port")
         await serve_rest(_app(parts, services), rest, stop, rest_certificate(settings))
@@ -75,7 +78,7 @@ async def serve_api(settings: Settings, stop: asyncio.Event) -> None:
 async def serve_grpc(settings: Settings, stop: asyncio.Event) -> None:
     """The gRPC door."""
     written = written_agents(settings)
-    async with opened(settings) as parts, ringing(parts, stop) as services:
+    async with opened(settings) as parts, _doors(parts, stop) as services:
         await _define(parts, services, written)
         server, _ = _open_grpc(parts, services)
         await serve_rpc(server, stop)
@@ -125,7 +128,12 @@ async def serve_all(
     written = written_agents(settings)
     started = asyncio.Event()
     rest, certificate = listen(settings, "api_port"), rest_certificate(settings)
-    async with opened(settings, database_url) as parts, ringing(parts, stop) as services:
+    async with (
+        opened(settings, database_url) as parts,
+        _memory(settings) as memory,
+        shared_shelf(memory) as shelf,
+        ringing(parts, stop, shelf) as services,
+    ):
         await _define(parts, services, written)
         await _check_broker(parts)
         rpc, rpc_port = _open_grpc(parts, services)
@@ -136,7 +144,7 @@ async def serve_all(
             processes.create_task(serve_rpc(rpc, stop))
             processes.create_task(dispatcher_of(parts).run(stop))
             processes.create_task(deliverer_of(parts.settings, parts.database).run(stop))
-            processes.create_task(_run_worker(parts, services, stop, started.set))
+            processes.create_task(_run_worker(parts, services, stop, started.set, memory))
             await started.wait()
             ready(
                 Endpoints(
@@ -156,11 +164,14 @@ async def _run_worker(
     services: Services,
     stop: asyncio.Event,
     started: Callable[[], None] = lambda: None,
+    memory: "ChromaLongTermMemory | None" = None,
 ) -> None:
     solitary = SolitaryProcess(parts.settings, parts.url, parts.direct_url)
     async with together() as both:
         both.create_task(solitary.hand_over(stop))
-        both.create_task(_run_agents(parts, services, stop, isolate=solitary.run, started=started))
+        both.create_task(
+            _run_agents(parts, services, stop, isolate=solitary.run, started=started, memory=memory)
+        )
 
 
 async def _run_agents(
@@ -170,6 +181,7 @@ async def _run_agents(
     *,
     isolate: Isolate | None,
     started: Callable[[], None] = lambda: None,
+    memory: "ChromaLongTermMemory | None" = None,
 ) -> None:
     from opspawn.worker import McpConfigError, MemoryUnusable, ToolError, run_worker  # see there
 
@@ -187,17 +199,42 @@ async def _run_agents(
             isolate=isolate,
             started=started,
             signals=parts.signals,
+            memory=memory,
         )
     except ToolError as error:
         raise StartError(f"OPSPAWN_TOOLS: {error}") from None
     except McpConfigError as error:  # written again since the start
         raise mistakes(error) from None
     except MemoryUnusable as error:
-        raise StartError(f"AGENTKIT_LTM_PROVIDER: {error}") from None
+        raise _no_memory(error) from None
     except StoreUnavailable as error:  # only before its first claim: later it waits
         raise StartError(explained(error, parts.direct_url)) from None
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def _doors(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
+    """The services of a process that runs no agents."""
+    async with shelf_of(parts.settings) as shelf, ringing(parts, stop, shelf) as services:
+        yield services
+
+
+@asynccontextmanager
+async def _memory(settings: Settings) -> AsyncIterator["ChromaLongTermMemory | None"]:
+    """What the agents and the doors of one process remember together; its worker opens it."""
+    from opspawn.worker import MemoryUnusable, remembering  # as above
+
+    async with AsyncExitStack() as closing:
+        try:
+            memory = await closing.enter_async_context(remembering(settings, now=False))
+        except MemoryUnusable as error:
+            raise _no_memory(error) from None
+        yield memory
+
+
+def _no_memory(error: Exception) -> StartError:
+    return StartError(f"AGENTKIT_LTM_PROVIDER: {error}")
 
 
 def _app(parts: Parts, services: Services) -> FastAPI:

@@ -18,6 +18,7 @@ from ops_core.identity.audit_upkeep import AuditUpkeep
 from ops_core.identity.gate import Gate
 from ops_core.identity.key_service import ApiKeyService
 from ops_core.identity.tenant_service import TenantService
+from ops_core.memories import MemoryService, MemoryShelf, NoShelf
 from ops_core.metrics import MetricsService
 from ops_core.queue.bell import BackgroundBell
 from ops_core.schedules.firing import DueSchedules
@@ -65,8 +66,13 @@ ASKS_AT_ONCE: Final = 100
 
 
 @asynccontextmanager
-async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
-    """The services, with its background publisher running. Should that ever end, the process is stopped."""
+async def ringing(
+    parts: Parts, stop: asyncio.Event, shelf: MemoryShelf | None = None
+) -> AsyncIterator[Services]:
+    """The services, with its background publisher running. Should that ever end, the process is stopped.
+
+    `shelf` is for processes with a door.
+    """
     background = BackgroundBell(parts.bell)
     publishing = asyncio.create_task(background.run())
     publishing.add_done_callback(lambda _: stop.set())
@@ -74,7 +80,7 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
     agents = SqlAgentStore(parts.database)
     tasks = TaskService(parts.tasks(), TASK_TYPES, background.ring_soon, agents)
     async with identity.gate(parts.settings, parts.database) as gate:
-        services = _services(parts, tasks, agents, gate)
+        services = _services(parts, tasks, agents, gate, shelf or NoShelf("it has no door."))
         closing = asyncio.create_task(close_at(stop, services.streams))
         try:
             yield services
@@ -87,7 +93,9 @@ async def ringing(parts: Parts, stop: asyncio.Event) -> AsyncIterator[Services]:
             await services.metrics.close()
 
 
-def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore, gate: Gate) -> Services:
+def _services(
+    parts: Parts, tasks: TaskService, agents: SqlAgentStore, gate: Gate, shelf: MemoryShelf
+) -> Services:
     secret, asks = parts.settings.link_secret, SqlAskStore(parts.database)
     approvals = ApprovalService(asks, tasks)
     links = ApprovalLinks(
@@ -115,6 +123,7 @@ def _services(parts: Parts, tasks: TaskService, agents: SqlAgentStore, gate: Gat
         pushes=PushService(SqlPushes(parts.database), tasks),
         limits=LimitService(SqlLimitStore(parts.database)),
         budgets=BudgetService(SqlBudgetStore(parts.database)),
+        memories=MemoryService(shelf),
         fleet=FleetService(SqlFleetStore(parts.database, heartbeat_ttl_s=ttl_s)),
         metrics=MetricsService(
             SqlFiguresStore(parts.database, heartbeat_ttl_s=ttl_s),

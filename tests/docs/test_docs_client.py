@@ -1,4 +1,4 @@
-"""The examples of docs/how-to/use-the-python-client.md run as they are written, against the real door."""
+"""The examples of the Python client's pages run as they are written, against the real door."""
 
 import threading
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from support.documents import blocks, read
 from support.rest_door import RestDoor, rest_door
 
 FIRST, ASYNC, ERRORS, PARTS = blocks(read("docs/how-to/use-the-python-client.md"), "python")
+[MEMORIES] = blocks(read("docs/how-to/let-agents-remember.md"), "python")
 
 
 @pytest.fixture
@@ -44,3 +45,11 @@ def test_the_parts_of_a_client_are_used_as_written(
 ) -> None:
     exec(PARTS, {})  # noqa: S102  # our own page
     assert "True 10\n" == capsys.readouterr().out
+
+
+def test_memories_are_seen_and_forgotten_as_written(
+    door: RestDoor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page on memories: one is found and deleted by its id, and of the user nothing is left."""
+    exec(MEMORIES, {})  # noqa: S102  # our own page
+    assert "support Ada drinks tea. anonymous\n0\n" == capsys.readouterr().out

@@ -15,7 +15,16 @@ CLI = read("docs/reference/cli.md")
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in documents()}
 
 #: What may follow `opspawn` and is no command.
-GROUPS = {"tasks", "dead-letters", "approvals", "agents", "schedules", "keys", "workers"}
+GROUPS = {
+    "tasks",
+    "dead-letters",
+    "approvals",
+    "agents",
+    "schedules",
+    "memories",
+    "keys",
+    "workers",
+}
 
 NO_COMMANDS = ["--help", "--debug COMMAND", "COMMAND --help", *sorted(GROUPS)]
 

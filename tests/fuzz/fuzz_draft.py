@@ -22,7 +22,7 @@ class About(StrEnum):
 
 
 #: Kinds whose ids clients may give themselves. Who has used one once has a thing of that name.
-CHOSEN: Final = frozenset({"thread", "agent", "limit"})
+CHOSEN: Final = frozenset({"thread", "agent", "limit", "user"})
 
 JUNK: Final[tuple[Any, ...]] = (
     "",

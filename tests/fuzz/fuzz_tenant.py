@@ -22,6 +22,7 @@ KINDS: Final = {
     "schedule_id": "schedule",
     "key_id": "key",
     "thread_id": "thread",
+    "memory_id": "memory",
     "contextId": "thread",
     "next_cursor": "cursor",
     "nextPageToken": "cursor",

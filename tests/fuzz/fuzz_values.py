@@ -82,7 +82,7 @@ def an_id(kind: str) -> Value:
 VALUES: Final[dict[str, Value]] = {
     # Ids.
     **{f"{kind}_id": an_id(kind) for kind in ("task", "approval", "input", "webhook", "delivery")},
-    **{f"{kind}_id": an_id(kind) for kind in ("schedule", "key")},
+    **{f"{kind}_id": an_id(kind) for kind in ("schedule", "key", "memory")},
     "id": an_id("task"),
     "parent_task_id": an_id("task"),
     "depends_on": lambda draft: [draft.id("task") for _ in range(draft.dice.randrange(1, 3))],
@@ -154,6 +154,11 @@ VALUES: Final[dict[str, Value]] = {
     "jitter_s": one_of(0, 1),
     "reason": text,
     "change": lambda draft: {"name": draft.word(), "labels": {"team": draft.word()}},
+    # Memories.
+    "text": text,
+    "query": text,
+    "user": lambda draft: draft.name("user"),
+    "metadata": lambda draft: f"topic:{draft.word()}",
     # Webhooks.
     "url": url,
     "events": lambda draft: [draft.dice.choice(EVENT_TYPES)],
@@ -187,7 +192,7 @@ ALWAYS: Final = frozenset(
         *("task_type", "input_data", "definition", "name", "task", "scopes", "url", "key", "step"),
         *("answer", "outcome", "decision", "decisions", "after_seq", "allowed", "change", "goal"),
         *("tenant_id", "budget_id", "task_id", "approval_id", "input_id", "webhook_id", "within_s"),
-        *("delivery_id", "schedule_id", "key_id", "tokens", "id"),
+        *("delivery_id", "schedule_id", "key_id", "tokens", "id", "memory_id", "text", "user"),
     }
 )
 
@@ -219,6 +224,7 @@ OF_OPERATION: Final[dict[tuple[str, str], Value]] = {
     ("resolve_approval", "step"): one_of("1/tool/2/approval/1"),
     ("send_input", "step"): one_of("1/tool/1/input/1"),
     ("answer_task", "step"): one_of("1/tool/1/input/1"),
+    ("create_memory", "metadata"): lambda draft: {"topic": draft.word()},
     ("create_task", "retry_policy"): one_of({"max_attempts": 1}, {"backoff_s": 0}),
 }
 

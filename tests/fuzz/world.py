@@ -29,6 +29,7 @@ from ops_core.services import Services
 from ops_core.store import Database, TellingWorkerStore
 from ops_core.streams.local import LocalSignals
 from ops_core.testing import (
+    InMemoryShelf,
     MemoryAuditStore,
     MemoryCredentialStore,
     MemoryIdentity,
@@ -102,7 +103,7 @@ async def postgres_world(url: str) -> AsyncIterator[World]:
     parts = Parts(settings, database, url, url, broker, DramatiqBell(broker), LocalSignals())
     stop = asyncio.Event()
     try:
-        async with ringing(parts, stop) as services:
+        async with ringing(parts, stop, InMemoryShelf()) as services:
             worker = TellingWorkerStore(database, parts.signals.changed, None)
             upkeep = asyncio.create_task(dispatcher_of(parts).run(stop))
             async with _opened(settings, services, worker, parts.probes()) as world:

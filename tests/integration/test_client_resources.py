@@ -76,6 +76,25 @@ def test_a_schedule_is_made_changed_fired_and_forgotten(client: OpspawnClient) -
         client.schedules.get(made.schedule_id)
 
 
+def test_what_agents_remember_is_added_searched_and_forgotten(client: OpspawnClient) -> None:
+    """One memory, or all of a user."""
+    tea = client.memories.add("Ada drinks tea", user="ada", metadata={"topic": "drinks"})
+    assert tea == client.memories.get(tea.memory_id)
+    assert tea.memory_id == client.memories.add("ada drinks TEA", user="ada").memory_id
+    cat = client.memories.add("Ada has a cat", user="ada", agent="support")
+    assert [cat.memory_id] == [m.memory_id for m in client.memories.list(agent="support")]
+    assert 2 == len(list(client.memories.list(user="ada", limit=1)))
+    assert 1 == len(list(client.memories.list(metadata="topic:drinks")))
+    [best] = client.memories.search("who has a cat", user="ada", limit=1)
+    assert (cat.memory_id, True) == (best.memory_id, (best.score or 0) > 0)
+    client.memories.delete(cat.memory_id)
+    assert 1 == client.memories.forget(user="ada")
+    with pytest.raises(NotFound):
+        client.memories.get(tea.memory_id)
+    with pytest.raises(InvalidRequest):
+        client.memories.forget()
+
+
 def test_a_webhook_is_made_tested_and_forgotten(client: OpspawnClient) -> None:
     """Its secret is told once, and not where a program prints it."""
     made = client.webhooks.create(URL, events=["task.*"], labels={"team": "a"})
@@ -179,6 +198,12 @@ async def test_the_client_for_asyncio_does_the_same(door: RestDoor) -> None:
         limit = await client.limits.put("k", 2)
         budget = await client.budgets.put("month", tokens=5)
         founded = await client.tenants.create("other", "Other")
+        memory = await client.memories.add("rain", user="bob")
+        assert [memory] == [each async for each in client.memories.list(user="bob")]
+        assert memory == await client.memories.get(memory.memory_id)
+        [found] = await client.memories.search("rain", user="bob")
+        assert memory.memory_id == found.memory_id
+        assert 1 == await client.memories.forget(user="bob")
         assert limit in [each async for each in client.limits.list()]
         assert [WORKER] == [each.worker_id async for each in client.workers.list()]
         assert WORKER == (await client.workers.get(WORKER)).worker_id

@@ -3,7 +3,10 @@
 import pytest
 
 from agentkit import MemoryEntry, Namespace
+from ops_core.errors import MemoriesUnavailable
+from ops_core.memories import MemoryFilter
 from opspawn.agents.memory import MemoryUnusable, remembering
+from opspawn.memories.access import shelf_of
 from opspawn.settings import Settings
 from support.chroma_server import chroma
 
@@ -49,3 +52,23 @@ async def test_a_server_that_comes_late() -> None:
             server.kill()
             server.start()
             assert [saved] == [match.id for match in await memory.search(ACME, "tea")]
+
+
+async def test_a_door_sees_and_forgets_what_workers_save() -> None:
+    """Over a server, which a door finds when it is first asked, also when that comes late."""
+    with chroma() as (server, port):
+        url = f"http://127.0.0.1:{port}"
+        settings = Settings(_env_file=None, ltm_provider="chroma", ltm_chroma_url=url)
+        server.kill()
+        async with remembering(settings, now=False) as memory, shelf_of(settings) as shelf:
+            with pytest.raises(MemoriesUnavailable):
+                await shelf.search("acme", "tea", MemoryFilter(), limit=1)
+            server.start()
+            assert memory is not None
+            ada = Namespace("acme", "support", "ada")
+            [saved] = await memory.add(ada, [MemoryEntry("tea", "agent support, task t")])
+            [found] = await shelf.search("acme", "tea", MemoryFilter(user="ada"), limit=1)
+            assert (saved, "agent support, task t") == (found.memory_id, found.source)
+            assert 0 == await shelf.forget_all("globex", MemoryFilter(user="ada"))
+            assert 1 == await shelf.forget_all("acme", MemoryFilter(user="ada"))
+            assert () == await memory.search(ada, "tea")

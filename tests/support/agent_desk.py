@@ -74,9 +74,12 @@ class AgentDesk:
     async def submit(self, goal: str = "Do it.", **config: Any) -> str:
         return await self.ask(goal, config=config)
 
-    async def ask(self, goal: str, *, config: JsonObject | None = None, **fields: Any) -> str:
+    async def ask(
+        self, goal: str, *, config: JsonObject | None = None, user: str | None = None, **fields: Any
+    ) -> str:
         """Submits a task with fields of its own: an agent, a thread."""
         data = {"goal": goal, **({"agent_config": config} if config else {})}
+        data |= {"user": user} if user else {}
         request = parse_request({"task_type": AGENT_RUN, "input_data": data, **fields})
         return (await self.service.submit(request, tenant_id="default")).task.task_id
 

@@ -56,6 +56,19 @@ async def test_what_one_task_saves_another_finds(desk: AgentDesk) -> None:
     assert () == await desk.memory.search(Namespace("default", "another"), "tea")
 
 
+async def test_a_task_for_a_user_remembers_what_is_of_that_user(desk: AgentDesk) -> None:
+    """And so do the tasks that it starts; those for nobody and for another one do not find it."""
+    tools = {"tools": [*TOOLS, "run_tasks"]}
+    await desk.ask("note", config=tools, user="ada")
+    await desk.run(call(("run_tasks", {"goals": ["note it"]})))
+    await desk.run(call(("memory_save", {"text": "Ada drinks tea"})), answer("Noted."))
+    assert desk.memory is not None
+    [found] = await desk.memory.search(Namespace("default", "default", "ada"), "tea")
+    assert "Ada drinks tea" == found.text
+    assert () == await desk.memory.search(Namespace("default", "default"), "tea")
+    assert () == await desk.memory.search(Namespace("default", "default", "bob"), "tea")
+
+
 async def test_what_was_searched_and_saved_is_told(desk: AgentDesk) -> None:
     """Beside the steps, once; calls that failed have neither found nor saved."""
     task_id = await desk.submit("note", tools=[*TOOLS, "ask_user"])

@@ -34,12 +34,15 @@ OpsError
 │   ├── TooManyWebhooks           the tenant has as many webhooks as it may
 │   ├── LimitNotFound             the tenant has set no limit for this concurrency key
 │   ├── BudgetNotFound            no such budget for this tenant
+│   ├── MemoryNotFound            no such memory for this tenant
+│   ├── MemoriesNotConfigured     the operator has set up nothing that remembers, or not for this process
 │   └── NotNow                    too much is under way: the same request may succeed later
 │       ├── TooManyTasks            the tenant has as many unfinished tasks as it may
 │       └── BacklogFull             all tenants together have
 ├── Unavailable                 the operator: asking again later may help
 │   ├── StoreUnavailable          PostgreSQL is away
 │   ├── BrokerUnavailable         RabbitMQ is away (no client ever sees this one)
+│   ├── MemoriesUnavailable       what remembers does not answer
 │   ├── TooManyStreams            this process serves as many streams as it may
 │   ├── StreamTooSlow             a stream was ended whose client did not read it
 │   └── ServerStopping            this process ends; another one, or its successor, goes on
@@ -431,6 +434,27 @@ class BudgetNotFound(CallerError):
         super().__init__(f"There is no budget {budget_id[:100]!r}.")
 
 
+class MemoryNotFound(CallerError):
+    """There is no such memory, or it belongs to another tenant (the answer is the same)."""
+
+    type = "memory_not_found"
+
+    def __init__(self, memory_id: str) -> None:
+        super().__init__(f"There is no memory {memory_id[:100]!r}.")
+
+
+class MemoriesNotConfigured(CallerError):
+    """The server keeps no memories, or this process cannot reach them; only the operator can change that.
+
+    `why` says what to set.
+    """
+
+    type = "memories_not_configured"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"This server gives no access to memories: {why}")
+
+
 class NotNow(CallerError):
     """Too much is under way; nothing was stored, and the same request may succeed later."""
 
@@ -478,6 +502,17 @@ class BrokerUnavailable(Unavailable):
     """The broker cannot be reached; the dispatcher rings again, so no task is lost."""
 
     type = "broker_unavailable"
+
+
+class MemoriesUnavailable(Unavailable):
+    """What remembers does not answer, or has too much to do. Its own words stay in the log."""
+
+    type = "memories_unavailable"
+    is_public = True
+    retry_after_s = 5
+
+    def __init__(self) -> None:
+        super().__init__("The memories are away or busy: send the request again in a while.")
 
 
 class TooManyStreams(Unavailable):

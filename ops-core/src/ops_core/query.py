@@ -2,17 +2,26 @@
 
 import re
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ops_core.identity.ports import AuditFilter
+from ops_core.memories import MemoryFilter
+from ops_core.memories.condition import MAX_CONDITION, read_condition
+from ops_core.memories.request import MAX_USER
 from ops_core.ports import TaskFilter
 from ops_core.service import MAX_PAGE
 from ops_core.task import Status
 
 #: PostgreSQL has no NUL in a text, and UTF-8 no halves of surrogate pairs.
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+#: A question, and no document. Characters.
+MAX_QUERY: Final = 1_000
+
+#: What one search of memories finds at most.
+MAX_MATCHES: Final = 100
 
 
 class PageQuery(BaseModel):
@@ -60,6 +69,77 @@ class AuditQuery(PageQuery):
 
     def where(self) -> AuditFilter:
         return AuditFilter(subject=self.subject, action=self.action, object=self.object)
+
+
+class ForgetQuery(BaseModel):
+    """Whose memories are forgotten: an agent's, a user's, or those of both."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent: str | None = Field(None, max_length=100, description="Left out: of every agent.")
+    user: str | None = Field(
+        None,
+        max_length=MAX_USER,
+        description="Left out: of every user and of nobody; empty: of nobody.",
+    )
+
+    @field_validator("agent", "user")
+    @classmethod
+    def _text(cls, value: str | None) -> str | None:
+        return storable_text(value)
+
+    def where(self) -> MemoryFilter:
+        return MemoryFilter(agent=self.agent, user=self.user)
+
+
+class MemoryQuery(PageQuery):
+    """A page of memories, newest first, or those most like a text. What is left out does not filter."""
+
+    query: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_QUERY,
+        description="Search: the most alike first, on one page of 100 at most.",
+    )
+    agent: str | None = Field(None, max_length=100)
+    user: str | None = Field(None, max_length=MAX_USER, description="Empty: those of nobody.")
+    metadata: str | None = Field(
+        None,
+        max_length=MAX_CONDITION,
+        description="`key:value`, the value as JSON or, where it is none, as text.",
+        examples=["topic:drinks"],
+    )
+
+    @field_validator("query", "agent", "user", "metadata")
+    @classmethod
+    def _text(cls, value: str | None) -> str | None:
+        return storable_text(value)
+
+    @field_validator("query")
+    @classmethod
+    def _says_something(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("says nothing")
+        return value
+
+    @field_validator("metadata")
+    @classmethod
+    def _condition(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_condition(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_page_of_matches(self) -> Self:
+        if self.query is not None and self.cursor is not None:
+            raise ValueError("leave out cursor or query: what is searched for comes on one page")
+        if self.query is not None and self.limit > MAX_MATCHES:
+            raise ValueError(f"ask for a limit of {MAX_MATCHES} at most when you search")
+        return self
+
+    def where(self) -> MemoryFilter:
+        metadata = None if self.metadata is None else read_condition(self.metadata)
+        return MemoryFilter(agent=self.agent, user=self.user, metadata=metadata)
 
 
 class TaskQuery(PageQuery):

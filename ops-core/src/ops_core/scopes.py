@@ -17,6 +17,9 @@ class Scope(StrEnum):
     SCHEDULES_WRITE = "schedules:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
+    #: What agents know of people: apart from what they do.
+    MEMORIES_READ = "memories:read"
+    MEMORIES_WRITE = "memories:write"
     BUDGETS_READ = "budgets:read"
     BUDGETS_WRITE = "budgets:write"
     KEYS_ADMIN = "keys:admin"

@@ -13,6 +13,7 @@ from ops_core.identity.audit_service import AuditService
 from ops_core.identity.gate import Gate
 from ops_core.identity.key_service import ApiKeyService
 from ops_core.identity.tenant_service import TenantService
+from ops_core.memories import MemoryService
 from ops_core.metrics import MetricsService
 from ops_core.schedules.service import ScheduleService
 from ops_core.service import TaskService
@@ -44,5 +45,6 @@ class Services:
     pushes: PushService
     limits: LimitService
     budgets: BudgetService
+    memories: MemoryService
     fleet: FleetService
     metrics: MetricsService

@@ -221,6 +221,13 @@ AGENT_RUN_TYPE: Final = TaskType(
                 "pattern": r"\S",
                 "description": "What the agent should achieve.",
             },
+            "user": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 200,
+                "pattern": r"^[^\x00-\x1f\x7f]+$",
+                "description": "For whom it works: its agents remember what is of that user only.",
+            },
             "agent_config": _AGENT_CONFIG,
         },
     },

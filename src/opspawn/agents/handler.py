@@ -196,12 +196,12 @@ class AgentHandler:
         return known_to
 
     def _remembering(self, task: Task, member: Member) -> Mapping[str, Tool]:
-        """The tools of the memory that the task's tenant and the agent have."""
+        """The tools of the memory that the task's tenant, the agent and the task's user have."""
         # Not for every task: to make them takes some milliseconds.
         if self._memory is None or not set(MEMORY_TOOLS) & set(member.config.get("tools", ())):
             return {}
         source = f"agent {member.name}, task {task.task_id}"
-        namespace = Namespace(task.tenant_id, member.name)
+        namespace = Namespace(task.tenant_id, member.name, task.input_data.get("user", ""))
         return {tool.name: tool for tool in memory_tools(self._memory, namespace, source=source)}
 
 

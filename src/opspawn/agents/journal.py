@@ -120,16 +120,18 @@ class TaskJournal:
         return min((seconds for seconds in given if seconds is not None), default=None)
 
     async def start_child(self, asked: Step) -> str:
-        """See `agentkit.Journal`. The child has its parent's configuration, but for the options given
-        and the schema, which is that of the parent's own answer."""
+        """See `agentkit.Journal`. The child has its parent's user and configuration, but for the options
+        given and the schema, which is that of the parent's own answer."""
         arguments: Any = asked.arguments
         inherited = dict(self._task.input_data.get("agent_config", {}))
         inherited.pop("output_schema", None)
+        user = self._task.input_data.get("user")
         config = inherited | {name: value for name, value in arguments.items() if name != "goal"}
         request = {
             "task_type": self._task.task_type,
             "agent": self._task.agent,
             "input_data": {"goal": arguments["goal"]}
+            | ({} if user is None else {"user": user})
             | ({"agent_config": config} if config else {}),
             "priority": self._task.priority,
             "parent_task_id": self._task.task_id,

@@ -1,5 +1,6 @@
-"""The long-term memory of a worker, as its settings say: none, a folder of its own, or a Chroma server."""
+"""The long-term memory of a process, as its settings say: none, a folder of its own, or a Chroma server."""
 
+import asyncio
 import fcntl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from agentkit import ChromaLongTermMemory, HashingEmbedder, LongTermMemory, MiniLmEmbedder
+from agentkit import ChromaLongTermMemory, HashingEmbedder, MiniLmEmbedder
 from agentkit.errors import ProviderError, UsageError
 from agentkit.memory import Embedder
 from agentkit.memory.chroma_places import LOCK_NAME
@@ -51,25 +52,30 @@ def is_open(folder: Path) -> bool:
 
 
 @asynccontextmanager
-async def remembering(settings: Settings, *, now: bool) -> AsyncIterator[LongTermMemory | None]:
+async def remembering(
+    settings: Settings, *, now: bool
+) -> AsyncIterator[ChromaLongTermMemory | None]:
     """The memory, closed at the end. Raises `MemoryUnusable`.
 
-    `now` opens it, so that a wrong setting stops the start; a server that is away stops nothing. What
-    is not open yet is opened by the first task that uses it.
+    `now` opens it, as `open_now` does. What is not open yet is opened by whoever uses it first.
     """
     if settings.ltm_provider == "none":
         yield None
         return
     async with AsyncExitStack() as closing:
         with _explained():
-            memory = _chroma(settings, _embedder(settings, closing))
-            closing.push_async_callback(memory.aclose)
+            # On a thread: what embedders need takes a second to import.
+            memory = await asyncio.to_thread(_made, settings, closing)
         if now:
-            await _open(memory)
+            await open_now(memory)
         yield memory
 
 
-async def _open(memory: ChromaLongTermMemory) -> None:
+async def open_now(memory: ChromaLongTermMemory) -> None:
+    """Opens it, so that a wrong setting stops the start; a server that is away stops nothing.
+
+    Raises `MemoryUnusable`.
+    """
     try:
         with _explained():
             await memory.open()
@@ -85,6 +91,12 @@ def _explained() -> Iterator[None]:
         yield
     except UsageError as error:
         raise MemoryUnusable(error.message) from error
+
+
+def _made(settings: Settings, closing: AsyncExitStack) -> ChromaLongTermMemory:
+    memory = _chroma(settings, _embedder(settings, closing))
+    closing.push_async_callback(memory.aclose)
+    return memory
 
 
 def _chroma(settings: Settings, embedder: Embedder) -> ChromaLongTermMemory:

@@ -13,6 +13,7 @@ from opspawn.cli import (
     agent_commands,
     approval_commands,
     key_commands,
+    memory_commands,
     schedule_commands,
     waiting_commands,
     worker_commands,
@@ -47,6 +48,7 @@ app.add_typer(key_commands.app, name="keys")
 app.add_typer(waiting_commands.dead_letters_app, name="dead-letters")
 app.add_typer(approval_commands.approvals_app, name="approvals")
 app.add_typer(schedule_commands.schedules_app, name="schedules")
+app.add_typer(memory_commands.memories_app, name="memories")
 app.add_typer(worker_commands.workers_app, name="workers")
 
 

@@ -30,6 +30,7 @@ from opspawn.client.errors import (
     WaitTimedOut,
 )
 from opspawn.client.limits import Limit, StartRate
+from opspawn.client.memories import Memory
 from opspawn.client.rules import Patience
 from opspawn.client.schedules import Firing, Schedule
 from opspawn.client.tenants import FoundedTenant, Tenant, TenantLimits
@@ -59,6 +60,7 @@ __all__ = [
     "InvalidRequest",
     "IssuedWebhook",
     "Limit",
+    "Memory",
     "Message",
     "NotADeadLetter",
     "NotAuthenticated",

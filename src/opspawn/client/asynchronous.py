@@ -5,6 +5,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from opspawn.client import calls
 from opspawn.client.async_bounds import AsyncBudgets, AsyncLimits, AsyncTenants
+from opspawn.client.async_memories import AsyncMemories
 from opspawn.client.async_resources import (
     AsyncAgents,
     AsyncApiKeys,
@@ -44,6 +45,7 @@ class AsyncOpspawnClient(AsyncTransport):
         self.agents = AsyncAgents(self._run, self._pages)
         self.threads = AsyncThreads(self._run, self._pages)
         self.schedules = AsyncSchedules(self._run, self._pages)
+        self.memories = AsyncMemories(self._run, self._pages)
         self.webhooks = AsyncWebhooks(self._run, self._pages)
         self.api_keys = AsyncApiKeys(self._run, self._pages)
         self.limits = AsyncLimits(self._run, self._pages)

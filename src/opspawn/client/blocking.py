@@ -5,6 +5,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from opspawn.client import calls
 from opspawn.client.blocking_bounds import Budgets, Limits, Tenants
+from opspawn.client.blocking_memories import Memories
 from opspawn.client.blocking_resources import Agents, ApiKeys, Schedules, Threads, Webhooks
 from opspawn.client.blocking_transport import BlockingTransport
 from opspawn.client.blocking_workers import Workers
@@ -38,6 +39,7 @@ class OpspawnClient(BlockingTransport):
         self.agents = Agents(self._run, self._pages)
         self.threads = Threads(self._run, self._pages)
         self.schedules = Schedules(self._run, self._pages)
+        self.memories = Memories(self._run, self._pages)
         self.webhooks = Webhooks(self._run, self._pages)
         self.api_keys = ApiKeys(self._run, self._pages)
         self.limits = Limits(self._run, self._pages)

@@ -1,5 +1,6 @@
 """What a model is reminded of when it is asked, and what agents remember beyond one run."""
 
+from agentkit.memory.browsing import BrowsableMemory, KeptEntry, Place, Scope
 from agentkit.memory.chroma import ChromaLongTermMemory
 from agentkit.memory.embedding import Embedder, HashingEmbedder
 from agentkit.memory.in_memory import InMemoryLongTermMemory
@@ -21,10 +22,12 @@ from agentkit.memory.turns import paired
 from agentkit.tokens import estimate_tokens
 
 __all__ = [
+    "BrowsableMemory",
     "ChromaLongTermMemory",
     "Embedder",
     "HashingEmbedder",
     "InMemoryLongTermMemory",
+    "KeptEntry",
     "LongTermMemory",
     "Memory",
     "MemoryEntry",
@@ -32,8 +35,10 @@ __all__ = [
     "MiniLmEmbedder",
     "Namespace",
     "OpenAiEmbedder",
+    "Place",
     "Recorder",
     "Scalar",
+    "Scope",
     "ShortTermMemory",
     "StepRecorder",
     "SummarizingMemory",

@@ -7,7 +7,7 @@ import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from agentkit.clock import Clock
 from agentkit.errors import UsageError
@@ -21,6 +21,9 @@ MAX_BATCH = 500
 """Entries of one `add`, ids of one `forget`, values of one condition."""
 
 MAX_MATCHES = 100
+
+MAX_PAGE = 1_000
+"""Entries of one page of a list."""
 
 MAX_KEYS = 16
 """Metadata of one entry, and conditions of one search."""
@@ -58,7 +61,7 @@ def records(namespace: Namespace, entries: Sequence[MemoryEntry], clock: Clock) 
             _id(namespace, text),
             text,
             _bounded(clean(entry.source), "The source of an entry"),
-            entry.saved_at or clock.now(),
+            (entry.saved_at or clock.now()).astimezone(UTC),
             _metadata(entry.metadata),
         )
         earlier = found.get(record.id)
@@ -91,6 +94,13 @@ def checked_k(k: int) -> int:
     if not 1 <= k <= MAX_MATCHES:
         raise UsageError(f"search(k={k}): ask for 1 to {MAX_MATCHES} matches.")
     return k
+
+
+def checked_page(limit: int) -> int:
+    """How many entries a page may have."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise UsageError(f"page(limit={limit}): ask for 1 to {MAX_PAGE} entries.")
+    return limit
 
 
 def checked_ids(ids: Sequence[str]) -> list[str]:

@@ -11,19 +11,30 @@ from typing import Any, Self, TypeVar
 
 from agentkit.clock import Clock, SystemClock
 from agentkit.errors import UsageError
+from agentkit.memory import chroma_browsing as browsing
 from agentkit.memory.admission import (
     Record,
     checked_ids,
     checked_k,
+    checked_page,
     checked_text,
     conditions,
     merged,
     records,
 )
+from agentkit.memory.browsing import KeptEntry, Place, Scope
 from agentkit.memory.chroma_collection import opened
 from agentkit.memory.chroma_errors import translate
 from agentkit.memory.chroma_places import ChromaPlace, FolderPlace, ServerPlace
-from agentkit.memory.chroma_wire import matches, metadata_of, rows, where_of
+from agentkit.memory.chroma_wire import (
+    kept,
+    matches,
+    metadata_of,
+    microseconds,
+    rows,
+    where_of,
+    within,
+)
 from agentkit.memory.embedding import Embedder, HashingEmbedder
 from agentkit.memory.long_term import MemoryEntry, MemoryMatch, Namespace, Where
 
@@ -36,7 +47,7 @@ TIMEOUT_S = 30.0
 
 
 class ChromaLongTermMemory:
-    """Implements `LongTermMemory`. Made by `persistent` or `http`; opened by `open`, or when needed.
+    """Implements `BrowsableMemory`. Made by `persistent` or `http`; opened by `open`, or when needed.
 
     The collection records which embedder made its vectors, and another one is refused. What blocks
     is done on threads: a search that is cancelled leaves its thread to finish by itself.
@@ -87,11 +98,7 @@ class ChromaLongTermMemory:
 
     async def add(self, namespace: Namespace, entries: Sequence[MemoryEntry]) -> tuple[str, ...]:
         """See `LongTermMemory`."""
-        new = records(namespace, entries, self._clock)
-        if new:
-            vectors = await self._embedder.embed([record.text for record in new])
-            await self._do(lambda collection: _put(collection, namespace, new, vectors))
-        return tuple(record.id for record in new)
+        return tuple(record.id for record, _ in await self._added(namespace, entries))
 
     async def search(
         self, namespace: Namespace, query: str, k: int = 5, where: Where | None = None
@@ -115,11 +122,57 @@ class ChromaLongTermMemory:
         asked = checked_ids(ids)
         if not asked:
             return 0
-        return await self._do(lambda collection: _delete(collection, namespace, asked))
+        condition = where_of(namespace, {})
+        return await self._do(lambda collection: _delete(collection, condition, asked))
 
     async def forget_all(self, namespace: Namespace) -> int:
         """See `LongTermMemory`."""
-        return await self._do(lambda collection: _delete(collection, namespace, None))
+        condition = where_of(namespace, {})
+        return await self._do(lambda collection: _delete(collection, condition, None))
+
+    async def keep(self, namespace: Namespace, entry: MemoryEntry) -> tuple[KeptEntry, bool]:
+        """See `BrowsableMemory`."""
+        [(record, is_new)] = await self._added(namespace, [entry])
+        columns = rows(namespace, [record])
+        [now_kept] = map(kept, columns["ids"], columns["documents"], columns["metadatas"])
+        return now_kept, is_new
+
+    async def entry(self, tenant: str, entry_id: str) -> KeptEntry | None:
+        """See `BrowsableMemory`."""
+        condition, [asked] = within(Scope(tenant), {}), checked_ids([entry_id])
+        return await self._do(lambda collection: browsing.one(collection, condition, asked))
+
+    async def page(
+        self,
+        scope: Scope,
+        *,
+        limit: int = 50,
+        before: Place | None = None,
+        where: Where | None = None,
+    ) -> tuple[KeptEntry, ...]:
+        """See `BrowsableMemory`."""
+        condition, most = within(scope, conditions(where)), checked_page(limit)
+        now_us = microseconds(self._clock.now())
+        return await self._do(
+            lambda collection: browsing.newest(collection, condition, most, before, now_us)
+        )
+
+    async def find(
+        self, scope: Scope, query: str, k: int = 5, where: Where | None = None
+    ) -> tuple[KeptEntry, ...]:
+        """See `BrowsableMemory`."""
+        condition, limit = within(scope, conditions(where)), checked_k(k)
+        vectors = await self._embedder.embed([checked_text(query, "The query")])
+        return await self._do(
+            lambda collection: browsing.alike(collection, condition, vectors, limit)
+        )
+
+    async def forget_in(self, scope: Scope, ids: Sequence[str] | None = None) -> int:
+        """See `BrowsableMemory`."""
+        asked = None if ids is None else checked_ids(ids)
+        if asked == []:
+            return 0
+        return await self._do(lambda collection: _delete(collection, within(scope, {}), asked))
 
     async def aclose(self) -> None:
         """See `LongTermMemory`."""
@@ -139,6 +192,15 @@ class ChromaLongTermMemory:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    async def _added(
+        self, namespace: Namespace, entries: Sequence[MemoryEntry]
+    ) -> list[tuple[Record, bool]]:
+        new = records(namespace, entries, self._clock)
+        if not new:
+            return []
+        vectors = await self._embedder.embed([record.text for record in new])
+        return await self._do(lambda collection: _put(collection, namespace, new, vectors))
 
     async def _do(self, work: Callable[[Any], T]) -> T:
         collection = await self._opened()
@@ -172,16 +234,18 @@ class ChromaLongTermMemory:
 
 def _put(
     collection: Any, namespace: Namespace, new: list[Record], vectors: list[list[float]]
-) -> None:
+) -> list[tuple[Record, bool]]:
+    """The records as they are kept, and whether each is new."""
     there = collection.get(ids=[record.id for record in new], include=["metadatas"])
     earlier = dict(zip(there["ids"], map(metadata_of, there["metadatas"]), strict=True))
     whole = [
         merged(earlier[record.id], record) if record.id in earlier else record for record in new
     ]
     collection.upsert(embeddings=vectors, **rows(namespace, whole))
+    return [(record, record.id not in earlier) for record in whole]
 
 
-def _delete(collection: Any, namespace: Namespace, ids: list[str] | None) -> int:
+def _delete(collection: Any, condition: dict[str, Any], ids: list[str] | None) -> int:
     # The condition is part of it: an id from elsewhere, however it was learnt, deletes nothing here.
-    done = collection.delete(ids=ids, where=where_of(namespace, {}))
+    done = collection.delete(ids=ids, where=condition)
     return int(done["deleted"])

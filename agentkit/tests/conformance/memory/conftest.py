@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agentkit import ChromaLongTermMemory, HashingEmbedder, InMemoryLongTermMemory, LongTermMemory
+from agentkit import ChromaLongTermMemory, HashingEmbedder, InMemoryLongTermMemory
+from agentkit.memory import BrowsableMemory
 from agentkit.testing import FrozenClock
 from support.chroma_server import chroma
 from support.server_process import ServerProcess
@@ -37,10 +38,10 @@ def clock() -> FrozenClock:
 @pytest.fixture(params=KINDS)
 async def memory(
     request: pytest.FixtureRequest, tmp_path: Path, clock: FrozenClock
-) -> AsyncIterator[LongTermMemory]:
+) -> AsyncIterator[BrowsableMemory]:
     """One of each kind."""
     embedder = HashingEmbedder(256)
-    made: LongTermMemory
+    made: BrowsableMemory
     if request.param == KINDS[0]:
         made = InMemoryLongTermMemory(embedder, clock=clock)
     elif request.param == KINDS[1]:

@@ -19,7 +19,14 @@ async def admitted(request: Request) -> Principal:
     operation: str = route.name
     if operation in PUBLIC:
         return _NOBODY
-    return await admit(request, operation, "/".join(map(str, request.path_params.values())))
+    return await admit(request, operation, _about(request))
+
+
+def _about(request: Request) -> str:
+    """What it is done to: what the path names, and whose things the query does."""
+    whose = [(name, request.query_params.get(name)) for name in ("agent", "user")]
+    named = [f"{name}={value}" for name, value in whose if value is not None]
+    return "/".join([*map(str, request.path_params.values()), *named])
 
 
 async def admit(request: Request, operation: str, about: str = "") -> Principal:

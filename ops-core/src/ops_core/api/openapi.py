@@ -20,6 +20,7 @@ from ops_core.identity.requests import (
     TenantLimitsRequest,
     TenantRequest,
 )
+from ops_core.memories.request import MemoryRequest
 from ops_core.overrides import ForkRequest
 from ops_core.replies import (
     AnswerReply,
@@ -53,6 +54,7 @@ _MODELS: Final[list[tuple[type[Any], JsonSchemaMode]]] = [
             VersionRequest,
             ThreadRequest,
             ThreadForkRequest,
+            MemoryRequest,
             ApiKeyRequest,
             RotationRequest,
             TenantLimitsRequest,

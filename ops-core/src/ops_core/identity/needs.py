@@ -108,6 +108,12 @@ NEEDS: Final[dict[str, Need]] = {
     "list_webhook_deliveries": Need(Scope.WEBHOOKS_READ),
     "list_task_deliveries": Need(Scope.WEBHOOKS_READ),
     "get_delivery": Need(Scope.WEBHOOKS_READ),
+    # Memories. What is added answers with what was there already, so it needs leave to read as well.
+    "create_memory": Need(Scope.MEMORIES_WRITE, also=Scope.MEMORIES_READ, audited=True),
+    "delete_memory": Need(Scope.MEMORIES_WRITE, audited=True),
+    "delete_memories": Need(Scope.MEMORIES_WRITE, audited=True),
+    "list_memories": Need(Scope.MEMORIES_READ),
+    "get_memory": Need(Scope.MEMORIES_READ),
     # What may run, and what may be spent.
     "put_limit": Need(Scope.BUDGETS_WRITE, audited=True),
     "delete_limit": Need(Scope.BUDGETS_WRITE, audited=True),

@@ -39,9 +39,9 @@ async def record(gate: Gate, request: Message) -> None:
     """Tells the audit log of the call under way, if it is one to be told of. Raises as `Gate.record`."""
     admitted = _ADMITTED.get()
     named = [
-        str(value)
+        f"{field.name}={value}" if field.name in ("agent", "user") else str(value)
         for field, value in request.ListFields()
-        if field.name.endswith("_id") or field.name in ("step", "key")
+        if field.name.endswith("_id") or field.name in ("step", "key", "agent", "user")
     ]
     await gate.record(admitted.attempt, admitted.principal, "/".join(named))
 

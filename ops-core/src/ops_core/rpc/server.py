@@ -18,6 +18,7 @@ from ops_core.rpc.calls import Calls
 from ops_core.rpc.connections import Connections
 from ops_core.rpc.health import Health
 from ops_core.rpc.limits import Budgets, Limits
+from ops_core.rpc.memories import Memories
 from ops_core.rpc.schedules import Schedules
 from ops_core.rpc.tasks import Tasks
 from ops_core.rpc.tenants import Tenants
@@ -31,6 +32,8 @@ from ops_core.rpc.v1 import (
     identity_pb2_grpc,
     limits_pb2,
     limits_pb2_grpc,
+    memories_pb2,
+    memories_pb2_grpc,
     schedules_pb2,
     schedules_pb2_grpc,
     tasks_pb2,
@@ -53,6 +56,7 @@ SERVICE_NAMES: Final = frozenset(
         approvals_pb2,
         agents_pb2,
         threads_pb2,
+        memories_pb2,
         schedules_pb2,
         limits_pb2,
         identity_pb2,
@@ -114,5 +118,7 @@ def _add(services: Services, server: grpc.aio.Server) -> None:
     limits: Any = limits_pb2_grpc
     limits.add_LimitServiceServicer_to_server(Limits(services.limits), server)
     limits.add_BudgetServiceServicer_to_server(Budgets(services.budgets), server)
+    memories: Any = memories_pb2_grpc
+    memories.add_MemoryServiceServicer_to_server(Memories(services.memories), server)
     workers: Any = workers_pb2_grpc
     workers.add_WorkerServiceServicer_to_server(Workers(services.fleet), server)

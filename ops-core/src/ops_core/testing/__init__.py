@@ -16,12 +16,14 @@ from ops_core.testing.memory_identity import (
     MemoryTenantStore,
 )
 from ops_core.testing.memory_schedules import MemorySchedules
+from ops_core.testing.memory_shelf import InMemoryShelf
 from ops_core.testing.memory_threads import MemoryThreadStore
 from ops_core.testing.memory_webhooks import MemoryWebhooks
 from ops_core.testing.services import services_of
 
 __all__ = [
     "FrozenClock",
+    "InMemoryShelf",
     "MemoryAgentStore",
     "MemoryAuditStore",
     "MemoryBudgetStore",

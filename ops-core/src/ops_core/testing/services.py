@@ -14,6 +14,7 @@ from ops_core.identity.audit_service import AuditService
 from ops_core.identity.gate import Gate, OpenGate
 from ops_core.identity.key_service import ApiKeyService
 from ops_core.identity.tenant_service import TenantService
+from ops_core.memories import MemoryService, MemoryShelf
 from ops_core.metrics import MetricsService
 from ops_core.ports import AgentKind, TaskType
 from ops_core.schedules.port import ScheduleStore
@@ -35,6 +36,7 @@ from ops_core.testing.memory_identity import (
     MemoryTenantStore,
 )
 from ops_core.testing.memory_schedules import MemorySchedules
+from ops_core.testing.memory_shelf import InMemoryShelf
 from ops_core.testing.memory_webhooks import MemoryWebhooks
 from ops_core.testing.news import TaskByTask
 from ops_core.threads import ThreadService
@@ -58,6 +60,7 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
     gate: Gate | None = None,
     identity: MemoryIdentity | None = None,
     webhooks: MemoryWebhooks | None = None,
+    shelf: MemoryShelf | None = None,
 ) -> Services:
     """All services: the given one, and every other over `store`, or over a fake of its own.
 
@@ -86,6 +89,7 @@ def services_of(  # noqa: PLR0913  # a fake each, which a test may choose
         pushes=PushService(hooks, tasks),
         limits=LimitService(MemoryLimitStore(store)),
         budgets=BudgetService(MemoryBudgetStore(store)),
+        memories=MemoryService(shelf or InMemoryShelf()),
         fleet=FleetService(MemoryFleetStore(store)),
         metrics=MetricsService(MemoryFiguresStore(store, hooks), following.count),
     )
