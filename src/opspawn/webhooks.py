@@ -1,6 +1,8 @@
 """The composition root of webhooks: what sends them, and what the dispatcher does for them."""
 
 from ops_core.a2a.notification import notification
+from ops_core.asks.deciding import HookDecisions
+from ops_core.services import Services
 from ops_core.store import Database, SqlDeliveries
 from ops_core.webhooks.deliverer import Deliverer
 from ops_core.webhooks.upkeep import DeliveryUpkeep
@@ -8,8 +10,8 @@ from ops_core.webhooks.verdict import Patience
 from opspawn.settings import Settings
 
 
-def deliverer_of(settings: Settings, database: Database) -> Deliverer:
-    """What sends them, in the dispatcher's process."""
+def deliverer_of(settings: Settings, database: Database, services: Services) -> Deliverer:
+    """What sends them, in the dispatcher's process, and does what their receivers decide."""
     from opspawn.webhook_sender import egress_sender  # no door needs what goes out
 
     return Deliverer(
@@ -23,6 +25,7 @@ def deliverer_of(settings: Settings, database: Database) -> Deliverer:
         concurrency=settings.webhook_concurrency,
         timeout_s=settings.webhook_timeout_s,
         pushed=notification,
+        decisions=HookDecisions(services.approvals, services.inputs, gate=services.gate),
     )
 
 
