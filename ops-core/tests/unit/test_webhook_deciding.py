@@ -190,9 +190,10 @@ async def test_who_changes_his_mind_is_late() -> None:
     assert AskStatus.APPROVED is (await office.approval()).status
 
 
-async def test_who_comes_after_a_person_is_late() -> None:
-    """Which is no failure of the receiver."""
-    office = Deciding(says(APPROVE))
+@pytest.mark.parametrize("answer", [says(APPROVE), says(b"OK")], ids=["clear", "not clear"])
+async def test_who_comes_after_a_person_is_late(answer: Answer) -> None:
+    """Which is no failure of the receiver, whatever it says: a better answer would be late as well."""
+    office = Deciding(answer)
     await office.ask()
     no = ApprovalReply(decision="reject")
     await office.approvals.resolve(office.approval_id, no, tenant_id="default", by="ann")

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from ops_core.ask import ID_KEYS, OPENS, AskKind, AskStatus
+from ops_core.ask import ID_KEYS, OPENS, Ask, AskKind, AskStatus
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.once import Resolved
@@ -53,12 +53,9 @@ class HookDecisions:
         ask_id = event.data.get(ID_KEYS[kind])
         if ask_id is None:  # asked by a build that gave it no name
             return LATE
-        if answer.cut:
-            raise Undecided(f"the answer is longer than the {len(answer.body)} bytes that are read")
         try:
-            done = await self._said(kind, ask_id, claimed, event, answer.body)
-        except InvalidRequest as error:
-            raise Undecided(f"the answer decides nothing: {error}") from None
+            ask = await self._ask(kind, ask_id, claimed.delivery.tenant_id)
+            done = await self._said(ask, claimed, event, answer)
         except (AlreadyResolved, AskNotFound, NothingAsked, TaskNotFound) as error:
             log.info("a webhook decided too late", **_names(claimed, ask_id), reason=str(error))
             return LATE
@@ -66,35 +63,48 @@ class HookDecisions:
             log.info("a webhook decided", **_names(claimed, ask_id), status=done.ask.status.value)
         return done.ask.status.value
 
-    async def _said(
-        self, kind: AskKind, ask_id: str, claimed: Claimed, event: Event, body: bytes
-    ) -> Resolved:
-        tenant_id, delivery_id = claimed.delivery.tenant_id, claimed.delivery.delivery_id
-        who = Principal(tenant_id=tenant_id, subject=f"webhook {claimed.delivery.webhook_id}")
-        if kind is AskKind.APPROVAL:
-            decision = _bound(parse_reply_json(ApprovalReply, body), claimed, event)
-            ask = await self._approvals.get(ask_id, tenant_id=tenant_id)
-            await self._admit(who, ask.status, ask_id, delivery_id)
-            return await self._approvals.resolve(
-                ask_id, decision, tenant_id=tenant_id, by=who.subject, idempotency_key=delivery_id
-            )
-        reply = parse_reply_json(AnswerReply, body)
-        ask = await self._inputs.get(ask_id, tenant_id=tenant_id)
-        await self._admit(who, ask.status, ask_id, delivery_id)
-        return await self._inputs.answer(
-            ask_id, reply, tenant_id=tenant_id, by=who.subject, idempotency_key=delivery_id
-        )
+    async def _ask(self, kind: AskKind, ask_id: str, tenant_id: str) -> Ask:
+        asks = self._approvals if kind is AskKind.APPROVAL else self._inputs
+        return await asks.get(ask_id, tenant_id=tenant_id)
 
-    async def _admit(
-        self, who: Principal, status: AskStatus, ask_id: str, delivery_id: str
-    ) -> None:
-        """Tells the audit log of what is about to be decided."""
-        if status is not AskStatus.PENDING:
+    async def _said(self, ask: Ask, claimed: Claimed, event: Event, answer: Answer) -> Resolved:
+        """Raises what a service does, but for `InvalidRequest`."""
+        who = Principal(tenant_id=ask.tenant_id, subject=f"webhook {claimed.delivery.webhook_id}")
+        key = claimed.delivery.delivery_id
+        try:
+            reply = _read(ask, claimed, event, answer)
+            await self._admit(who, ask, key)
+            if isinstance(reply, ApprovalReply):
+                return await self._approvals.resolve(
+                    ask.ask_id, reply, tenant_id=ask.tenant_id, by=who.subject, idempotency_key=key
+                )
+            return await self._inputs.answer(
+                ask.ask_id, reply, tenant_id=ask.tenant_id, by=who.subject, idempotency_key=key
+            )
+        except (InvalidRequest, Undecided) as error:
+            if ask.status is not AskStatus.PENDING:  # a better answer would be late as well
+                raise AlreadyResolved(ask.ask_id, ask.status) from None
+            if isinstance(error, Undecided):
+                raise
+            raise Undecided(f"the answer decides nothing: {error}") from None
+
+    async def _admit(self, who: Principal, ask: Ask, delivery_id: str) -> None:
+        """Tells the audit log of what is about to be decided. Raises `Undecided`."""
+        if ask.status is not AskStatus.PENDING:
             return
         if not await self._gate.is_open(who.tenant_id):
             raise Undecided("the tenant is disabled: nothing is decided in it")
         attempt = Attempt(operation="decide_by_webhook", authorization=None, request_id=delivery_id)
-        await self._gate.record(attempt, who, ask_id)
+        await self._gate.record(attempt, who, ask.ask_id)
+
+
+def _read(ask: Ask, claimed: Claimed, event: Event, answer: Answer) -> ApprovalReply | AnswerReply:
+    """Raises `Undecided`, `InvalidRequest`."""
+    if answer.cut:
+        raise Undecided(f"the answer is longer than the {len(answer.body)} bytes that are read")
+    if ask.kind is AskKind.INPUT:
+        return parse_reply_json(AnswerReply, answer.body)
+    return _bound(parse_reply_json(ApprovalReply, answer.body), claimed, event)
 
 
 def _bound(reply: ApprovalReply, claimed: Claimed, event: Event) -> ApprovalReply:
