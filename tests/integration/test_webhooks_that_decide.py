@@ -61,6 +61,6 @@ async def test_the_deliverer_of_the_process_does_what_a_receiver_decides(databas
     assert ("approved", f"webhook {made['webhook_id']}", "Fine.") == (
         approval["status"],
         approval["resolved_by"],
-        approval["resolution"]["comment"],
+        approval["comment"],
     )
     assert ["approved"] == [attempt["decision"] for attempt in sent[0]["attempts"]]
