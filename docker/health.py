@@ -8,6 +8,7 @@ reached is checked.
 import asyncio
 import os
 import socket
+import ssl
 import sys
 import urllib.request
 from pathlib import Path
@@ -23,18 +24,52 @@ WHERE worker_id LIKE $1 AND heartbeat_at > ops_now() - make_interval(secs => $2)
 """
 
 
+def to_itself() -> ssl.SSLContext:
+    """Asks whoever listens here, which is ourselves: under 127.0.0.1, a name that no certificate has.
+
+    Nothing secret is sent, and the answer is believed no more than one without TLS would be.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def api() -> None:
     port = os.environ.get("OPSPAWN_API_PORT", "8000")
     # Raises for 503, the answer of a door whose store or broker is away.
-    urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=TIMEOUT_S).close()
+    if os.environ.get("OPSPAWN_API_TLS_CERT"):
+        url = f"https://127.0.0.1:{port}/ready"
+        urllib.request.urlopen(url, timeout=TIMEOUT_S, context=to_itself()).close()
+    else:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=TIMEOUT_S).close()
 
 
 def grpc() -> None:
+    port = os.environ.get("OPSPAWN_GRPC_PORT", "50051")
+    if os.environ.get("OPSPAWN_GRPC_TLS_CERT"):
+        _greets(int(port))
+    else:
+        _serves(port)
+
+
+def _greets(port: int) -> None:
+    """A door may ask for a client's certificate, and we have none: that it speaks h2 over TLS is enough."""
+    context = to_itself()
+    context.set_alpn_protocols(["h2"])
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as plain,
+        context.wrap_socket(plain) as greeted,
+    ):
+        if greeted.selected_alpn_protocol() != "h2":
+            sys.exit("who answers is no gRPC door")
+
+
+def _serves(port: str) -> None:
     # Imported here: the other checks have no use for it, and each check is a new process.
     import grpc as library
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    port = os.environ.get("OPSPAWN_GRPC_PORT", "50051")
     with library.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)

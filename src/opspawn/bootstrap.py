@@ -86,11 +86,11 @@ async def serve_grpc(settings: Settings, stop: asyncio.Event) -> None:
 
 async def serve_dispatcher(settings: Settings, stop: asyncio.Event) -> None:
     """Upkeep: rings, deadlines, tasks of dead workers."""
-    async with opened(settings) as parts:
+    async with opened(settings) as parts, ringing(parts, stop) as services:
         await _check_broker(parts)
         async with together() as both:
             both.create_task(dispatcher_of(parts).run(stop))
-            both.create_task(deliverer_of(parts.settings, parts.database).run(stop))
+            both.create_task(deliverer_of(settings, parts.database, services).run(stop))
 
 
 async def serve_worker(settings: Settings, stop: asyncio.Event) -> None:
@@ -143,7 +143,7 @@ async def serve_all(
             processes.create_task(serve_rest(_app(parts, services), rest, stop, certificate))
             processes.create_task(serve_rpc(rpc, stop))
             processes.create_task(dispatcher_of(parts).run(stop))
-            processes.create_task(deliverer_of(parts.settings, parts.database).run(stop))
+            processes.create_task(deliverer_of(parts.settings, parts.database, services).run(stop))
             processes.create_task(_run_worker(parts, services, stop, started.set, memory))
             await started.wait()
             ready(

@@ -78,7 +78,10 @@ async def ringing(
     publishing.add_done_callback(lambda _: stop.set())
     parts.signals.start()
     agents = SqlAgentStore(parts.database)
-    tasks = TaskService(parts.tasks(), TASK_TYPES, background.ring_soon, agents)
+    plain_http = parts.settings.webhook_http
+    tasks = TaskService(
+        parts.tasks(), TASK_TYPES, background.ring_soon, agents, plain_http=plain_http
+    )
     async with identity.gate(parts.settings, parts.database) as gate:
         services = _services(parts, tasks, agents, gate, shelf or NoShelf("it has no door."))
         closing = asyncio.create_task(close_at(stop, services.streams))
@@ -119,7 +122,9 @@ def _services(
         keys=ApiKeyService(SqlKeyStore(parts.database)),
         tenants=TenantService(SqlTenantStore(parts.database)),
         audit=AuditService(SqlAuditStore(parts.database)),
-        webhooks=WebhookService(SqlWebhooks(parts.database), tasks),
+        webhooks=WebhookService(
+            SqlWebhooks(parts.database), tasks, plain_http=parts.settings.webhook_http
+        ),
         pushes=PushService(SqlPushes(parts.database), tasks),
         limits=LimitService(SqlLimitStore(parts.database)),
         budgets=BudgetService(SqlBudgetStore(parts.database)),
@@ -147,7 +152,13 @@ def dispatcher_of(parts: Parts) -> Dispatcher:
     asks = SqlAskStore(parts.database)
     # What it submits it rings for itself, at the end of the same pass.
     agents = SqlAgentStore(parts.database)
-    judge = TaskService(parts.tasks(), TASK_TYPES, lambda _queue, _task_id: None, agents)
+    judge = TaskService(
+        parts.tasks(),
+        TASK_TYPES,
+        lambda _queue, _task_id: None,
+        agents,
+        plain_http=settings.webhook_http,
+    )
     due_store = SqlDueStore(parts.database, limits=parts.limits, admission=parts.admission)
     due = DueSchedules(due_store, judge)
     audit = AuditUpkeep(SqlAuditStore(parts.database), settings.audit_days * 86_400)

@@ -7,8 +7,8 @@ from agentkit.egress import EgressClient, EgressFailed, EgressPolicy, EgressRefu
 from ops_core.webhooks.port import Answer, NoAnswer, Refused
 from opspawn.settings import Settings
 
-#: What is read of an answer. Bytes.
-MAX_ANSWER: Final = 4000
+#: What is read of an answer: a decision may bring arguments. Bytes.
+MAX_ANSWER: Final = 65_536
 
 
 class EgressSender:
@@ -26,7 +26,10 @@ class EgressSender:
         except EgressFailed as error:
             raise NoAnswer(str(error)) from None
         return Answer(
-            status_code=came.status, body=came.body, retry_after_s=_seconds(came.retry_after)
+            status_code=came.status,
+            body=came.body,
+            cut=came.cut,
+            retry_after_s=_seconds(came.retry_after),
         )
 
 

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping
 
 from ops_core.a2a.notification import notification
+from ops_core.asks.deciding import HookDecisions
+from ops_core.services import Services
 from ops_core.store import Database, SqlDeliveries
 from ops_core.webhooks.deliverer import Deliverer
 from ops_core.webhooks.port import Answer, Sender
@@ -12,8 +14,8 @@ from ops_core.webhooks.verdict import Patience
 from opspawn.settings import Settings
 
 
-def deliverer_of(settings: Settings, database: Database) -> Deliverer:
-    """What sends them, in the dispatcher's process."""
+def deliverer_of(settings: Settings, database: Database, services: Services) -> Deliverer:
+    """What sends them, in the dispatcher's process, and does what their receivers decide."""
     return Deliverer(
         SqlDeliveries(database),
         _SenderWhenNeeded(settings),
@@ -25,6 +27,7 @@ def deliverer_of(settings: Settings, database: Database) -> Deliverer:
         concurrency=settings.webhook_concurrency,
         timeout_s=settings.webhook_timeout_s,
         pushed=notification,
+        decisions=HookDecisions(services.approvals, services.inputs, gate=services.gate),
     )
 
 

@@ -12,7 +12,7 @@ from fuzz_draft import About, Draft, Value
 from ops_core.log import rfc3339
 from ops_core.scopes import Scope
 
-EVENT_TYPES: Final = ("task.*", "*", "task.completed", "approval.*")
+EVENT_TYPES: Final = ("task.*", "*", "task.completed", "approval.*", "input.requested")
 
 
 def task(draft: Draft) -> dict[str, Any]:
@@ -126,7 +126,7 @@ VALUES: Final[dict[str, Value]] = {
     "allowed": lambda draft: {"tokens": draft.dice.randrange(1, 10**6)},
     "output_schema": lambda draft: {"type": "object", "description": draft.word()},
     "on_busy": one_of("reject", "enqueue", "interrupt"),
-    "webhook": lambda draft: {"url": url(draft), "events": ["*"]},
+    "webhook": lambda draft: {"url": url(draft), "events": ["*"], "decides": draft.maybe(0.3)},
     "overrides": lambda draft: {"goal": draft.word()},
     "idempotency_key": lambda draft: f"key-{draft.dice.randrange(40)}",
     "within_s": one_of(0),
@@ -166,6 +166,7 @@ VALUES: Final[dict[str, Value]] = {
     "description": text,
     "clear_labels": one_of(True, False),
     "overlap_s": one_of(0, 60),
+    "decides": one_of(True, False),
     # Limits.
     "concurrency": lambda draft: draft.dice.randrange(1, 5),
     "rate": one_of({"count": 5, "per_s": 1.0}),

@@ -108,7 +108,7 @@ async def test_a_receiver_is_notified_by_the_deliverer_of_the_process(database_u
         configuration = {"returnImmediately": True, "taskPushNotificationConfig": config}
         sent = await ask(http, "SendMessage", message=message(), configuration=configuration)
         await doors.settle(await doors.claim(), complete(ANSWER))
-        deliverer = deliverer_of(doors.parts.settings, doors.parts.database)
+        deliverer = deliverer_of(doors.parts.settings, doors.parts.database, doors.services)
         while (await deliverer.begin())[0]:
             await deliverer.settled()
         heads, bodies = zip(*[await came.get() for _ in range(came.qsize())], strict=True)

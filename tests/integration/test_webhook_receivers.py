@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from ops_core.task import NewTask
+from ops_core.ask import AskKind, ask_id
+from ops_core.asks.approvals import ApprovalService
+from ops_core.asks.deciding import HookDecisions
+from ops_core.asks.inputs import InputService
+from ops_core.log import EventType, NewEvent
+from ops_core.ports import Append, Lease, TaskType
+from ops_core.service import TaskService
+from ops_core.task import NewTask, Usage
 from ops_core.testing import FrozenClock, MemoryStore, MemoryWebhooks
 from ops_core.webhooks.deliverer import Deliverer
 from ops_core.webhooks.model import DeliveryStatus, HookSpec
@@ -107,9 +114,11 @@ async def test_a_flaky_receiver_gets_it_in_the_end_and_can_verify_it() -> None:
 async def test_an_answer_is_read_no_further_than_needed() -> None:
     """A huge one counts by its status, and Retry-After is heard."""
     huge = said("503 Busy", b"x" * 5_000_000, "Retry-After: 7")
-    async with receiving(huge) as receiver:
+    async with receiving(huge, said("200 OK", b"x" * MAX_ANSWER)) as receiver:
         answer = await sender().post(receiver.url, b"{}", {"webhook-id": "dlv_1"})
+        whole = await sender().post(receiver.url, b"{}", {"webhook-id": "dlv_1"})
     assert (503, MAX_ANSWER, 7.0) == (answer.status_code, len(answer.body), answer.retry_after_s)
+    assert (True, False) == (answer.cut, whole.cut)
 
 
 async def test_a_redirect_is_not_followed() -> None:
@@ -175,7 +184,7 @@ async def test_the_receiver_of_the_page_takes_what_is_ours_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is run as it is written: 204 for what is signed with its secret, once, and 401 for all else."""
-    [example] = blocks(read("docs/how-to/receive-webhooks.md"), "python")
+    [_, example] = blocks(read("docs/how-to/receive-webhooks.md"), "python")
     secret, body = new_secret(), b'{"type":"task.completed","data":{"task_id":"task_1"}}'
     monkeypatch.setenv("WEBHOOK_SECRET", secret.get_secret_value())
     page: dict[str, Any] = {"__name__": "receiver"}
@@ -194,3 +203,49 @@ async def test_the_receiver_of_the_page_takes_what_is_ours_and_nothing_else(
     server.server_close()
     assert [204, 204, 401, 401] == codes
     assert "task.completed task_1\n" == capsys.readouterr().out
+
+
+async def asks_to_pay(tasks: MemoryStore, task_id: str, eur: int) -> str:
+    """A running task that asks whether it may; the id of its approval."""
+    await tasks.submit(NewTask(task_id=task_id, tenant_id="default", task_type="x", input_data={}))
+    await tasks.beat("w", ["default"], slots=9, running=0)
+    [task] = await tasks.claim("w", ["default"], 1)
+    step = "1/tool/1/approval/1"
+    name = ask_id(AskKind.APPROVAL, task_id, step, 1)
+    asked = {"path": step, "tool": "pay", "arguments": {"eur": eur}, "approval_id": name}
+    journal = {"v": 1, "path": step, "hash": "h"}
+    event = NewEvent(type=EventType.APPROVAL_REQUESTED, data=asked, journal=journal)
+    await tasks.append([Append(Lease("default", task_id, "w", task.epoch), [event], Usage())])
+    return name
+
+
+async def test_the_decider_of_the_page_approves_what_is_small_and_leaves_the_rest_to_people() -> (
+    None
+):
+    """It is run as it is written, over a real socket: 5 euros are approved in its name, 500 wait on."""
+    [example, _] = blocks(read("docs/how-to/receive-webhooks.md"), "python")
+    page: dict[str, Any] = {"__name__": "decider"}
+    exec(example, page)  # noqa: S102  # our own page
+    page["Decider"].log_message = lambda *_: None
+    server = HTTPServer(("127.0.0.1", 0), page["Decider"])
+    tasks = MemoryStore(FrozenClock(datetime.now(UTC)))
+    webhooks = MemoryWebhooks(tasks)
+    url = f"http://127.0.0.1:{server.server_port}/"
+    spec = HookSpec(url=url, events=("approval.requested",), decides=True)
+    webhook = await webhooks.create("default", spec, new_secret(), by="x", limit=9)
+    service = TaskService(tasks, {"x": TaskType(name="x", input_schema={})}, lambda *_: None)
+    approvals = ApprovalService(tasks, service)
+    decisions = HookDecisions(approvals, InputService(tasks, service))
+    loop = Deliverer(webhooks, sender(), decisions=decisions)
+    names = [await asks_to_pay(tasks, "small", 5), await asks_to_pay(tasks, "large", 500)]
+
+    def answer_both() -> None:
+        for _ in names:
+            server.handle_request()
+
+    await asyncio.gather(asyncio.to_thread(answer_both), loop.begin())
+    await loop.settled()
+    server.server_close()
+    small, large = [await approvals.get(name, tenant_id="default") for name in names]
+    assert ("approved", "pending") == (small.status, large.status)
+    assert f"webhook {webhook.webhook_id}" == small.resolved_by

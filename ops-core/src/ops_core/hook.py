@@ -6,12 +6,21 @@ Signatures are those of https://www.standardwebhooks.com: a secret is `whsec_` a
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
+from ops_core.errors import FieldError, InvalidRequest
 from ops_core.log import EventType
 from ops_core.push import Push
 
@@ -22,6 +31,9 @@ DEFAULT_EVENTS: Final = (
     EventType.TASK_CANCELLED.value,
     EventType.TASK_WAITING.value,
 )
+
+#: What a receiver that may decide answers.
+DECIDED: Final = (EventType.APPROVAL_REQUESTED.value, EventType.INPUT_REQUESTED.value)
 
 MAX_URL_LENGTH: Final = 2000
 MAX_PATTERNS: Final = 32
@@ -34,6 +46,12 @@ _PATTERN: Final = re.compile(r"\*|[a-z]+\.(\*|[a-z_]+)")
 
 Pattern = Annotated[str, Field(min_length=1, max_length=100)]
 
+#: What `decides` is, for whoever reads the document of a door.
+DECIDES: Final = (
+    "Whether what the receiver answers to `approval.requested` and `input.requested` resolves them; whoever "
+    "says so needs leave to do that himself."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskHook:
@@ -43,6 +61,9 @@ class TaskHook:
     events: tuple[str, ...] = DEFAULT_EVENTS
     secret: SecretStr | None = None
     """None: what is sent is not signed."""
+
+    decides: bool = False
+    """Whether what the receiver answers resolves what the task asks for."""
 
     push: Push | None = None
     """For a receiver that speaks A2A: it is sent what that protocol says, and not signed."""
@@ -65,6 +86,7 @@ class TaskHookRequest(BaseModel):
         max_length=200,
         description="`whsec_` and 24 to 64 bytes in base64; without it, deliveries are not signed.",
     )
+    decides: bool = Field(False, description=DECIDES)
 
     @field_validator("url")
     @classmethod
@@ -83,9 +105,18 @@ class TaskHookRequest(BaseModel):
             key_of(value)
         return value
 
+    @field_validator("decides")
+    @classmethod
+    def _decides(cls, value: bool, info: ValidationInfo) -> bool:
+        return checked_decides(value, info.data.get("events"))
+
     def hook(self) -> TaskHook:
-        secret = None if self.secret is None else SecretStr(self.secret)
-        return TaskHook(url=self.url, events=tuple(self.events), secret=secret)
+        return TaskHook(
+            url=self.url,
+            events=tuple(self.events),
+            secret=None if self.secret is None else SecretStr(self.secret),
+            decides=self.decides,
+        )
 
 
 def checked_url(url: str) -> str:
@@ -115,6 +146,24 @@ def checked_patterns(patterns: list[str]) -> list[str]:
         if pattern != "*" and pattern.partition(".")[0] not in kinds:
             raise ValueError(f"{pattern[:100]} matches no type of event")
     return list(dict.fromkeys(patterns))
+
+
+def checked_decides(decides: bool, events: Sequence[str] | None) -> bool:
+    """Raises `ValueError` for one who is never asked. `events` is None when they are wrong themselves."""
+    asked = events is None or any(matches(tuple(events), type_) for type_ in DECIDED)
+    if decides and not asked:
+        raise ValueError(f"says nothing where events have none of {' and '.join(DECIDED)}")
+    return decides
+
+
+def check_way(url: str, decides: bool, field: str, *, plain: bool) -> None:
+    """Raises `InvalidRequest` for a decision that anybody on its way could make. `plain`: http will do."""
+    if decides and not plain and urlsplit(url).scheme != "https":
+        message = (
+            "is only for a URL with https: over http anybody on the way could decide. An operator who trusts "
+            "that network sets OPSPAWN_WEBHOOK_HTTP"
+        )
+        raise InvalidRequest([FieldError(field, message)])
 
 
 def matches(patterns: tuple[str, ...], type_: str) -> bool:

@@ -197,9 +197,11 @@ class TaskRequest(BaseModel):
     def digest(self) -> str:
         """SHA-256 of the canonical request: two requests with one digest ask for the same task."""
         asked = self.model_dump(mode="json")
-        # Older builds beside this one do not know it: a request without it must have one digest for both.
+        # Older builds beside this one do not know these: a request without has one digest for both.
         if self.on_busy is None:
             del asked["on_busy"]
+        if self.webhook is not None and not self.webhook.decides:
+            del asked["webhook"]["decides"]
         canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 

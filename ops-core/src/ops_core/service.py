@@ -16,7 +16,7 @@ from ops_core.agents.pins import allowed, pinned
 from ops_core.answers import EffectOutcome, Said
 from ops_core.errors import FieldError, InvalidRequest, NotADeadLetter
 from ops_core.fork import shared
-from ops_core.hook import TaskHook
+from ops_core.hook import TaskHook, check_way
 from ops_core.log import Event
 from ops_core.overrides import ForkRequest, input_of, results_of
 from ops_core.ports import Decide, TaskFilter, TaskPage, TaskStore, TaskType
@@ -50,7 +50,8 @@ class TaskService:
     """What can be done with tasks.
 
     `ring_soon(queue, task_id)` hands a ring to a background publisher and returns at once. Without `agents`
-    only those are known that a task type itself names.
+    only those are known that a task type itself names. `plain_http`: also a webhook that is reached over http
+    may decide.
     """
 
     def __init__(
@@ -59,11 +60,14 @@ class TaskService:
         types: Mapping[str, TaskType],
         ring_soon: Callable[[str, str], None],
         agents: AgentStore | None = None,
+        *,
+        plain_http: bool = False,
     ) -> None:
         self._store = store
         self._agents = agents
         self._types = types
         self._ring_soon = ring_soon
+        self._plain_http = plain_http
         self._validators = {
             name: Draft202012Validator(task_type.input_schema) for name, task_type in types.items()
         }
@@ -99,6 +103,9 @@ class TaskService:
     ) -> NewTask:
         """A task that could be stored now, for whoever stores it. Raises `InvalidRequest`."""
         request = self._checked(request)
+        hook = request.webhook
+        if hook is not None:
+            check_way(hook.url, hook.decides, "webhook.decides", plain=self._plain_http)
         if pins is None:
             task_type = self._types[request.task_type]
             pins = await pinned(self._agents, task_type, request, tenant_id)

@@ -186,6 +186,21 @@ async def test_a_key_expires_by_the_clock_of_the_store(desk: Desk) -> None:
     assert "has expired" == await desk.refusal(made.key_id)
 
 
+async def test_a_key_that_would_open_nothing_is_not_made(desk: Desk) -> None:
+    """Neither a new one, nor a new secret of one whose time is over: by the clock of the store."""
+    now = (await desk.key())[0].created_at
+    made, _ = await desk.key(expires_at=now + timedelta(days=400))
+    desk.advance(400 * 86_400)
+    for asked in (
+        desk.key(expires_at=now + timedelta(days=399)),
+        desk.keys.rotate("default", made.key_id, digest("x"), 0, entry("x")),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            await asked
+        assert ["expires_at"] == [error.path for error in caught.value.errors]
+    assert 2 == len((await desk.keys.page("default", limit=9, cursor=None)).keys)
+
+
 async def test_the_old_secret_of_a_rotated_key_is_good_for_the_grace(desk: Desk) -> None:
     """Both at first, then the new one alone."""
     made, old = await desk.key()

@@ -238,6 +238,24 @@ async def test_a_wrong_field_of_a_new_key_is_named(
     assert (422, [field]) == (answer.status_code, [e["path"] for e in answer.json()["errors"]])
 
 
+async def test_a_key_whose_time_is_over_is_refused_at_both_doors(doors: Doors) -> None:
+    """422 and INVALID_ARGUMENT, which name the field; nothing is made."""
+    admin = await doors.key()
+    body = {"name": "x", "scopes": ["admin"], "expires_at": "2001-01-01T00:00:00Z"}
+    answer = await doors.send("POST", "/api-keys", admin, json=body)
+    request = identity_pb2.CreateApiKeyRequest(
+        name="x", scopes=["admin"], expires_at=Timestamp(seconds=1_000_000_000)
+    )
+    stub = doors.identity(identity_pb2_grpc.ApiKeyServiceStub)
+    call = await refused(stub.CreateApiKey(request, metadata=metadata(admin)))
+    assert (422, ["expires_at"]) == (
+        answer.status_code,
+        [e["path"] for e in answer.json()["errors"]],
+    )
+    assert (grpc.StatusCode.INVALID_ARGUMENT, ["expires_at"]) == (call.code, [*call.fields])
+    assert 1 == len((await doors.send("GET", "/api-keys", admin)).json()["api_keys"])
+
+
 async def test_tenants_are_the_operators_business(doors: Doors) -> None:
     """A new one begins with an admin of its own, who is none of the server."""
     admin = await doors.key()

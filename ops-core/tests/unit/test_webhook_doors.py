@@ -7,14 +7,18 @@ from typing import Any
 
 import httpx2
 import pytest
-from door_support import client_of, refused, service_over, stub_of
+from door_support import TYPES, client_of, refused, service_over, stub_of
 from grpc.aio import insecure_channel
 
 from ops_core.api import create_app
+from ops_core.principal import EVERYBODY
+from ops_core.request import parse_request
 from ops_core.rpc import create_server
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc, webhooks_pb2, webhooks_pb2_grpc
+from ops_core.service import TaskService
 from ops_core.testing import FrozenClock, MemoryStore, MemoryWebhooks, services_of
-from ops_core.webhooks.service import MAX_WEBHOOKS
+from ops_core.webhooks.request import WebhookRequest, parsed
+from ops_core.webhooks.service import MAX_WEBHOOKS, WebhookService
 
 HOOKS = "/api/v1/webhooks"
 URL = "https://example.org/hook"
@@ -161,6 +165,62 @@ async def test_both_doors_say_alike_that_nothing_is_there(
     answer = await doors.rest.request(method, path)
     found = await refused(getattr(doors.rpc, rpc)(request_))
     assert (404, "urn:opspawn:problem:" + found.type) == (answer.status_code, answer.json()["type"])
+
+
+DECIDES: dict[str, Any] = {"url": URL, "events": ["approval.requested"], "decides": True}
+
+
+async def test_a_webhook_that_decides_is_the_same_through_both_doors(doors: Doors) -> None:
+    """Made by one and changed by the other; by default none decides."""
+    assert not (await doors.create())["decides"]
+    sent = webhooks_pb2.CreateWebhookRequest(**DECIDES)
+    made = (await doors.rpc.CreateWebhook(sent)).webhook
+    path = f"{HOOKS}/{made.webhook_id}"
+    assert (True, True) == (made.decides, (await doors.rest.get(path)).json()["decides"])
+    assert not (await doors.rest.patch(path, json={"decides": False})).json()["decides"]
+    change = webhooks_pb2.ChangeWebhookRequest(webhook_id=made.webhook_id, decides=True)
+    assert (await doors.rpc.ChangeWebhook(change)).webhook.decides
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"url": "http://example.org/hook"}, {"events": ["task.*"]}], ids=["http", "unasked"]
+)
+async def test_both_doors_refuse_a_decision_that_anybody_or_nobody_could_make(
+    doors: Doors, wrong: dict[str, Any]
+) -> None:
+    """Over http it would not be the receiver's alone; one who is never asked says nothing. Tasks' too."""
+    sent = DECIDES | wrong
+    answer = (await doors.rest.post(f"{HOOKS}/", json=sent)).json()
+    found = await refused(doors.rpc.CreateWebhook(webhooks_pb2.CreateWebhookRequest(**sent)))
+    assert (["decides"], ["decides"]) == ([e["path"] for e in answer["errors"]], [*found.fields])
+    task = {"task_type": "noop", "webhook": sent}
+    answer = (await doors.rest.post("/api/v1/tasks/", json=task)).json()
+    hook = tasks_pb2.TaskWebhook(**sent)
+    request = tasks_pb2.CreateTaskRequest(task_type="noop", webhook=hook)
+    found = await refused(doors.tasks.CreateTask(request))
+    assert (["webhook.decides"], ["webhook.decides"]) == (
+        [e["path"] for e in answer["errors"]],
+        [*found.fields],
+    )
+
+
+async def test_a_webhook_that_decides_is_not_led_to_http(doors: Doors) -> None:
+    """Nor one that is there made to decide."""
+    made = (await doors.rest.post(f"{HOOKS}/", json=DECIDES)).json()
+    path = f"{HOOKS}/{made['webhook_id']}"
+    answer = await doors.rest.patch(path, json={"url": "http://example.org/hook"})
+    assert (422, "decides") == (answer.status_code, answer.json()["errors"][0]["path"])
+
+
+async def test_where_the_operator_trusts_http_it_may_decide() -> None:
+    """One setting says so for subscriptions and for tasks."""
+    store = MemoryStore(FrozenClock())
+    tasks = TaskService(store, TYPES, lambda *_: None, plain_http=True)
+    service = WebhookService(MemoryWebhooks(store), tasks, plain_http=True)
+    sent = DECIDES | {"url": "http://10.0.0.7/hook"}
+    assert (await service.create(parsed(WebhookRequest, sent), by=EVERYBODY)).webhook.spec.decides
+    request = parse_request({"task_type": "noop", "webhook": sent})
+    assert (await tasks.submit(request, tenant_id="default")).created
 
 
 async def test_deliveries_are_listed_by_webhook_and_by_task(doors: Doors) -> None:

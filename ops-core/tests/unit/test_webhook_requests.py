@@ -1,5 +1,6 @@
 """What a client may say of a webhook, and what a signature is."""
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -52,6 +53,18 @@ def test_a_task_may_name_its_webhook_by_a_url_alone(sent: object) -> None:
     assert request.webhook is not None
     assert (URL, DEFAULT_EVENTS) == (request.webhook.hook().url, request.webhook.hook().events)
     assert parse_request({"task_type": "noop", "webhook": URL}).digest() == request.digest()
+
+
+def test_a_task_whose_webhook_does_not_decide_is_the_same_request_for_older_builds() -> None:
+    """They know no such word, and one idempotency key may meet both; one that decides is another request."""
+    hook = {"url": URL, "events": ["approval.requested"], "secret": None}
+    sent = {"task_type": "noop", "webhook": hook}
+    older = parse_request(sent).model_dump(mode="json")
+    del older["webhook"]["decides"], older["on_busy"]
+    canonical = json.dumps(older, sort_keys=True, separators=(",", ":"))
+    assert hashlib.sha256(canonical.encode()).hexdigest() == parse_request(sent).digest()
+    decides = {"task_type": "noop", "webhook": hook | {"decides": True}}
+    assert parse_request(sent).digest() != parse_request(decides).digest()
 
 
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_c2hvcnQ=", "c2hvcnQ=", "whsec_" + "!" * 40])

@@ -23,6 +23,7 @@ class Webhook(View):
     disabled_reason: str | None = None
     failing_since: datetime | None = None
     description: str | None = None
+    decides: bool = False
     created_at: datetime
     updated_at: datetime
 

@@ -31,6 +31,7 @@ class WebhookView(BaseModel):
     )
     failing_since: Time | None = Field(description="The first failure since the last success.")
     description: str | None
+    decides: bool = Field(description="Whether what it answers resolves approvals and inputs.")
     tenant_id: str
     created_by: str
     created_at: Time
@@ -71,7 +72,13 @@ class AttemptView(BaseModel):
     status_code: int | None = Field(description="Null when no answer came.")
     duration_s: float
     error: str | None = Field(description="Why it did not count; null for a delivery.")
-    response: str | None = Field(description="How the answer began: at most 1,000 characters.")
+    response: str | None = Field(
+        description="How the answer began: at most 1,000 characters; null of one that decided."
+    )
+    decision: str | None = Field(
+        description="What an answer that decides came to: the status that it gave to the approval or input, "
+        "or `late`."
+    )
 
     @classmethod
     def of(cls, attempt: Attempt) -> Self:
@@ -81,6 +88,7 @@ class AttemptView(BaseModel):
             duration_s=attempt.duration_s,
             error=attempt.error,
             response=attempt.response,
+            decision=attempt.decision,
         )
 
 
@@ -141,6 +149,7 @@ def fields_of(webhook: Webhook) -> dict[str, object]:
         "disabled_reason": webhook.disabled_reason,
         "failing_since": webhook.failing_since,
         "description": spec.description,
+        "decides": spec.decides,
         "tenant_id": webhook.tenant_id,
         "created_by": webhook.created_by,
         "created_at": webhook.created_at,

@@ -66,7 +66,7 @@ async def create_webhook(
     sent: Annotated[WebhookRequest, Depends(_sent)],
 ) -> IssuedView:
     """Events from now on are sent there. The answer has the secret, which is not shown again."""
-    issued = await service.create(sent, tenant_id=who.tenant_id, by=who.subject)
+    issued = await service.create(sent, by=who)
     root = request.scope.get("root_path", "")
     response.headers["Location"] = f"{root}{PREFIX}/{issued.webhook.webhook_id}"
     return IssuedView.issued(issued)
@@ -97,11 +97,11 @@ async def get_webhook(webhook_id: str, service: Webhooks, tenant_id: TenantId) -
 async def change_webhook(
     webhook_id: str,
     service: Webhooks,
-    tenant_id: TenantId,
+    who: Who,
     sent: Annotated[WebhookChange, Depends(_change)],
 ) -> WebhookView:
     """Changes what is named. What is due goes where the webhook then leads."""
-    return WebhookView.of(await service.change(webhook_id, sent, tenant_id=tenant_id))
+    return WebhookView.of(await service.change(webhook_id, sent, by=who))
 
 
 @router.delete(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from ops_core.identity.needs import AUDITED_LINKS, NEEDS
+from ops_core.identity.needs import AUDITED_BESIDES, NEEDS
 from ops_core.principal import EVERYBODY, Principal
 
 
@@ -60,4 +60,4 @@ class OpenGate:
 
 def is_audited(operation: str) -> bool:
     need = NEEDS.get(operation)
-    return operation in AUDITED_LINKS or (need is not None and need.audited)
+    return operation in AUDITED_BESIDES or (need is not None and need.audited)

@@ -26,7 +26,7 @@ class ApiKeyService:
         self._store = store
 
     async def create(self, asked: ApiKeyRequest, *, by: Principal, request_id: str) -> ToldKey:
-        """Raises `InvalidRequest` for a scope that the caller does not have itself."""
+        """Raises `InvalidRequest` for a scope that the caller does not have, or a time that is over."""
         scopes = frozenset(asked.scopes)
         _refuse_more_than_held(by, scopes)
         text = new_key_text()
@@ -54,7 +54,7 @@ class ApiKeyService:
     async def rotate(
         self, key_id: str, asked: RotationRequest, *, by: Principal, request_id: str
     ) -> ToldKey:
-        """Raises `ApiKeyNotFound`, `ApiKeyRevoked`, or `InvalidRequest` for a key that may do more."""
+        """Raises `ApiKeyNotFound`, `ApiKeyRevoked`, `InvalidRequest` (it may do more, or has expired)."""
         key = await self._store.get(by.tenant_id, _checked(key_id))
         _refuse_more_than_held(by, key.scopes)
         text = new_key_text(key_id)

@@ -6,8 +6,9 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NoReturn
 
+from ops_core.errors import FieldError, InvalidRequest
 from ops_core.scopes import Scope
 
 #: What a key begins with, so that people and scanners of leaked secrets know one when they see it.
@@ -17,6 +18,16 @@ _ID: Final = re.compile(r"key_[0-9a-f]{16}")
 
 #: `osk_`, the id without its prefix, and 256 random bits in base64url.
 _TEXT: Final = re.compile(r"osk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+
+
+def refuse_expired(detail: str) -> NoReturn:
+    """A key whose time is over would be refused at its first use. Raises `InvalidRequest`."""
+    raise InvalidRequest([FieldError("expires_at", detail)])
+
+
+#: Why, of a key that is to be made, and of one that is to have a new secret.
+PAST: Final = "is over already; choose a time to come, or leave it out"
+EXPIRED: Final = "of this key is over: no secret of it would open anything; create another one"
 
 
 @dataclass(frozen=True, slots=True)

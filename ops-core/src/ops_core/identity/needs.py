@@ -35,8 +35,9 @@ class Need:
 #: its own leave for the one decision that it was made for.
 PUBLIC: Final = frozenset({"health", "ready", "show_link", "use_link"})
 
-#: Of these, what the audit log is told of: the link stands for whoever had it made.
-AUDITED_LINKS: Final = frozenset({"use_link"})
+#: What the audit log is told of besides: a link stands for whoever had it made, and a webhook that decides,
+#: which comes through no door, for whoever let it.
+AUDITED_BESIDES: Final = frozenset({"use_link", "decide_by_webhook"})
 
 #: Of use when the store is away above all: then whoever asked last for it is let in with the same key or
 #: token, though nobody can say whether that was revoked meanwhile.
@@ -144,6 +145,11 @@ NEEDS: Final[dict[str, Need]] = {
     "drain_worker": Need(Scope.WORKERS_WRITE, also=Scope.WORKERS_READ, audited=True),
 }
 
+#: What a webhook that decides may do: approve a call, and answer a question.
+DECIDING: Final = tuple(
+    dict.fromkeys(NEEDS["resolve_approval_by_id"].scopes + NEEDS["answer_input"].scopes)
+)
+
 
 def check_needs(who: Principal, operation: str) -> None:
     """Raises `MissingScope`.
@@ -156,10 +162,22 @@ def check_needs(who: Principal, operation: str) -> None:
 def check_webhook(who: Principal, webhook: object) -> None:
     """A task that brings a webhook of its own needs leave for that as well. Raises `MissingScope`.
 
-    Only its body says so: the doors ask when they have read it.
+    Only its body says so: the doors ask when they have read it. `webhook` is as it was sent, in a schedule
+    not parsed yet.
     """
-    if webhook is not None:
-        _check(who, (Scope.WEBHOOKS_WRITE,))
+    if webhook is None:
+        return
+    _check(who, (Scope.WEBHOOKS_WRITE,))
+    sent = (
+        webhook.get("decides") if isinstance(webhook, dict) else getattr(webhook, "decides", False)
+    )
+    check_decides(who, sent is True)
+
+
+def check_decides(who: Principal, decides: bool) -> None:
+    """Whoever lets a webhook decide must be let in to decide himself. Raises `MissingScope`."""
+    if decides:
+        _check(who, DECIDING)
 
 
 def _check(who: Principal, scopes: tuple[Scope, ...]) -> None:

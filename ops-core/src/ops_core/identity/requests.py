@@ -30,7 +30,7 @@ class ApiKeyRequest(_Asked):
         min_length=1, max_length=50, description="What it may do; `admin` is everything."
     )
     expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
-        None, description="RFC 3339. Left out: never."
+        None, description="RFC 3339, a time to come. Left out: never."
     )
     requests_per_minute: int | None = Field(None, ge=1, le=1_000_000)
     burst: int | None = Field(

@@ -30,6 +30,7 @@ def webhook_message(webhook: Webhook) -> webhooks_pb2.Webhook:
         disabled_reason=webhook.disabled_reason,
         failing_since=webhook.failing_since,
         description=spec.description,
+        decides=spec.decides,
         tenant_id=webhook.tenant_id,
         created_by=webhook.created_by,
         created_at=webhook.created_at,
@@ -57,6 +58,7 @@ def delivery_message(delivery: Delivery) -> webhooks_pb2.Delivery:
                 duration_s=attempt.duration_s,
                 error=attempt.error,
                 response=attempt.response,
+                decision=attempt.decision,
             )
             for attempt in delivery.attempts
         ],

@@ -30,9 +30,7 @@ class Webhooks(webhooks_pb2_grpc.WebhookServiceServicer):
         self, request: webhooks_pb2.CreateWebhookRequest, context: Context
     ) -> webhooks_pb2.CreateWebhookResponse:
         who = principal(context)
-        issued = await self._service.create(
-            webhook_request(request), tenant_id=who.tenant_id, by=who.subject
-        )
+        issued = await self._service.create(webhook_request(request), by=who)
         return webhooks_pb2.CreateWebhookResponse(
             webhook=webhook_message(issued.webhook), secret=issued.secret.get_secret_value()
         )
@@ -64,7 +62,7 @@ class Webhooks(webhooks_pb2_grpc.WebhookServiceServicer):
         webhook = await self._service.change(
             required("webhook_id", request.webhook_id),
             webhook_change(request),
-            tenant_id=principal(context).tenant_id,
+            by=principal(context),
         )
         return webhooks_pb2.ChangeWebhookResponse(webhook=webhook_message(webhook))
 

@@ -77,7 +77,7 @@ _CLAIM: Final = text(
         FROM free LEFT JOIN webhook w
              ON w.tenant_id = free.tenant_id AND w.webhook_id = free.webhook_id
         WHERE d.tenant_id = free.tenant_id AND d.delivery_id = free.delivery_id
-        RETURNING d.*, w.url, w.secret, w.failing_since, w.config_id, w.token, w.scheme,
+        RETURNING d.*, w.url, w.secret, w.failing_since, w.decides, w.config_id, w.token, w.scheme,
                   w.credentials,
                   CASE WHEN w.previous_until > ops_now() THEN w.previous_secret END AS previous_secret
     )
@@ -248,6 +248,7 @@ async def _told(connection: AsyncConnection, rows: Sequence[Row]) -> list[Claime
             asked_at=row.asked_at,
             now=row.now,
             failing_since=row.failing_since,
+            decides=row.decides,
             push=push_of(row),
             event=event_by.get((row.tenant_id, row.task_id, row.seq)),
             task=task_by.get((row.tenant_id, row.task_id)),

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_core.errors import ApiKeyNotFound, ApiKeyRevoked, TenantNotFound
 from ops_core.identity.audit import AuditEntry
-from ops_core.identity.keys import ApiKey, NewApiKey
+from ops_core.identity.keys import EXPIRED, PAST, ApiKey, NewApiKey, refuse_expired
 from ops_core.identity.ports import KeyPage
 from ops_core.store.audit import record
 from ops_core.store.cursor import cursor_of, read_cursor
@@ -30,6 +30,9 @@ _INSERT: Final = text(
     """
 )
 
+# The clock of the database decides.
+_IS_OVER: Final = text("SELECT CAST(:expires_at AS timestamptz) <= ops_now()")
+
 # Index: primary key.
 _GET: Final = text("SELECT * FROM api_key WHERE tenant_id = :tenant_id AND key_id = :key_id")
 
@@ -51,6 +54,7 @@ _ROTATE: Final = text(
         previous_hash  = CASE WHEN :grace_s > 0 THEN secret_hash END,
         previous_until = CASE WHEN :grace_s > 0 THEN ops_now() + :grace_s * interval '1 second' END
     WHERE tenant_id = :tenant_id AND key_id = :key_id AND revoked_at IS NULL
+      AND (expires_at IS NULL OR expires_at > ops_now())
     RETURNING *
     """
 )
@@ -73,6 +77,8 @@ class SqlKeyStore:
 
     async def create(self, new: NewApiKey, entry: AuditEntry) -> ApiKey:
         async with self._database.begin_for(new.tenant_id) as connection:
+            if await connection.scalar(_IS_OVER, {"expires_at": new.expires_at}):
+                refuse_expired(PAST)
             row = await insert_key(connection, new)
             if row is None:
                 raise TenantNotFound(new.tenant_id)
@@ -102,7 +108,8 @@ class SqlKeyStore:
             rotated = key | {"secret_hash": secret_hash, "grace_s": grace_s}
             row = (await connection.execute(_ROTATE, rotated)).one_or_none()
             if row is None:
-                await _get(connection, key)
+                if (await _get(connection, key)).revoked_at is None:
+                    refuse_expired(EXPIRED)
                 raise ApiKeyRevoked(key_id)
             await record(connection, entry)
         return key_of(row)

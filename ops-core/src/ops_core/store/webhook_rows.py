@@ -24,6 +24,7 @@ def webhook_of(row: Row) -> Webhook:
             labels=row.labels,
             enabled=row.enabled,
             description=row.description,
+            decides=row.decides,
         ),
         disabled_reason=row.disabled_reason,
         failing_since=row.failing_since,
@@ -42,6 +43,7 @@ def spec_parameters(spec: HookSpec) -> dict[str, Any]:
         "labels": spec.labels,
         "enabled": spec.enabled,
         "description": spec.description,
+        "decides": spec.decides,
     }
 
 
@@ -95,6 +97,7 @@ def attempt_of(stored: JsonObject) -> Attempt:
         duration_s=stored.get("duration_s", 0.0),
         error=stored.get("error"),
         response=stored.get("response"),
+        decision=stored.get("decision"),
     )
 
 
@@ -105,4 +108,5 @@ def attempt_json(attempt: Attempt) -> JsonObject:
         "duration_s": attempt.duration_s,
         "error": attempt.error,
         "response": attempt.response,
+        "decision": attempt.decision,
     }

@@ -42,6 +42,7 @@ class WebhookRow(_Table, table=True):
     enabled: bool = _column(Boolean, server_default=text("true"))
     disabled_reason: str | None = _column(Text, nullable=True)
     failing_since: datetime | None = _column(DateTime(timezone=True), nullable=True)
+    decides: bool = _column(Boolean, server_default=text("false"))
     config_id: str | None = _column(Text, nullable=True)
     token: str | None = _column(Text, nullable=True)
     scheme: str | None = _column(Text, nullable=True)

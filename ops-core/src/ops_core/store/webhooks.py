@@ -33,11 +33,11 @@ from ops_core.webhooks.payload import TEST
 _CREATE: Final = statement(
     """
     INSERT INTO webhook (
-        tenant_id, webhook_id, url, events, task_type, agent, labels, enabled, description, secret,
-        created_by, created_at, updated_at
+        tenant_id, webhook_id, url, events, task_type, agent, labels, enabled, description, decides,
+        secret, created_by, created_at, updated_at
     )
     SELECT :tenant_id, :webhook_id, :url, :events, :task_type, :agent, :labels, :enabled,
-           :description, :secret, :by, ops_now(), ops_now()
+           :description, :decides, :secret, :by, ops_now(), ops_now()
     WHERE (SELECT count(*) FROM webhook WHERE tenant_id = :tenant_id AND task_id IS NULL) < :most
     RETURNING *
     """,
@@ -48,11 +48,11 @@ _CREATE: Final = statement(
 _CREATE_FOR_TASK: Final = text(
     """
     INSERT INTO webhook (
-        tenant_id, webhook_id, task_id, url, events, secret, config_id, token, scheme, credentials,
-        created_by, created_at, updated_at
+        tenant_id, webhook_id, task_id, url, events, decides, secret, config_id, token, scheme,
+        credentials, created_by, created_at, updated_at
     )
-    VALUES (:tenant_id, :webhook_id, :task_id, :url, :events, :secret, :config_id, :token, :scheme,
-            :credentials, 'task', ops_now(), ops_now())
+    VALUES (:tenant_id, :webhook_id, :task_id, :url, :events, :decides, :secret, :config_id, :token,
+            :scheme, :credentials, 'task', ops_now(), ops_now())
     """
 )
 
@@ -88,7 +88,7 @@ _CHANGE: Final = statement(
     """
     UPDATE webhook SET
         url = :url, events = :events, task_type = :task_type, agent = :agent, labels = :labels,
-        enabled = :enabled, description = :description,
+        enabled = :enabled, description = :description, decides = :decides,
         disabled_reason = CASE WHEN NOT :enabled THEN disabled_reason END,
         failing_since   = CASE WHEN enabled OR NOT :enabled THEN failing_since END,
         updated_at = ops_now()
@@ -293,7 +293,8 @@ async def hook_task(
     asked: dict[str, object] = {"tenant_id": tenant_id, "task_id": task_id}
     asked |= {"webhook_id": new_webhook_id()}
     asked |= {"url": hook.url, "secret": secret} | push_parameters(hook.push)
-    await connection.execute(_CREATE_FOR_TASK, asked | {"events": list(hook.events)})
+    asked |= {"events": list(hook.events), "decides": hook.decides}
+    await connection.execute(_CREATE_FOR_TASK, asked)
 
 
 async def _get(connection: AsyncConnection, tenant_id: str, webhook_id: str) -> Webhook:

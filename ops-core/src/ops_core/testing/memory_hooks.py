@@ -78,7 +78,7 @@ class MemoryHooks:
             self._hook_task(key, own, by="task")
 
     def _hook_task(self, key: TaskKey, hook: TaskHook, *, by: str) -> None:
-        spec = HookSpec(url=hook.url, events=hook.events)
+        spec = HookSpec(url=hook.url, events=hook.events, decides=hook.decides)
         made = self._new(key.tenant_id, spec, hook.secret, by=by, task_id=key.task_id)
         made.push = hook.push
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ops_core.errors import ApiKeyNotFound, ApiKeyRevoked, TenantExists, TenantNotFound
 from ops_core.identity.audit import AuditEntry, AuditRecord, new_audit_id
-from ops_core.identity.keys import ApiKey, Credential, NewApiKey
+from ops_core.identity.keys import EXPIRED, PAST, ApiKey, Credential, NewApiKey, refuse_expired
 from ops_core.identity.ports import AuditFilter, AuditPage, KeyPage, KeyPlace, TenantPage
 from ops_core.identity.tenants import OPERATOR, Tenant
 from ops_core.testing.pages import page_of
@@ -96,10 +96,7 @@ class MemoryCredentialStore:
     async def has_keys(self) -> bool:
         keys: Iterable[ApiKey] = (stored.key for stored in self._state.keys.values())
         now = self._state.clock()
-        return any(
-            key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-            for key in keys
-        )
+        return any(key.revoked_at is None and not _is_over(key.expires_at, now) for key in keys)
 
 
 class MemoryKeyStore:
@@ -111,6 +108,8 @@ class MemoryKeyStore:
     async def create(self, new: NewApiKey, entry: AuditEntry) -> ApiKey:
         if new.tenant_id not in self._state.tenants:
             raise TenantNotFound(new.tenant_id)
+        if _is_over(new.expires_at, self._state.clock()):
+            refuse_expired(PAST)
         self._state.record(entry)
         return self._state.insert(new)
 
@@ -128,6 +127,8 @@ class MemoryKeyStore:
         stored = self._state.find(tenant_id, key_id)
         if stored.key.revoked_at is not None:
             raise ApiKeyRevoked(key_id)
+        if _is_over(stored.key.expires_at, self._state.clock()):
+            refuse_expired(EXPIRED)
         until = self._state.clock() + timedelta(seconds=grace_s) if grace_s > 0 else None
         stored.previous_hash = stored.secret_hash if grace_s > 0 else None
         stored.secret_hash = secret_hash
@@ -230,11 +231,15 @@ class MemoryAuditStore:
 def _refusal(key: ApiKey, tenant: Tenant, now: datetime) -> str | None:
     if key.revoked_at is not None:
         return "was revoked"
-    if key.expires_at is not None and key.expires_at <= now:
+    if _is_over(key.expires_at, now):
         return "has expired"
     if tenant.disabled_at is not None:
         return "belongs to a tenant that is disabled"
     return None
+
+
+def _is_over(expires_at: datetime | None, now: datetime) -> bool:
+    return expires_at is not None and expires_at <= now
 
 
 def _later(known: datetime | None, at: datetime) -> datetime:

@@ -263,6 +263,7 @@ class MemoryWebhooks(MemoryHooks):
             failing_since=hook.webhook.failing_since,
             event=event,
             task=task,
+            decides=hook.webhook.spec.decides,
             push=hook.push,
         )
 

@@ -1,14 +1,16 @@
 """Sends what is due: a loop of its own beside the dispatcher's, which must never wait for a network.
 
 At least once: a claim is a lease, and what a killed dispatcher had sent but not recorded is sent again under
-the same `webhook-id`. Deliveries of one task are begun in the order of its events, but several are under way
-at once and one that fails does not hold up those behind it: `seq` tells a receiver the order.
+the same `webhook-id`. What a receiver decides in its answer is done before the delivery counts as made, and
+coming again it changes nothing. Deliveries of one task are begun in the order of its events, but several are
+under way at once and one that fails does not hold up those behind it: `seq` tells a receiver the order.
 """
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -17,7 +19,15 @@ from ops_core.errors import StoreUnavailable
 from ops_core.log import storable
 from ops_core.webhooks.model import MAX_RESPONSE, Attempt, Claimed, Delivery
 from ops_core.webhooks.payload import payload
-from ops_core.webhooks.port import Answer, DeliveryStore, NoAnswer, Refused, Sender
+from ops_core.webhooks.port import (
+    Answer,
+    Decisions,
+    DeliveryStore,
+    NoAnswer,
+    Refused,
+    Sender,
+    Undecided,
+)
 from ops_core.webhooks.signing import headers
 from ops_core.webhooks.verdict import Patience, verdict
 
@@ -42,7 +52,8 @@ DRAIN_S: Final = 5.0
 class Deliverer:
     """Works with at most `concurrency` requests at once.
 
-    `timeout_s`: the sender's own. `pushed`: writes what a receiver of A2A is sent.
+    `timeout_s`: the sender's own. `pushed`: writes what a receiver of A2A is sent. Without `decisions` no
+    receiver decides anything.
     """
 
     def __init__(
@@ -55,6 +66,7 @@ class Deliverer:
         timeout_s: float = 15.0,
         idle_s: float = IDLE_S,
         pushed: Callable[[Claimed], bytes] = payload,
+        decisions: Decisions | None = None,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -64,6 +76,7 @@ class Deliverer:
         self._idle_s = idle_s
         self._per_tenant = max(1, int(concurrency * TENANTS_PART))
         self._pushed = pushed
+        self._decisions = decisions
         self._sending: dict[asyncio.Task[None], Delivery] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -131,26 +144,15 @@ class Deliverer:
             log.exception("a delivery failed here", delivery=claimed.delivery.delivery_id)
 
     async def _attempt(self, claimed: Claimed) -> None:
-        started = time.monotonic()
-        answer: Answer | None = None
-        error: str | None = None
-        final = False
-        try:
-            if claimed.event is None and claimed.delivery.task_id is not None:
-                raise Refused("its task was deleted meanwhile")  # noqa: TRY301  # one place says what came of it
-            answer = await self._send(claimed)
-        except Refused as refused:
-            error, final = str(refused), True
-        except NoAnswer as failed:
-            error = str(failed)
-        attempt = _attempt_of(claimed, answer, error, time.monotonic() - started)
+        came = await self._came(claimed)
+        attempt = _attempt_of(claimed, came)
         since = claimed.failing_since
         outcome = verdict(
             claimed,
             attempt,
             self._patience,
-            final=final,
-            retry_after_s=answer.retry_after_s if answer else None,
+            final=came.final,
+            retry_after_s=came.answer.retry_after_s if came.answer else None,
             failing_s=(claimed.now - since).total_seconds() if since else 0.0,
         )
         if await self._store.record(claimed, attempt, outcome) and outcome.disables:
@@ -161,6 +163,23 @@ class Deliverer:
                 reason=outcome.disables,
             )
 
+    async def _came(self, claimed: Claimed) -> "_Came":
+        """Sends it, and does what the receiver decides."""
+        came, started = _Came(), time.monotonic()
+        try:
+            if claimed.event is None and claimed.delivery.task_id is not None:
+                raise Refused("its task was deleted meanwhile")  # noqa: TRY301  # one place says what came of it
+            came.answer = await self._send(claimed)
+            came.duration_s = time.monotonic() - started
+            if claimed.decides and self._decisions and came.answer.is_success:
+                came.decision = await self._decisions.take(claimed, came.answer)
+        except Refused as refused:
+            came.error, came.final = str(refused), True
+        except (NoAnswer, Undecided) as failed:
+            came.error = str(failed)
+        came.duration_s = came.duration_s or time.monotonic() - started
+        return came
+
     async def _send(self, claimed: Claimed) -> Answer:
         push = claimed.push
         body = payload(claimed) if push is None else self._pushed(claimed)
@@ -168,16 +187,29 @@ class Deliverer:
         return await self._sender.post(claimed.url, body, signed | (push.headers() if push else {}))
 
 
-def _attempt_of(
-    claimed: Claimed, answer: Answer | None, error: str | None, duration_s: float
-) -> Attempt:
-    if answer is not None and not 200 <= answer.status_code < 300:
+@dataclass(slots=True)
+class _Came:
+    """What one request came to."""
+
+    answer: Answer | None = None
+    error: str | None = None
+    final: bool = False
+    decision: str | None = None
+    duration_s: float = 0.0
+
+
+def _attempt_of(claimed: Claimed, came: _Came) -> Attempt:
+    answer, error, response = came.answer, came.error, None
+    if answer is not None and not answer.is_success:
         error = f"the receiver answered {answer.status_code}"
-    response = storable(answer.body.decode(errors="replace")) if answer else None
+    # What decided stands in the log of the task, for those who may read that.
+    if answer is not None and came.decision is None:
+        response = storable(answer.body[: 4 * MAX_RESPONSE].decode(errors="replace"))[:MAX_RESPONSE]
     return Attempt(
         at=claimed.now,
         status_code=answer.status_code if answer else None,
-        duration_s=round(duration_s, 3),
+        duration_s=round(came.duration_s, 3),
         error=error[:500] if error else None,
-        response=response[:MAX_RESPONSE] if response else None,
+        response=response or None,
+        decision=came.decision,
     )

@@ -38,6 +38,8 @@ class HookSpec:
 
     enabled: bool = True
     description: str | None = None
+    decides: bool = False
+    """Whether what the receiver answers resolves what tasks ask for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,10 @@ class Attempt:
     """Why it did not count; None for a delivery."""
 
     response: str | None
-    """How the answer began, at most `MAX_RESPONSE` characters."""
+    """How the answer began, at most `MAX_RESPONSE` characters; not of one that decided."""
+
+    decision: str | None = None
+    """What an answer that decides came to: the status that it gave to what was asked, or `late`."""
 
 
 #: What is kept of an answer. Characters.
@@ -152,6 +157,9 @@ class Claimed:
 
     task: Task | None
     """As it is now."""
+
+    decides: bool = False
+    """Whether its answer may resolve what the event asks for."""
 
     push: Push | None = None
     """The receiver speaks A2A."""

@@ -26,6 +26,12 @@ def payload(claimed: Claimed) -> bytes:
     return _body(claimed.event, claimed.task, truncated=True)
 
 
+def is_whole(claimed: Claimed) -> bool:
+    """Whether `payload` left nothing out."""
+    event, task = claimed.event, claimed.task
+    return event is None or task is None or len(_body(event, task, truncated=False)) <= MAX_BODY
+
+
 def _body(event: Event, task: Task, *, truncated: bool) -> bytes:
     """`truncated`: without what may be large, the data of the event and what came of the task."""
     told = _told(task)

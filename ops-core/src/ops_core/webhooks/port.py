@@ -136,7 +136,14 @@ class Answer:
     body: bytes = b""
     """How it began."""
 
+    cut: bool = False
+    """Whether there was more than the sender reads."""
+
     retry_after_s: float | None = None
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status_code < 300
 
 
 class Refused(Exception):
@@ -145,6 +152,21 @@ class Refused(Exception):
 
 class NoAnswer(Exception):
     """The request went out, or tried to, and no answer came."""
+
+
+class Undecided(Exception):
+    """A receiver answered what decides nothing; the text says why, and repeats nothing of it."""
+
+
+class Decisions(Protocol):
+    """Takes what receivers that may decide answer."""
+
+    async def take(self, claimed: Claimed, answer: Answer) -> str | None:
+        """What it came to: the status that it gave to what was asked, or `late`; None when nothing was said.
+
+        Taken again it comes to the same: a claim may be made twice. Raises `Undecided`, `StoreUnavailable`.
+        """
+        ...
 
 
 class Sender(Protocol):

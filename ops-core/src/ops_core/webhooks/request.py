@@ -3,13 +3,22 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from ops_core.hook import (
+    DECIDES,
     DEFAULT_EVENTS,
     MAX_PATTERNS,
     MAX_URL_LENGTH,
     Pattern,
+    checked_decides,
     checked_patterns,
     checked_url,
 )
@@ -42,6 +51,7 @@ class WebhookRequest(BaseModel):
     )
     enabled: bool = True
     description: str | None = Field(None, max_length=500)
+    decides: bool = Field(False, description=DECIDES)
 
     @field_validator("url")
     @classmethod
@@ -52,6 +62,11 @@ class WebhookRequest(BaseModel):
     @classmethod
     def _events(cls, value: list[str]) -> list[str]:
         return checked_patterns(value)
+
+    @field_validator("decides")
+    @classmethod
+    def _decides(cls, value: bool, info: ValidationInfo) -> bool:
+        return checked_decides(value, info.data.get("events"))
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -76,6 +91,7 @@ class WebhookChange(BaseModel):
     labels: dict[LabelKey, Label] | None = Field(None, max_length=MAX_LABELS)
     enabled: bool | None = None
     description: str | None = Field(None, max_length=500)
+    decides: bool | None = None
 
     def sent(self) -> JsonObject:
         return {name: getattr(self, name) for name in self.model_fields_set}

@@ -4,9 +4,12 @@ from dataclasses import asdict
 from typing import Final
 
 from ops_core.errors import FieldError, InvalidRequest
+from ops_core.hook import check_way
+from ops_core.identity.needs import check_decides
+from ops_core.principal import Principal
 from ops_core.request import check_json
 from ops_core.service import MAX_PAGE, TaskService
-from ops_core.webhooks.model import Delivery, DeliveryPage, Issued, Webhook, WebhookPage
+from ops_core.webhooks.model import Delivery, DeliveryPage, HookSpec, Issued, Webhook, WebhookPage
 from ops_core.webhooks.port import WebhookStore
 from ops_core.webhooks.request import RotateRequest, WebhookChange, WebhookRequest, parsed
 from ops_core.webhooks.signing import new_secret
@@ -16,17 +19,24 @@ MAX_WEBHOOKS: Final = 50
 
 
 class WebhookService:
-    """`tasks` says whether a task is there whose deliveries are asked for."""
+    """`tasks` says whether a task is there whose deliveries are asked for.
 
-    def __init__(self, store: WebhookStore, tasks: TaskService) -> None:
+    `plain_http`: also a webhook that is reached over http may decide.
+    """
+
+    def __init__(
+        self, store: WebhookStore, tasks: TaskService, *, plain_http: bool = False
+    ) -> None:
         self._store = store
         self._tasks = tasks
+        self._plain_http = plain_http
 
-    async def create(self, request: WebhookRequest, *, tenant_id: str, by: str) -> Issued:
-        """Events from now on are sent. Raises `TooManyWebhooks`."""
+    async def create(self, request: WebhookRequest, *, by: Principal) -> Issued:
+        """Events from now on are sent. Raises `TooManyWebhooks`, `MissingScope`, `InvalidRequest`."""
+        spec = self._allowed(request, by)
         secret = new_secret()
         webhook = await self._store.create(
-            tenant_id, request.spec(), secret, by=by, limit=MAX_WEBHOOKS
+            by.tenant_id, spec, secret, by=by.subject, limit=MAX_WEBHOOKS
         )
         return Issued(webhook, secret)
 
@@ -41,12 +51,16 @@ class WebhookService:
         _check_limit(limit)
         return await self._store.page(tenant_id, limit=limit, cursor=cursor)
 
-    async def change(self, webhook_id: str, change: WebhookChange, *, tenant_id: str) -> Webhook:
-        """What is due goes where the webhook then leads. Raises `WebhookNotFound`, `InvalidRequest`."""
-        seen = await self.get(webhook_id, tenant_id=tenant_id)
+    async def change(self, webhook_id: str, change: WebhookChange, *, by: Principal) -> Webhook:
+        """What is due goes where the webhook then leads. Of one that decides, only who may decide changes it.
+
+        Raises `WebhookNotFound`, `MissingScope`, `InvalidRequest`.
+        """
+        seen = await self.get(webhook_id, tenant_id=by.tenant_id)
         now = {**asdict(seen.spec), "events": list(seen.spec.events)}
         request = parsed(WebhookRequest, {**now, **change.sent()})
-        return await self._store.change(tenant_id, webhook_id, request.spec())
+        # The whole of it is stored: nobody turns another one's change into leave to decide elsewhere.
+        return await self._store.change(by.tenant_id, webhook_id, self._allowed(request, by))
 
     async def delete(self, webhook_id: str, *, tenant_id: str) -> None:
         """Forgets it, and its deliveries with it. Raises `WebhookNotFound`."""
@@ -89,6 +103,11 @@ class WebhookService:
     async def redeliver(self, delivery_id: str, *, tenant_id: str) -> Delivery:
         """Sends it again under the same id, however it ended. Raises `DeliveryNotFound`."""
         return await self._store.redeliver(tenant_id, _checked_id(delivery_id))
+
+    def _allowed(self, request: WebhookRequest, by: Principal) -> HookSpec:
+        check_decides(by, request.decides)
+        check_way(request.url, request.decides, "decides", plain=self._plain_http)
+        return request.spec()
 
 
 def _check_limit(limit: int) -> None:

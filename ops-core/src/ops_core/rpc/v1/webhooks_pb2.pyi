@@ -22,7 +22,7 @@ DELIVERY_STATUS_DELIVERED: DeliveryStatus
 DELIVERY_STATUS_FAILED: DeliveryStatus
 
 class Webhook(_message.Message):
-    __slots__ = ("webhook_id", "url", "events", "task_type", "agent", "labels", "enabled", "disabled_reason", "failing_since", "description", "tenant_id", "created_by", "created_at", "updated_at")
+    __slots__ = ("webhook_id", "url", "events", "task_type", "agent", "labels", "enabled", "disabled_reason", "failing_since", "description", "tenant_id", "created_by", "created_at", "updated_at", "decides")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +44,7 @@ class Webhook(_message.Message):
     CREATED_BY_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    DECIDES_FIELD_NUMBER: _ClassVar[int]
     webhook_id: str
     url: str
     events: _containers.RepeatedScalarFieldContainer[str]
@@ -58,21 +59,24 @@ class Webhook(_message.Message):
     created_by: str
     created_at: _timestamp_pb2.Timestamp
     updated_at: _timestamp_pb2.Timestamp
-    def __init__(self, webhook_id: _Optional[str] = ..., url: _Optional[str] = ..., events: _Optional[_Iterable[str]] = ..., task_type: _Optional[str] = ..., agent: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., enabled: bool = ..., disabled_reason: _Optional[str] = ..., failing_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., description: _Optional[str] = ..., tenant_id: _Optional[str] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    decides: bool
+    def __init__(self, webhook_id: _Optional[str] = ..., url: _Optional[str] = ..., events: _Optional[_Iterable[str]] = ..., task_type: _Optional[str] = ..., agent: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., enabled: bool = ..., disabled_reason: _Optional[str] = ..., failing_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., description: _Optional[str] = ..., tenant_id: _Optional[str] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decides: bool = ...) -> None: ...
 
 class DeliveryAttempt(_message.Message):
-    __slots__ = ("at", "status_code", "duration_s", "error", "response")
+    __slots__ = ("at", "status_code", "duration_s", "error", "response", "decision")
     AT_FIELD_NUMBER: _ClassVar[int]
     STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
     DURATION_S_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
     at: _timestamp_pb2.Timestamp
     status_code: int
     duration_s: float
     error: str
     response: str
-    def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status_code: _Optional[int] = ..., duration_s: _Optional[float] = ..., error: _Optional[str] = ..., response: _Optional[str] = ...) -> None: ...
+    decision: str
+    def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status_code: _Optional[int] = ..., duration_s: _Optional[float] = ..., error: _Optional[str] = ..., response: _Optional[str] = ..., decision: _Optional[str] = ...) -> None: ...
 
 class Delivery(_message.Message):
     __slots__ = ("delivery_id", "webhook_id", "task_id", "seq", "type", "status", "tries", "next_at", "created_at", "ended_at", "attempts")
@@ -101,7 +105,7 @@ class Delivery(_message.Message):
     def __init__(self, delivery_id: _Optional[str] = ..., webhook_id: _Optional[str] = ..., task_id: _Optional[str] = ..., seq: _Optional[int] = ..., type: _Optional[str] = ..., status: _Optional[_Union[DeliveryStatus, str]] = ..., tries: _Optional[int] = ..., next_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[DeliveryAttempt, _Mapping]]] = ...) -> None: ...
 
 class CreateWebhookRequest(_message.Message):
-    __slots__ = ("url", "events", "task_type", "agent", "labels", "enabled", "description")
+    __slots__ = ("url", "events", "task_type", "agent", "labels", "enabled", "description", "decides")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -116,6 +120,7 @@ class CreateWebhookRequest(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     ENABLED_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    DECIDES_FIELD_NUMBER: _ClassVar[int]
     url: str
     events: _containers.RepeatedScalarFieldContainer[str]
     task_type: str
@@ -123,7 +128,8 @@ class CreateWebhookRequest(_message.Message):
     labels: _containers.ScalarMap[str, str]
     enabled: bool
     description: str
-    def __init__(self, url: _Optional[str] = ..., events: _Optional[_Iterable[str]] = ..., task_type: _Optional[str] = ..., agent: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., enabled: bool = ..., description: _Optional[str] = ...) -> None: ...
+    decides: bool
+    def __init__(self, url: _Optional[str] = ..., events: _Optional[_Iterable[str]] = ..., task_type: _Optional[str] = ..., agent: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., enabled: bool = ..., description: _Optional[str] = ..., decides: bool = ...) -> None: ...
 
 class CreateWebhookResponse(_message.Message):
     __slots__ = ("webhook", "secret")
@@ -164,7 +170,7 @@ class ListWebhooksResponse(_message.Message):
     def __init__(self, webhooks: _Optional[_Iterable[_Union[Webhook, _Mapping]]] = ..., total: _Optional[int] = ..., next_cursor: _Optional[str] = ...) -> None: ...
 
 class ChangeWebhookRequest(_message.Message):
-    __slots__ = ("webhook_id", "url", "events", "task_type", "agent", "labels", "enabled", "description", "clear_labels")
+    __slots__ = ("webhook_id", "url", "events", "task_type", "agent", "labels", "enabled", "description", "clear_labels", "decides")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +187,7 @@ class ChangeWebhookRequest(_message.Message):
     ENABLED_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     CLEAR_LABELS_FIELD_NUMBER: _ClassVar[int]
+    DECIDES_FIELD_NUMBER: _ClassVar[int]
     webhook_id: str
     url: str
     events: _containers.RepeatedScalarFieldContainer[str]
@@ -190,7 +197,8 @@ class ChangeWebhookRequest(_message.Message):
     enabled: bool
     description: str
     clear_labels: bool
-    def __init__(self, webhook_id: _Optional[str] = ..., url: _Optional[str] = ..., events: _Optional[_Iterable[str]] = ..., task_type: _Optional[str] = ..., agent: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., enabled: bool = ..., description: _Optional[str] = ..., clear_labels: bool = ...) -> None: ...
+    decides: bool
+    def __init__(self, webhook_id: _Optional[str] = ..., url: _Optional[str] = ..., events: _Optional[_Iterable[str]] = ..., task_type: _Optional[str] = ..., agent: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., enabled: bool = ..., description: _Optional[str] = ..., clear_labels: bool = ..., decides: bool = ...) -> None: ...
 
 class ChangeWebhookResponse(_message.Message):
     __slots__ = ("webhook",)
