@@ -138,15 +138,14 @@ async def _dispatch_nothing(self: journal.Journal, step: Step) -> None:
     return
 
 
-_RUN = journal.Journal._run
+_EFFECT = journal.Journal._effect
 
 
 async def _run_then_dispatch(
     self: journal.Journal, step: Step, run: Callable[[], Awaitable[Any]]
 ) -> Any:
-    done = await _RUN(self, step, run)
-    if step.effect == "unsafe":
-        await self._log.append(self._dispatched(step))
+    done = await _EFFECT(self, step, run)
+    await self._log.append(self._dispatched(step))
     return done
 
 
@@ -424,7 +423,7 @@ MUTANTS: Final = (
         "an intent is written after its call",
         both(
             replace(journal.Journal, "_dispatch", _dispatch_nothing),
-            replace(journal.Journal, "_run", _run_then_dispatch),
+            replace(journal.Journal, "_effect", _run_then_dispatch),
         ),
         RUN,
         says="unsafe step 3/tool/1 ran",

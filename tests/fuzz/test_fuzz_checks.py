@@ -59,8 +59,8 @@ async def test_a_store_that_forgets_the_tenant_is_seen(
         raise TaskNotFound(task_id)
 
     monkeypatch.setattr(MemoryState, "_row", found)
-    [rule] = await violated(world)
-    assert "a leak" in rule or "not the same" in rule
+    rules = await violated(world)
+    assert {rule for rule in rules if "a leak" in rule or "not the same" in rule}
 
 
 async def test_a_list_that_forgets_the_tenant_is_seen(
