@@ -132,10 +132,9 @@ class Agent:
     ) -> AsyncGenerator[Event, None]:
         """The loop. Yields events as they happen; the last one is Finished, or it raises.
 
-        `deltas` asks for the pieces of each reply, too; a function is asked before each. `inside`
-        is the tool call that this run is part of: its steps are recorded there, and the run around
-        it holds it to its own limits. Without `live`, what is told of a step comes when it is over; where it
-        is a function, that is asked before each model call, and only calls of tools are always live.
+        `deltas` asks for the pieces of each reply, too. `inside` is the tool call that this run is part
+        of: it keeps its steps and holds it to its limits. Without `live`, what is told of a step comes
+        when it is over. Functions are asked before each model call; calls of tools are live then.
         """
         run = _Run(self, goal, deltas, inside, live)
         try:
