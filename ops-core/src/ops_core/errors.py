@@ -19,7 +19,7 @@ OpsError
 │   ├── ApiKeyRevoked             a revoked key cannot be used again
 │   ├── TenantNotFound            no such tenant
 │   ├── WorkerNotFound            no such worker
-│   └── TenantExists              the id of a new tenant is taken
+│   ├── TenantExists              the id of a new tenant is taken
 │   ├── AgentNotFound             no such agent, or no such version of it
 │   ├── AgentExists               an agent of that name says something else
 │   ├── ThreadNotFound            no such thread for this tenant
