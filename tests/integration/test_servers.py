@@ -107,6 +107,9 @@ def test_rabbitmq_keeps_a_confirmed_message_when_it_ends(
 ) -> None:
     server = own_rabbitmq()
     publish(server.url, "kept")
+    if end == "kill":
+        # It confirms messages on disk; that a queue was declared it writes there seconds later.
+        server.control("eval", "mnesia:sync_log().")
     getattr(server, end)()
     with pytest.raises(pika.exceptions.AMQPConnectionError):
         take(server.url, "kept")

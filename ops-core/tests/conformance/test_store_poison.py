@@ -10,6 +10,7 @@ from ops_core.log import EventType, NewEvent
 from ops_core.moves import complete, fail, release
 from ops_core.ports import ORDINARY, Append, Lease, Profile, TaskFilter
 from ops_core.store import Database, Presence, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
+from ops_core.store.upkeep import SETTLE_S
 from ops_core.task import NOTHING_USED, Reason, Status, Task, TaskError
 
 pytestmark = pytest.mark.conformance
@@ -221,6 +222,8 @@ async def test_the_lock_tells_a_frozen_process_from_a_dead_one(
         advance,
         lambda: upkeep.bury_workers(10),
     )
+    # A server that has just started judges nobody.
+    advance(SETTLE_S)
     task = await world.submit()
     async with presence.held("w1") if frozen else nullcontext():
         await _claim(world, "w1")
