@@ -338,3 +338,32 @@ async def test_a_batch_that_is_too_large_to_delete_does_not_stop_the_rings() -> 
         await upkeep.tick()
     with pytest.raises(TaskNotFound):
         await store.get("default", cancelled)
+
+
+class Slow(MemoryStore):
+    """Has as many old tasks as are asked for; each takes a while. Notes how many were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(FrozenClock())
+        self.now, self.each_s, self.asked = 0.0, 0.1, list[int]()
+
+    async def prune(self, older_than_s: float, limit: int) -> int:
+        self.asked.append(limit)
+        took, at_most = limit * self.each_s, 15.0
+        self.now += min(took, at_most)
+        if took > at_most:
+            raise StoreUnavailable("canceling statement due to statement timeout")
+        return limit
+
+
+async def test_a_batch_to_delete_grows_again_once_batches_are_quick() -> None:
+    """A store that was slow for a while deletes as many at once as before, but not before it is quick."""
+    store = Slow()
+    upkeep = Dispatcher(store, RecordingBell(), retention_s=10.0, clock=lambda: store.now)
+    for _ in range(4):
+        await upkeep.tick()
+        store.now += 61
+    store.each_s = 0.001
+    for _ in range(4):
+        await upkeep.tick()
+    assert [500, 250, 125, 125, 125, 250, 500, 500] == store.asked

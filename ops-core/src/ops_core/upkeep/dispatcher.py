@@ -136,10 +136,11 @@ class Dispatcher:
         """Deletes what is older than the retention, a batch at a time, and looks again after a while.
 
         A batch that the store did not get through (a few hundred long logs may take longer than it gives a
-        statement) would fail again: the next one is later, and smaller.
+        statement) would fail again: the next one is later, and smaller. Quick ones grow again.
         """
         if self._retention_s is None or self._clock() < self._prunes_at:
             return 0
+        started = self._clock()
         try:
             pruned = await self._store.prune(self._retention_s, self._prunes)
         except StoreUnavailable:
@@ -148,6 +149,8 @@ class Dispatcher:
             raise
         if pruned < self._prunes:
             self._prunes_at = self._clock() + PRUNE_S
+        if self._clock() - started < SLOW_S:
+            self._prunes = min(BATCH, self._prunes * 2)
         return pruned
 
     async def _ring(self) -> int:
