@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 GOAL ?= What is 17 * 23?
 TOX_ARGS ?=
+ROUNDS ?= 3
 
 # Never fetch an interpreter, and let nobody's active environment be the one that is installed into.
 export UV_PYTHON_DOWNLOADS := never
@@ -23,6 +24,7 @@ pick_python = $$(for v in 11 12 13 14; do p=.tools/python/python3.$$v; [ -x $$p 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 	@echo '  Another goal for the demo: make demo GOAL="What day is it?"'
+	@echo '  Other rounds than three of a benchmark: make bench ROUNDS=1'
 
 .PHONY: demo
 demo: export DEMO_GOAL = $(value GOAL)
@@ -39,12 +41,12 @@ lint: .tools/tox.stamp ## Run format, lint, types, import contracts and generate
 	@PATH="$$PWD/.tools/python:$$PATH" .tools/tox/bin/tox run -e lint,types,contracts,proto-check
 
 .PHONY: bench
-bench: .venv/bench.stamp ## Measure submit latency and throughput; prints a table, writes JSON
-	@.venv/bin/python benchmarks/run.py
+bench: .venv/bench.stamp ## Measure all that Opspawn is held to, beside peers, in 15 minutes; one table at the end
+	@.venv/bin/python benchmarks/bench.py --rounds $(ROUNDS)
 
 .PHONY: bench-throughput
-bench-throughput: .venv/bench.stamp ## Measure steps, latency, submits and agents beside peers, against the targets
-	@.venv/bin/python benchmarks/reach.py
+bench-throughput: .venv/bench.stamp ## Measure steps, latency, submits and agents beside peers, and `opspawn up`
+	@.venv/bin/python benchmarks/reach.py --rounds $(ROUNDS)
 
 .PHONY: bench-reliability
 bench-reliability: .venv/bench.stamp ## Measure how soon faults are healed, and what durability costs
@@ -52,11 +54,11 @@ bench-reliability: .venv/bench.stamp ## Measure how soon faults are healed, and 
 
 .PHONY: bench-agentkit
 bench-agentkit: .venv/bench.stamp ## Measure the agent loop beside its peers, and a thousand agents at once
-	@.venv/bin/python benchmarks/agent_loop.py
+	@.venv/bin/python benchmarks/agent_loop.py --rounds $(ROUNDS)
 
 .PHONY: bench-footprint
 bench-footprint: .venv/bench.stamp ## Measure what an idle Opspawn holds, and how soon it is ready
-	@.venv/bin/python benchmarks/footprint.py
+	@.venv/bin/python benchmarks/footprint.py --rounds $(ROUNDS)
 
 .PHONY: bench-streams
 bench-streams: .venv/bench.stamp ## Measure what idle streams cost, and how soon an event is with its clients
@@ -64,11 +66,11 @@ bench-streams: .venv/bench.stamp ## Measure what idle streams cost, and how soon
 
 .PHONY: bench-doors
 bench-doors: .venv/bench.stamp ## Measure submit and get per API process, beside the least that could be done
-	@.venv/bin/python benchmarks/doors.py
+	@.venv/bin/python benchmarks/doors.py --rounds $(ROUNDS)
 
 .PHONY: bench-waiting
 bench-waiting: .venv/bench.stamp ## Measure what agents that wait for models cost a worker, and how soon they go on
-	@.venv/bin/python benchmarks/waiting.py
+	@.venv/bin/python benchmarks/waiting.py --rounds $(ROUNDS)
 
 .PHONY: lock
 lock: .tools/uv.stamp ## Write requirements.lock again (make lock UPGRADE=1: newest versions)

@@ -6,26 +6,21 @@ All drive the same scripted model over HTTP. The peers have an environment of th
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # Last, so that an installed package is never hidden by a folder of its name.
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
-from benchmarks.machine import machine_facts  # noqa: E402  # needs the path
+from benchmarks.peers.environment import AGENTS, peers_python  # noqa: E402  # needs the path
+from benchmarks.report import Report, say  # noqa: E402
 from benchmarks.results import Results  # noqa: E402
-from benchmarks.table import show  # noqa: E402
 
-REPORTS = Path(__file__).resolve().parent / "reports"
-PEERS = ROOT / ".venv-peers"
 STEPS = 5
 SYSTEMS = ("bare", "ours", "openai_agents", "pydantic_ai")
 NAMES = {
@@ -38,16 +33,13 @@ NAMES = {
 
 def main() -> int:
     options = _options()
-    began, results, machine = datetime.now(UTC), Results(), machine_facts()
-    peers = _peers()
+    report, peers = Report("agent-loop", options), peers_python(AGENTS)
     for number in range(1, options.rounds + 1):
-        _say(f"round {number} of {options.rounds}")
-        _import_time(results)
-        _one_at_a_time(peers, options.runs, results)
-        _all_at_once(peers, options.agents, options.model_s, results)
-    show(sys.stdout, machine, results.rows(), [])
-    _write(began, machine, options, results)
-    return 0
+        say(f"round {number} of {options.rounds}")
+        _import_time(report.results)
+        _one_at_a_time(peers, options.runs, report.results)
+        _all_at_once(peers, options.agents, options.model_s, report)
+    return report.end()
 
 
 def _options() -> argparse.Namespace:
@@ -82,12 +74,13 @@ def _one_at_a_time(peers: Path, runs: int, results: Results) -> None:
         results.add("one agent: CPU a step, beyond the client", NAMES[system], "ms", over)
 
 
-def _all_at_once(peers: Path, agents: int, model_s: float, results: Results) -> None:
+def _all_at_once(peers: Path, agents: int, model_s: float, report: Report) -> None:
+    results = report.results
     for system in SYSTEMS:
         try:
             cost = _run(system, peers, model_s, agents, agents)
-        except subprocess.CalledProcessError:
-            _say(f"{NAMES[system]} did not finish with {agents:,} agents; what it said is above")
+        except subprocess.CalledProcessError as error:
+            report.miss(f"{NAMES[system]}, {agents:,} agents", error)
             continue
         took = cost["wall_s"] / (model_s * STEPS)
         cpu_ms = cost["cpu_s"] * 1000 / (agents * STEPS)
@@ -115,39 +108,6 @@ def _model(delay_s: float) -> Iterator[str]:
             yield f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
         finally:
             server.terminate()
-
-
-def _peers() -> Path:
-    """The interpreter of the peers' environment, made when it is not there."""
-    python = PEERS / "bin" / "python"
-    uv = str(ROOT / ".tools" / "bin" / "uv")
-    if not python.exists():
-        _say("installing the peers into .venv-peers")
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        subprocess.run([uv, "venv", "--quiet", "--python", version, str(PEERS)], check=True)
-    wanted = str(Path(__file__).parent / "loops" / "peers.txt")
-    install = [uv, "pip", "install", "--quiet", "--python", str(PEERS), "-r", wanted]
-    subprocess.run(install, check=True, env={**os.environ, "VIRTUAL_ENV": ""})
-    return python
-
-
-def _write(
-    began: datetime, machine: dict[str, Any], options: argparse.Namespace, results: Results
-) -> None:
-    report = {
-        "date": began.isoformat(timespec="seconds"),
-        "machine": machine,
-        "options": vars(options),
-        "results": [row.as_json() for row in results.rows()],
-    }
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    file = REPORTS / f"agent-loop-{began:%Y-%m-%dT%H%M%SZ}.json"
-    file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    _say(f"written: {file}")
-
-
-def _say(text: str) -> None:
-    print(f"→ {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

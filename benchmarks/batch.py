@@ -8,10 +8,10 @@ from typing import Final
 from uuid import uuid4
 
 import asyncpg
+from benchmarks.completed import TasksLost
 from benchmarks.flood import TIMEOUT_S, flood, request
 from benchmarks.reach_steps import IN_FLIGHT
 from benchmarks.site import Site
-from benchmarks.throughput import TasksLost
 
 #: How often the database is asked for the last tasks. Seconds.
 _ASK_S: Final = 0.05

@@ -5,18 +5,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
-from benchmarks import names
 from benchmarks.dramatiq_worker import QUEUE, VARIABLE, noop_actor, plain_broker
-from benchmarks.latency import IDLE_S
+from benchmarks.idle import IDLE_S
 from benchmarks.processes import ROOT, python_process
-from benchmarks.results import Results
 from benchmarks.starts import Starts
 from dramatiq import Actor
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
 from support.server_process import ServerProcess
-
-NAME = "dramatiq"
 
 #: Threads of the worker (Dramatiq's own default), and of the faster of the two senders.
 THREADS = 8
@@ -47,25 +43,6 @@ class DramatiqPeer:
             _send(pool, self._noop, sends, THREADS)
         self._broker.flush(QUEUE)
 
-    async def throughput(self, tasks: int, results: Results) -> None:
-        """Sends to nobody, runs a backlog, then both at once."""
-        self._warm_up()
-        results.add(
-            names.SENDS_1, NAME, "messages/s", tasks / _send(self._one, self._noop, tasks, 1)
-        )
-        self._broker.flush(QUEUE)
-        sent_s = _send(self._many, self._noop, tasks, THREADS)
-        results.add(names.SENDS_8, NAME, "messages/s", tasks / sent_s)
-        self._starts.clear()
-        with self._worker():
-            began, *_, ended = sorted(await self._starts.wait_for(tasks, TIMEOUT_S))
-            results.add(names.DRAIN, NAME, "tasks/s", (tasks - 1) / (ended - began))
-            self._starts.clear()
-            began = time.monotonic()
-            sending = asyncio.to_thread(_send, self._many, self._noop, tasks, THREADS)
-            times, _ = await asyncio.gather(self._starts.wait_for(tasks, TIMEOUT_S), sending)
-            results.add(names.NOOP, NAME, "tasks/s", tasks / (max(times) - began))
-
     async def drained(self, tasks: int, install: str) -> float:
         """Tasks a second of a full queue, from the first start to the last."""
         self._warm_up()
@@ -88,10 +65,6 @@ class DramatiqPeer:
         with self._worker():
             found = [await self._pickup() for _ in range(samples + 20)]
         return found[20:]  # the first ones find a worker that is still starting
-
-    async def latency(self, samples: int, results: Results) -> None:
-        pickups = await self.pickups(samples)
-        results.add_percentiles(names.PICKUP, NAME, pickups)
 
     async def _pickup(self) -> float:
         await asyncio.sleep(IDLE_S)

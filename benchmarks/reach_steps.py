@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from uuid import uuid4
 
-from benchmarks import throughput
+from benchmarks.completed import all_completed
 from benchmarks.flood import Flooded, flood, request
 from benchmarks.results import Results
 from benchmarks.systems import Opspawn
@@ -13,6 +13,10 @@ STEPS = "five steps: tasks a second"
 DONE = "five steps, idle: call → done"
 NOOP = "no-op tasks a second"
 OURS, RESTATE, LANGGRAPH, DBOS, DRAMATIQ = "opspawn", "restate", "langgraph", "dbos", "dramatiq"
+EMBEDDED = "opspawn up"
+
+#: They keep nothing, as Dramatiq does.
+QUEUES = ("celery", "taskiq")
 
 #: Requests in flight. Restate answers when a task is done, so that its number is also that of its tasks
 #: under way: in one look it did more a second with 64 than with 32, 128 or 256. Opspawn did not less with
@@ -23,15 +27,15 @@ IN_FLIGHT = RESTATE_IN_FLIGHT = 64
 LANGGRAPH_IN_FLIGHT, DBOS_IN_FLIGHT = 32, 50
 
 
-async def opspawn(system: Opspawn, tasks: int, results: Results) -> None:
+async def opspawn(system: Opspawn, tasks: int, results: Results, of: str = OURS) -> None:
     """From the first request to the last task's `completed_at`."""
     name = f"reach-{uuid4().hex[:8]}"
     system.starts.clear()  # a pipe that is full would stop the worker
     began = time.time()  # the database's clock is this machine's
     flooded = await flood(system.api_port, _requests(name, tasks), IN_FLIGHT)
-    last_at = await throughput.all_completed(system, name, tasks)
-    results.add(STEPS, OURS, "tasks/s", tasks / (last_at - began))
-    results.add("five steps: submits answered 503 and sent again", OURS, "", flooded.sent_again)
+    last_at = await all_completed(system, name, tasks)
+    results.add(STEPS, of, "tasks/s", tasks / (last_at - began))
+    results.add("five steps: submits answered 503 and sent again", of, "", flooded.sent_again)
 
 
 def _requests(name: str, tasks: int) -> Iterator[bytes]:

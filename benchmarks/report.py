@@ -30,6 +30,9 @@ class Report:
     missing: dict[str, str] = field(default_factory=dict)
     """What was not measured, and why."""
 
+    configurations: dict[str, str] = field(default_factory=dict)
+    """How each system was set up."""
+
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def miss(self, what: str, error: Exception) -> None:
@@ -44,25 +47,41 @@ class Report:
             show_targets(sys.stdout, self.targets, self.results)
         for what, why in self.missing.items():
             print(f"NOT MEASURED  {what}: {why}")
-        REPORTS.mkdir(parents=True, exist_ok=True)
-        file = REPORTS / f"{self.name}-{self.began:%Y-%m-%dT%H%M%SZ}.json"
-        file.write_text(json.dumps(self._json(seconds), indent=2) + "\n", encoding="utf-8")
-        told = self.machine | {"seconds": seconds, "options": vars(self.options)}
-        text = page(self.name, told, self.results, self.targets)
-        file.with_suffix(".md").write_text(text, encoding="utf-8")
-        say(f"written: {file}, and beside it {file.stem}.md")
+        told = self.machine | {"seconds": seconds, "options": self._options}
+        text = page(self.name, told, self.results, self.targets, self.configurations)
+        folder = getattr(self.options, "output", None) or REPORTS
+        write(folder, self.name, self.began, self._json(seconds), text)
         return 1 if self.missing else 0
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self.options).items() if name != "output"}
 
     def _json(self, seconds: int) -> dict[str, Any]:
         return {
             "date": self.began.isoformat(timespec="seconds"),
             "seconds": seconds,
             "machine": self.machine,
-            "options": vars(self.options),
+            "options": self._options,
+            "configurations": self.configurations,
             "results": [row.as_json() for row in self.results.rows()],
             "targets": [target.as_json(self.results) for target in self.targets],
             "not_measured": self.missing,
         }
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """For a benchmark that `make bench` runs as one of its parts."""
+    parser.add_argument("--output", type=Path, default=REPORTS, help="the folder of its report")
+
+
+def write(folder: Path, name: str, began: datetime, report: object, text: str) -> None:
+    """As JSON, and beside it as Markdown."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{name}-{began:%Y-%m-%dT%H%M%SZ}.json"
+    file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    file.with_suffix(".md").write_text(text, encoding="utf-8")
+    say(f"written: {file}, and beside it {file.stem}.md")
 
 
 def say(line: str) -> None:

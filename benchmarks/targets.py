@@ -15,7 +15,7 @@ Measured = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`above` alone is held to the limit, or its quotient by `below`."""
+    """`above` alone is held to the limit, or its quotient by `below`. `point`: of the issue that names it."""
 
     what: str
     bound: Literal["≥", "≤"]
@@ -23,6 +23,7 @@ class Target:
     above: Measured
     below: Measured | None = None
     unit: str = "×"
+    point: int | None = None
 
     def values(self, results: Results) -> list[float]:
         """One a round; empty where one of the two was not measured."""
@@ -48,12 +49,27 @@ class Target:
     def as_json(self, results: Results) -> dict[str, Any]:
         values = self.values(results)
         return {
+            "point": self.point,
             "what": self.what,
-            "target": f"{self.bound} {self.limit:g} {self.unit}".strip(),
+            "ours": _side(self.above, results),
+            "base": _side(self.below, results) if self.below else None,
+            "target": f"{self.bound} {round(self.limit, 3):g} {self.unit}".strip(),
             "values": values,
             "median": median(values) if values else None,
             "verdict": self.verdict(values),
         }
+
+
+def _side(measured: Measured, results: Results) -> dict[str, Any]:
+    """What it was in the median; None where nothing was measured."""
+    measurement, system = measured
+    row = results.get(measurement, system)
+    return {
+        "measurement": measurement,
+        "system": system,
+        "median": median(row.values) if row else None,
+        "unit": row.unit if row else "",
+    }
 
 
 def show_targets(output: TextIO, targets: Sequence[Target], results: Results) -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Last, so that an installed package is never hidden by a folder of its name.
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
-from benchmarks.report import Report, say  # noqa: E402
+from benchmarks.report import Report, add_output, say  # noqa: E402
 from benchmarks.targets import Target  # noqa: E402
 from benchmarks.waiting_model import WaitingModel  # noqa: E402
 from benchmarks.waiting_tasks import SLEEP_S, STEPS, SleepingSteps, all_ended, stored  # noqa: E402
@@ -63,11 +63,15 @@ STORM_S: Final = 1.0
 MISSING: Final = (TimeoutError, ConnectionError, AssertionError)
 
 TARGETS: Final = (
-    Target("agents inside model calls: of one core", "≤", 0.02, (CORE, OURS), unit="cores"),
-    Target("agents inside model calls: memory each", "≤", 10, (MEMORY, OURS), unit="KB"),
-    Target("model answers → agent goes on, p99", "≤", 100, (f"{WAKE}, p99", OURS), unit="ms"),
-    Target("the same in a storm, p99", "≤", 100, (f"{STORM}, p99", OURS), unit="ms"),
-    Target("1,000 tasks of 5 × 0.2 s: time", "≤", 1.35, (TIME, OURS)),
+    Target(
+        "agents inside model calls: of one core", "≤", 0.02, (CORE, OURS), unit="cores", point=4
+    ),
+    Target("agents inside model calls: memory each", "≤", 10, (MEMORY, OURS), unit="KB", point=4),
+    Target(
+        "model answers → agent goes on, p99", "≤", 100, (f"{WAKE}, p99", OURS), unit="ms", point=4
+    ),
+    Target("the same in a storm, p99", "≤", 100, (f"{STORM}, p99", OURS), unit="ms", point=4),
+    Target("1,000 tasks of 5 × 0.2 s: time", "≤", 1.35, (TIME, OURS), point=4),
 )
 
 
@@ -93,6 +97,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--agents", type=int, default=10_000, help="inside model calls at once")
     parser.add_argument("--tasks", type=int, default=1000, help="of five steps of 0.2 s, at once")
+    add_output(parser)
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.agents, options.tasks = 1, 1000, 200

@@ -4,7 +4,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 
-from benchmarks.peers.environment import ROOT, PeerUnavailable, peers_python
+from benchmarks.peers.environment import ROOT, Environment, PeerUnavailable, peers_python
 
 #: Seconds; a peer that takes longer is not measured.
 PATIENCE_S = 180
@@ -18,10 +18,10 @@ class Measured:
     took_s: list[float]
 
 
-def measured(program: str, url: str, *numbers: int) -> Measured:
+def measured(environment: Environment, program: str, url: str, *numbers: int) -> Measured:
     """What a program of this folder says at its end. Raises `PeerUnavailable`."""
-    plain = url.replace("postgresql+asyncpg://", "postgresql://")
-    command = [str(peers_python()), "-m", f"benchmarks.peers.{program}", plain, *map(str, numbers)]
+    python, plain = peers_python(environment), url.replace("postgresql+asyncpg://", "postgresql://")
+    command = [str(python), "-m", f"benchmarks.peers.{program}", plain, *map(str, numbers)]
     try:
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.peers.environment import ROOT, PeerUnavailable, peers_python, restate_server
+from benchmarks.peers.environment import (
+    DURABLE,
+    ROOT,
+    PeerUnavailable,
+    peers_python,
+    restate_server,
+)
 from benchmarks.processes import clean_environment, open_folder
 
 from support.server_process import ServerProcess, ServerUnavailable, free_port
@@ -40,7 +46,7 @@ RUN = "/five/run"
 @contextmanager
 def restate() -> Iterator[int]:
     """The port to POST `RUN` to: the answer comes when the five steps are done. Raises `PeerUnavailable`."""
-    program, python = restate_server(), peers_python()
+    program, python = restate_server(), peers_python(DURABLE)
     folder = open_folder()
     ports = {name: free_port() for name in ("fabric", "ingress", "admin")}
     file = folder / "restate.toml"

@@ -22,6 +22,7 @@ from ops_core.store import (
     Database,
     Presence,
     TellingWorkerStore,
+    kept_small,
 )
 from opspawn import identity
 from opspawn.agent_doors import rest_app
@@ -186,21 +187,21 @@ async def _run_agents(
     from opspawn.worker import McpConfigError, MemoryUnusable, ToolError, run_worker  # see there
 
     # A pool of its own: slow requests at a door of the same process must not hold up a heartbeat.
-    database = Database(parts.url, pool_size=parts.settings.database_pool)
-    store = TellingWorkerStore(database, parts.signals.changed, Presence(parts.direct_url))
+    pool = Database(parts.url, pool_size=parts.settings.database_pool)
     try:
-        await run_worker(
-            parts.settings,
-            store,
-            parts.broker,
-            parts.bell,
-            services.tasks.submit,
-            stop,
-            isolate=isolate,
-            started=started,
-            signals=parts.signals,
-            memory=memory,
-        )
+        async with kept_small(pool) as database:
+            await run_worker(
+                parts.settings,
+                TellingWorkerStore(database, parts.signals.changed, Presence(parts.direct_url)),
+                parts.broker,
+                parts.bell,
+                services.tasks.submit,
+                stop,
+                isolate=isolate,
+                started=started,
+                signals=parts.signals,
+                memory=memory,
+            )
     except ToolError as error:
         raise StartError(f"OPSPAWN_TOOLS: {error}") from None
     except McpConfigError as error:  # written again since the start
@@ -209,8 +210,6 @@ async def _run_agents(
         raise _no_memory(error) from None
     except StoreUnavailable as error:  # only before its first claim: later it waits
         raise StartError(explained(error, parts.direct_url)) from None
-    finally:
-        await database.close()
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from ops_core.store import (
     SqlTaskStore,
     TellingTaskStore,
     check_isolation,
+    kept_small,
 )
 from opspawn import logs, migrate
 from opspawn.database_errors import DATABASE_ERRORS, explained
@@ -89,18 +90,17 @@ async def opened(settings: Settings, database_url: str | None = None) -> AsyncIt
     broker_url = settings.rabbitmq_url
     broker = rabbitmq_broker(broker_url.get_secret_value()) if broker_url else in_process_broker()
     signals = signals_of(settings)
-    database = Database(url, pool_size=settings.database_pool)
     bell = DramatiqBell(broker)
-    try:
-        await _check_database(database, url)
-        direct = settings.database_direct_url if database_url is None else None
-        direct_url = direct.get_secret_value() if direct else url
-        yield Parts(settings, database, url, direct_url, broker, bell, signals)
-    finally:
-        signals.close()
-        bell.close()
-        await _say_goodbye(broker)
-        await database.close()
+    async with kept_small(Database(url, pool_size=settings.database_pool)) as database:
+        try:
+            await _check_database(database, url)
+            direct = settings.database_direct_url if database_url is None else None
+            direct_url = direct.get_secret_value() if direct else url
+            yield Parts(settings, database, url, direct_url, broker, bell, signals)
+        finally:
+            signals.close()
+            bell.close()
+            await _say_goodbye(broker)
 
 
 async def _say_goodbye(broker: Broker) -> None:

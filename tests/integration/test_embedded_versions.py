@@ -30,10 +30,14 @@ def parent() -> Iterator[Path]:
 
 
 def version_of(data_dir: Path) -> str:
+    return shown(data_dir, "server_version").split()[0]
+
+
+def shown(data_dir: Path, setting: str) -> str:
     async def run(url: str) -> str:
         connection = await asyncpg.connect(url.replace("+asyncpg", ""))
         try:
-            return str(await connection.fetchval("SHOW server_version")).split()[0]
+            return str(await connection.fetchval(f"SHOW {setting}"))
         finally:
             await connection.close()
 
@@ -81,6 +85,12 @@ def test_a_folder_is_reopened_with_the_version_that_made_it(parent: Path) -> Non
     """Even when a better one is on the machine now."""
     make_with(wheel(), parent / "a")
     assert wheel().version == version_of(parent / "a")
+
+
+def test_a_server_has_no_processes_that_read_for_others(parent: Path) -> None:
+    """Those that PostgreSQL has since 18 are three more that an idle machine would hold."""
+    make_with(wheel(), parent / "a")
+    assert "sync" == shown(parent / "a", "io_method")
 
 
 def test_a_moved_folder_opens_where_it_is(data_dir: Path) -> None:

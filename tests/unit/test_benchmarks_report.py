@@ -2,27 +2,24 @@
 
 import importlib
 import io
-import json
 from pathlib import Path
 
 import pytest
-from benchmarks import bench, names
-from benchmarks.options import parse
-from benchmarks.ratios import ratios
+from benchmarks import bench
 from benchmarks.results import Results, percentile
 from benchmarks.table import show
 
 FOLDER = Path(bench.__file__).parent
-MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "run")
+MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 
 @pytest.fixture
 def results() -> Results:
     results = Results()
     for rate in (50.0, 100.0, 300.0):
-        results.add(names.NOOP, "embedded", "tasks/s", rate)
-        results.add(names.NOOP, "dramatiq", "tasks/s", 2 * rate)
-    results.add_percentiles(names.PICKUP, "embedded", [0.001, 0.002, 0.004])
+        results.add("no-ops", "embedded", "tasks/s", rate)
+        results.add("no-ops", "dramatiq", "tasks/s", 2 * rate)
+    results.add_percentiles("pickup", "embedded", [0.001, 0.002, 0.004])
     return results
 
 
@@ -44,33 +41,10 @@ def test_percentiles_of_seconds_are_shown_in_milliseconds(results: Results) -> N
     assert [2.0, 4.0] == [row.values[0] for row in results.rows()[2:]]
 
 
-def test_a_ratio_is_taken_within_each_round(results: Results) -> None:
-    assert [[0.5, 0.5, 0.5]] == [row.values for row in ratios(results)]
-
-
 def test_the_table_shows_each_row_with_its_unit(results: Results) -> None:
     output = io.StringIO()
-    show(output, {"cores": 2}, results.rows(), ratios(results))
+    show(output, {"cores": 2}, results.rows(), [])
     shown = output.getvalue()
     assert "cores: 2" in shown
     assert shown.count("tasks/s") == 2
     assert "50.0 – 300" in shown
-
-
-def test_an_interrupted_run_is_written_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(_options: object, results: Results, _machine: object) -> None:
-        results.add(names.NOOP, "embedded", "tasks/s", 1.0)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(bench, "_measure", interrupted)
-    file = tmp_path / "results" / "run.json"
-    assert bench.main(["--output", str(file)]) == bench.INTERRUPTED
-    report = json.loads(file.read_text(encoding="utf-8"))
-    assert [False, names.NOOP] == [report["complete"], report["results"][0]["measurement"]]
-
-
-def test_all_parts_and_systems_are_measured_unless_some_are_chosen() -> None:
-    assert parse([]).only == ("demo", "latency", "throughput")
-    assert parse(["--only", "latency"]).only == ("latency",)

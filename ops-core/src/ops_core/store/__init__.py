@@ -18,6 +18,7 @@ from ops_core.store.news import SqlNews
 from ops_core.store.presence import Presence
 from ops_core.store.pushes import SqlPushes
 from ops_core.store.schedules import SqlScheduleStore
+from ops_core.store.shrinking import kept_small
 from ops_core.store.statistics import SqlStatistics
 from ops_core.store.telling import TellingTaskStore, TellingWorkerStore
 from ops_core.store.tenants import SqlTenantStore
@@ -53,4 +54,5 @@ __all__ = [
     "TellingTaskStore",
     "TellingWorkerStore",
     "check_isolation",
+    "kept_small",
 ]

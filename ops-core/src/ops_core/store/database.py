@@ -9,6 +9,8 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
+from sqlalchemy.util import greenlet_spawn
 
 from ops_core.errors import StoreUnavailable
 
@@ -63,6 +65,7 @@ class Database:
     def __init__(
         self, url: str, *, pool_size: int = 10, answer_timeout_s: float = ANSWER_TIMEOUT_S
     ) -> None:
+        self._most = 0  # connections that were in use at once, since `shrink` last looked
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -81,6 +84,7 @@ class Database:
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction, committed at the end of the block. Raises `StoreUnavailable`."""
         async with translated(), self.engine.begin() as connection:
+            self._count()
             try:
                 yield connection
             except _BROKEN:
@@ -127,7 +131,31 @@ class Database:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
         async with translated(), self.engine.connect() as connection:
+            self._count()
             yield connection
+
+    def _count(self) -> None:
+        self._most = max(self._most, self._pool.checkedout())
+
+    @property
+    def _pool(self) -> QueuePool:
+        pool = self.engine.pool
+        assert isinstance(pool, QueuePool)
+        return pool
+
+    async def shrink(self) -> None:
+        """Closes all connections when none is in use and fewer were needed at once since the last call.
+
+        The next ones to be needed are opened again. Without this a pool keeps for ever what a busy moment has
+        opened, and each is a process of PostgreSQL, with a memory of its own.
+        """
+        most, self._most = self._most, 0
+        unused = self._pool
+        if unused.checkedout() or unused.checkedin() <= max(1, most):
+            return
+        # A new pool in place of this one, at once: nobody can take a connection that is about to be closed.
+        self.engine.sync_engine.dispose(close=False)
+        await greenlet_spawn(unused.dispose)
 
     async def close(self) -> None:
         await self.engine.dispose()
