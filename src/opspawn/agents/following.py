@@ -9,7 +9,6 @@ from agentkit.events import (
     Finished,
     HandedOver,
     LimitReached,
-    ModelReplied,
     PlanMade,
     ToolFinished,
 )
@@ -38,21 +37,14 @@ _SAID: Final = _ONCE | {
 }
 
 
-async def follow(
-    agent: Agent, goal: str, log: TaskLog, pieces: Pieces, told: list[str]
-) -> Finished:
-    """Runs the agent to its end. Its steps are in the log already; what is added is what they were for.
-
-    `told` gets what the model said.
-    """
+async def follow(agent: Agent, goal: str, log: TaskLog, pieces: Pieces) -> Finished:
+    """Runs the agent to its end. Its steps are in the log already; what is added is what they were for."""
     voice, wanted = _Voice(log), pieces.wanted
     # Unwatched, it has nothing to tell before its model has answered, and waits in one task instead of two.
     async with aclosing(agent.stream(goal, deltas=wanted, live=wanted)) as events:
         async for event in events:
             deltas.hear(pieces, event)
             match event:
-                case ModelReplied(_, reply):
-                    told.append(reply.message.text)
                 case PlanMade(step, plan):
                     planned = [to_json(one) for one in plan]
                     await voice.say(EventType.AGENT_PLAN, {"step": step, "steps": planned})

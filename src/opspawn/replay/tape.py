@@ -103,6 +103,9 @@ class Tape:
             where = _path(event) or "the end of the run"
             raise Difference(where, told(then[-1]) if then else "no such event", got)
 
+    async def read(self) -> Sequence[Event]:
+        return self._log
+
     async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
         raise LogEnds
 
