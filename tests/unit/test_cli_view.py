@@ -89,13 +89,13 @@ def test_a_call_that_was_announced_is_not_repeated() -> None:
 
 def test_an_answer_that_was_just_thought_is_not_repeated() -> None:
     """The last thought of a run is its answer."""
-    finish = ("agent.finish", {"output": "I should multiply.", "steps": 1, "reason": "answered"})
+    finish = ("agent.finished", {"output": "I should multiply.", "steps": 1, "reason": "answered"})
     assert shown(("llm.completed", THOUGHT), finish).count("I should multiply.") == 1
 
 
 def test_an_answer_that_nobody_thought_is_shown() -> None:
     """A planner may put it together itself."""
-    finish = ("agent.finish", {"output": "391", "steps": 1, "reason": "answered"})
+    finish = ("agent.finished", {"output": "391", "steps": 1, "reason": "answered"})
     assert [" 1.00s", "answer", " 391"] == words(("task.submitted", {}), finish)[1]
 
 

@@ -27,7 +27,7 @@ _OF_MEMORY: Final = {
 
 
 #: Events that a run has once. Of the others it may have several, each with data of its own.
-_ONCE: Final = frozenset({EventType.AGENT_LIMIT, EventType.AGENT_FINISH})
+_ONCE: Final = frozenset({EventType.AGENT_LIMIT, EventType.AGENT_FINISHED})
 
 _SAID: Final = _ONCE | {
     EventType.AGENT_PLAN,
@@ -61,7 +61,7 @@ async def follow(agent: Agent, goal: str, log: TaskLog, pieces: Pieces) -> Finis
                     await voice.say(EventType.AGENT_LIMIT, {"limit": limit, "detail": detail})
                 case Finished(output, steps, _, reason):
                     data = {"output": output, "steps": steps, "reason": reason}
-                    await voice.say(EventType.AGENT_FINISH, data)
+                    await voice.say(EventType.AGENT_FINISHED, data)
                     return event
     raise AssertionError("an agent that does not raise ends with Finished")
 
