@@ -98,7 +98,7 @@ def test_the_log_tells_each_step(site: Site) -> None:
         "llm.completed",
         "tool.completed",
         "llm.completed",
-        "agent.finish",
+        "agent.finished",
         "task.completed",
     ] == [event["type"] for event in events]
     assert list(range(1, 8)) == [event["seq"] for event in events]

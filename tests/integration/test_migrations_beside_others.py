@@ -4,9 +4,12 @@ import asyncio
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from opspawn import migrate
+from opspawn.doctor.servers import migrations
+from opspawn.settings import Settings
 from support.migrations import migrated_to
 
 pytestmark = pytest.mark.integration
@@ -91,10 +94,13 @@ async def test_counting_changes_beside_a_submit_that_is_not_counted_yet(
 
 
 async def test_a_database_of_a_newer_build_is_left_as_it_is(empty_database_url: str) -> None:
-    """Old code runs beside it, and may be started again."""
+    """Old code runs beside it, and may be started again; the doctor says so and finds nothing wrong."""
     await asyncio.to_thread(migrate.upgrade, empty_database_url)
     connection = await connect(empty_database_url)
     await connection.execute("UPDATE alembic_version SET version_num = '9999'")
     await connection.close()
     await asyncio.to_thread(migrate.upgrade, empty_database_url)
     assert ("9999", migrate.head()) == await asyncio.to_thread(migrate.current, empty_database_url)
+    settings = Settings(_env_file=None, database_url=SecretStr(empty_database_url))
+    told = await asyncio.to_thread(migrations, settings)
+    assert f"at 9999, made by a newer Opspawn; this one needs {migrate.head()}" == told

@@ -50,9 +50,11 @@ class ScriptedProviders:
 class AgentDesk:
     """Submits tasks, and runs them one at a time; in memory, or in a database that is given."""
 
-    def __init__(self, *tools: Tool, database: Database | None = None) -> None:
+    def __init__(
+        self, *tools: Tool, database: Database | None = None, store: type[MemoryStore] = MemoryStore
+    ) -> None:
         self.clock = FrozenClock()
-        self.store = MemoryStore(self.clock)
+        self.store = store(self.clock)
         self._tasks: TaskStore = SqlTaskStore(database) if database else self.store
         self._workers: WorkerStore = SqlWorkerStore(database) if database else self.store
         agents: AgentStore = SqlAgentStore(database) if database else self.store.agents

@@ -62,6 +62,10 @@ class RestDoor:
         """Waits for a task and becomes its owner."""
         return self._do(self._claim())
 
+    def beat(self, worker: str, *queues: str) -> None:
+        """Another worker is there, with one slot and nothing to do."""
+        self._do(self.store.beat(worker, queues, slots=1, running=0))
+
     def append(self, task: Task, *events: NewEvent, usage: Usage | None = None) -> None:
         """A step of the task."""
         self._do(self.store.append([Append(_lease(task), events, usage or Usage())]))

@@ -79,6 +79,17 @@ async def test_an_interrupted_task_is_known_as_such() -> None:
     assert [*expected, "Stop. A haiku."] == said(llm)
 
 
+async def test_half_an_answer_is_none() -> None:
+    """What there was of a task that was cut short is not told as if it had been said."""
+    desk = AgentDesk()
+    task = await desk.ask("Count.", thread_id="t", config={"max_steps": 1})
+    await desk.run(call(("calculator", {"expression": "1 + 1"}), thought="One."))
+    assert "One." == ((await desk.task(task)).result or {})["output"]
+    await desk.store.tell_ends(10)
+    llm = await talk(desk, "And?", "Two.")
+    assert ["Count.", "(This failed before it was answered.)", "And?"] == said(llm)
+
+
 async def test_the_oldest_words_give_way() -> None:
     """A definition says how much is remembered; what is long is cut."""
     desk = AgentDesk()

@@ -10,6 +10,7 @@ from rich.console import Console
 from opspawn.cli.client import Event
 from opspawn.cli.follow import Found, Lost
 from opspawn.cli.narrate import cost, tokens
+from opspawn.cli.running import answer
 from opspawn.cli.tasks import task_table
 from opspawn.cli.view import RunView
 
@@ -88,13 +89,13 @@ def test_a_call_that_was_announced_is_not_repeated() -> None:
 
 def test_an_answer_that_was_just_thought_is_not_repeated() -> None:
     """The last thought of a run is its answer."""
-    finish = ("agent.finish", {"output": "I should multiply.", "steps": 1, "reason": "answered"})
+    finish = ("agent.finished", {"output": "I should multiply.", "steps": 1, "reason": "answered"})
     assert shown(("llm.completed", THOUGHT), finish).count("I should multiply.") == 1
 
 
 def test_an_answer_that_nobody_thought_is_shown() -> None:
     """A planner may put it together itself."""
-    finish = ("agent.finish", {"output": "391", "steps": 1, "reason": "answered"})
+    finish = ("agent.finished", {"output": "391", "steps": 1, "reason": "answered"})
     assert [" 1.00s", "answer", " 391"] == words(("task.submitted", {}), finish)[1]
 
 
@@ -288,3 +289,16 @@ def test_a_long_goal_gives_way_to_the_rest_of_its_line() -> None:
     _, line = output.getvalue().splitlines()
     assert "completed  2026-11-24 10:00:00" in line
     assert line.rstrip().endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ({"output": "391."}, "391."),
+        ({"output": None, "partial": True, "steps": []}, ""),
+        (None, ""),
+    ],
+)
+def test_what_a_run_prints_is_text(result: Any, expected: str) -> None:
+    """The answer, or what was last said; nothing where nothing was."""
+    assert expected == answer({"status": "failed", "result": result})

@@ -181,6 +181,17 @@ def test_unknown_fields_are_kept() -> None:
     ).model_extra
 
 
+@pytest.mark.parametrize(
+    ("status", "expected"), [("completed", ("391.", None)), ("failed", (None, "391."))]
+)
+def test_half_an_answer_is_not_taken_for_a_whole_one(
+    status: str, expected: tuple[str | None, str | None]
+) -> None:
+    """What there was of a task that was cut short has a name of its own."""
+    task = Task.model_validate({**TASK, "status": status, "result": {"output": "391."}})
+    assert expected == (task.output, task.partial_output)
+
+
 def test_waiting_is_left_to_a_server_that_holds_requests() -> None:
     """No look in between, and no rest."""
     applied = {"preference-applied": "wait=30"}

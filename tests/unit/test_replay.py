@@ -105,7 +105,7 @@ def value(kind: EventType, **changes: Any) -> Change:
         (calculates, value(EventType.TOOL_COMPLETED, hash="x"), "step 1/tool/1", "calculator("),
         (calculates, data(EventType.TOOL_COMPLETED, output="392"), "step 1/tool/1", '"391"'),
         (calculates, data(EventType.LLM_COMPLETED, text="No."), "step 1/llm", "I add."),
-        (calculates, data(EventType.AGENT_FINISH, output="392."), "the end of the run", "391."),
+        (calculates, data(EventType.AGENT_FINISHED, output="392."), "the end of the run", "391."),
         (
             calculates,
             data(EventType.TASK_COMPLETED, result={"output": "392."}),
@@ -113,7 +113,7 @@ def value(kind: EventType, **changes: Any) -> Change:
             "391.",
         ),
         (acts, data(EventType.TOOL_DISPATCHED, effect="pure"), "step 1/tool/1", "unsafe"),
-        (forks, data(EventType.AGENT_FINISH, output="391."), "the end of the run", "392"),
+        (forks, data(EventType.AGENT_FINISHED, output="391."), "the end of the run", "392"),
     ],
 )
 async def test_the_first_difference_is_named(

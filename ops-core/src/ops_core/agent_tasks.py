@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops_core.request import TaskRequest, parse_request
-from ops_core.task import Task
+from ops_core.task import JsonObject, Status, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,19 @@ class AgentTasks:
 
 def answer_of(task: Task) -> str | None:
     """The text that a completed task came to."""
-    output = (task.result or {}).get("output")
+    output = _answer(task).get("output")
     return output if isinstance(output, str) else None
 
 
 def structured_of(task: Task) -> Any:
     """The JSON that a completed task came to, where a schema was given for it."""
-    return (task.result or {}).get("structured")
+    return _answer(task).get("structured")
+
+
+def partial_of(task: Task) -> JsonObject | None:
+    """What there was when a budget or a limit ended the task, in place of an answer."""
+    return task.result if task.status is Status.FAILED else None
+
+
+def _answer(task: Task) -> JsonObject:
+    return task.result or {} if task.status is Status.COMPLETED else {}

@@ -57,7 +57,7 @@ OpsError
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class OpsError(Exception):
@@ -559,7 +559,8 @@ class TaskFailed(OpsError):
     """Raised by a handler to say why its task failed, and whether another attempt may help.
 
     `error_type` becomes `error.type` of the task; `retry_after_s`, when given, is the least rest before
-    the next attempt (a provider's Retry-After); `reason` becomes the reason of the failed state.
+    the next attempt (a provider's Retry-After); `reason` becomes the reason of the failed state. `partial`
+    is what there was until then: the result of a task that nothing else comes of.
     """
 
     type = "task_failed"
@@ -572,9 +573,11 @@ class TaskFailed(OpsError):
         retryable: bool = False,
         retry_after_s: float | None = None,
         reason: str = "error",
+        partial: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.error_type = error_type
+        self.partial = partial
         self.reason = reason
         self.message = message
         self.retryable = retryable

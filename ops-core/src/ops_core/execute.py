@@ -62,6 +62,10 @@ FIRST_CLAIM_SEQ: Final = 2
 UNWIND_S: Final = 5.0
 
 
+#: What a result is refused with that no store could keep.
+_BAD_RESULT: Final = (InvalidRequest, TypeError, ValueError, RecursionError)
+
+
 class Stop(StrEnum):
     """Why a run is stopped from outside."""
 
@@ -154,6 +158,9 @@ class Run:
         path = events[0].data.get("path") if usage != NOTHING_USED else None
         return self._purse.settlement(str(path), usage) if path else None
 
+    async def read(self) -> Sequence[Event]:
+        return await when_back(lambda: self._store.history(self.lease))
+
     async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
         return await when_back(lambda: self._store.children(self.lease, task_ids))
 
@@ -207,7 +214,7 @@ class Run:
     async def result(self, handler: TaskHandler) -> JsonObject:
         """The handler's result. Raises what the handler raises, and `RunStopped` when it was stopped."""
         if self.task.last_seq > FIRST_CLAIM_SEQ:  # else there is nothing to replay
-            self.history = await when_back(lambda: self._store.history(self.lease))
+            self.history = await self.read()
             begun = (event.type == EventType.TOOL_DISPATCHED for event in self.history)
             self._began_effects = any(begun)
         if self.stopped is not None:
@@ -314,6 +321,7 @@ class Executor:
                 error,
                 Reason(failure.reason) if known else Reason.ERROR,
                 dead_letter=failure.retryable,
+                partial=_partial(failure),
             )
         delay_s = policy.delay_s(task.attempt, jitter=self._jitter())
         asked_s = failure.retry_after_s or 0.0
@@ -375,20 +383,31 @@ def _stopped(why: Stop) -> Move | None:
 
 def _completed(result: object) -> Move:
     """A handler is other people's code: what it returns is looked at before it is stored."""
-    if not isinstance(result, dict):
-        return _bad_result(f"it is a {type(result).__name__}, not an object")
     try:
-        clean = storable(result)
-        json.dumps(clean)
-        check_json(clean)
-    except (InvalidRequest, TypeError, ValueError, RecursionError) as error:
-        return _bad_result(str(error))
-    return complete(clean)
+        return complete(_checked(result))
+    except _BAD_RESULT as error:
+        message = f"The handler's result cannot be stored: {error}"[:500]
+        return fail(TaskError(type="bad_result", message=message))
 
 
-def _bad_result(why: str) -> Move:
-    message = f"The handler's result cannot be stored: {why}"[:500]
-    return fail(TaskError(type="bad_result", message=message))
+def _partial(failure: TaskFailed) -> JsonObject | None:
+    """What there was of a result, where it can be stored: why the task failed is what counts."""
+    if failure.partial is None:
+        return None
+    try:
+        return _checked(failure.partial)
+    except _BAD_RESULT as error:
+        log.warning("a partial result cannot be stored", error=str(error))
+        return None
+
+
+def _checked(result: object) -> JsonObject:
+    if not isinstance(result, dict):
+        raise TypeError(f"it is a {type(result).__name__}, not an object")
+    clean = storable(result)
+    json.dumps(clean)
+    check_json(clean)
+    return clean
 
 
 def _path(event: NewEvent) -> object:

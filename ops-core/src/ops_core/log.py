@@ -58,7 +58,7 @@ class EventType(StrEnum):
     AGENT_PLAN = "agent.plan"
     AGENT_HANDOFF = "agent.handoff"
     AGENT_LIMIT = "agent.limit"
-    AGENT_FINISH = "agent.finish"
+    AGENT_FINISHED = "agent.finished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

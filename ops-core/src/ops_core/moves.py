@@ -85,12 +85,21 @@ def complete(result: JsonObject) -> Move:
     return Move(to=Status.COMPLETED, event=event, result=result)
 
 
-def fail(error: TaskError, reason: Reason = Reason.ERROR, *, dead_letter: bool = False) -> Move:
-    """No attempt is left, or none would help: → failed."""
-    data = {"error": error_json(error), "reason": reason}
+def fail(
+    error: TaskError,
+    reason: Reason = Reason.ERROR,
+    *,
+    dead_letter: bool = False,
+    partial: JsonObject | None = None,
+) -> Move:
+    """No attempt is left, or none would help: → failed. `partial` is what there was until then."""
+    data: JsonObject = {"error": error_json(error), "reason": reason}
+    if partial is not None:
+        data["result"] = partial
     return Move(
         to=Status.FAILED,
         reason=reason,
+        result=partial,
         error=error,
         dead_letter=dead_letter,
         doubt="the task failed",

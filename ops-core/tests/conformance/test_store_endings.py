@@ -33,8 +33,14 @@ def unlike(task: Task) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     "move",
-    [complete({"output": 1}), fail(ERROR), fail(ERROR, dead_letter=True), cancel("told so")],
-    ids=["completed", "failed", "dead letter", "cancelled"],
+    [
+        complete({"output": 1}),
+        fail(ERROR),
+        fail(ERROR, dead_letter=True),
+        fail(ERROR, Reason.BUDGET_EXHAUSTED, partial={"output": "half"}),
+        cancel("told so"),
+    ],
+    ids=["completed", "failed", "dead letter", "cut short", "cancelled"],
 )
 async def test_an_end_among_others_is_the_end_alone(world: World, move: Move) -> None:
     """The task and its log are the same, whichever way it was ended."""
@@ -47,6 +53,21 @@ async def test_an_end_among_others_is_the_end_alone(world: World, move: Move) ->
     logs = [await world.tasks.log("default", lease.task_id) for lease in (alone, among)]
     said = [[(e.seq, e.type, e.data) for e in log] for log in logs]
     assert said[0] == said[1]
+
+
+async def test_what_there_was_is_kept_until_a_retry(world: World) -> None:
+    """Whoever opens the task again begins without it; the log has it."""
+    lease = await running(world)
+    move = fail(ERROR, Reason.BUDGET_EXHAUSTED, partial={"output": "half"})
+    assert [True] == await world.workers.end_together([Ending(lease, move)])
+    ended = await world.tasks.get("default", lease.task_id)
+    assert (Status.FAILED, {"output": "half"}) == (ended.status, ended.result)
+    again = await world.tasks.retry("default", lease.task_id)
+    assert (Status.PENDING, None) == (again.status, again.result)
+    log = await world.tasks.log("default", lease.task_id)
+    assert {"output": "half"} == next(
+        event.data["result"] for event in log if event.type == EventType.TASK_FAILED
+    )
 
 
 async def test_each_of_many_has_its_own_end(world: World) -> None:

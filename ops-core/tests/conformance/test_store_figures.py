@@ -178,7 +178,7 @@ _MANY = text(
 
 
 async def test_no_table_is_read_through_and_what_is_counted_is_bounded(database_url: str) -> None:
-    """However many tasks there are, and wherever those stand that have not ended."""
+    """However many there are, and wherever those stand that have not ended; by the indexes that are meant."""
     database = Database(database_url, pool_size=2)
     tenants = text("INSERT INTO tenant SELECT 't' || n, 't', now() FROM generate_series(0, 9) AS n")
     explain = text("EXPLAIN (COSTS OFF) " + _FIGURES.text)
@@ -189,6 +189,13 @@ async def test_no_table_is_read_through_and_what_is_counted_is_bounded(database_
         await connection.execute(_BOUNDED, {"ms": "2000"})
         plan = "\n".join((await connection.execute(explain, asked)).scalars())
     assert not re.search(r"(Seq|Bitmap Heap) Scan on task", plan)
+    assert {
+        "task_for_fair_claim",
+        "task_for_gate",
+        "task_for_owner",
+        "task_for_list_by_status",
+        "task_for_dead_letters",
+    } == set(re.findall(r"using (\w+) on task\b", plan))
     counted = await SqlFiguresStore(database).figures()
     tasks = [sum(queue.tasks.values()) for queue in counted.queues.values()]
     assert (200, 8_000) == (counted.dead_letters, sum(tasks))

@@ -20,7 +20,7 @@ from ops_core.following import watched
 from ops_core.identity.gate import Attempt, Gate
 from ops_core.mcp.desk import Desk
 from ops_core.mcp.door import McpDoor
-from ops_core.moves import complete
+from ops_core.moves import Move, complete
 from ops_core.ports import Lease
 from ops_core.principal import EVERYBODY, Principal
 from ops_core.service import TaskService
@@ -53,12 +53,14 @@ class Open:
 
     async def complete(self, output: str) -> str:
         """Does the one task that is pending, as a worker would; its id."""
+        result: JsonObject = {"output": output, "structured": None, "artifacts": []}
+        return await self.end(complete(result))
+
+    async def end(self, move: Move) -> str:
+        """Ends the one task that is pending, as a worker would; its id."""
         await self.store.beat("w", ["default"], slots=1, running=0)
         [task] = await self.store.claim("w", ["default"], 1)
-        result: JsonObject = {"output": output, "structured": None, "artifacts": []}
-        await self.store.settle(
-            Lease(task.tenant_id, task.task_id, "w", task.epoch), complete(result)
-        )
+        await self.store.settle(Lease(task.tenant_id, task.task_id, "w", task.epoch), move)
         return task.task_id
 
 

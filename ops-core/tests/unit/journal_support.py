@@ -75,6 +75,9 @@ class OneRun:
         for event in events:
             self.kept.add(event)
 
+    async def read(self) -> Sequence[Event]:
+        return tuple(self.kept.events)
+
     async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
         return [self.kept.ends[child] for child in task_ids if child in self.kept.ends]
 

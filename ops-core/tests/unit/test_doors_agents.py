@@ -10,7 +10,7 @@ from door_support import channel_to, client_of, refused, struct, stub_of
 from google.protobuf.json_format import MessageToDict
 
 from ops_core.api import create_app
-from ops_core.moves import complete
+from ops_core.moves import Move, complete, fail
 from ops_core.ports import AgentKind, Lease, TaskType
 from ops_core.rpc.v1 import (
     agents_pb2,
@@ -20,6 +20,7 @@ from ops_core.rpc.v1 import (
     threads_pb2_grpc,
 )
 from ops_core.service import TaskService
+from ops_core.task import Reason, TaskError
 from ops_core.testing import FrozenClock, MemoryStore, services_of
 
 pytestmark = pytest.mark.unit
@@ -70,11 +71,15 @@ class Doors:
         return await self.rest.post(TASKS, json={"task_type": "echo", **fields})
 
     async def finish(self, answer: str) -> None:
-        """A worker runs the next task to its end."""
+        """A worker runs the next task to its answer."""
+        await self.end(complete({"output": answer}))
+
+    async def end(self, move: Move) -> None:
+        """A worker runs the next task to this end."""
         await self.store.beat("w", ["default"], slots=1, running=0)
         [task] = await self.store.claim("w", ["default"], 1)
         lease = Lease("default", task.task_id, "w", task.epoch)
-        await self.store.settle(lease, complete({"output": answer}))
+        await self.store.settle(lease, move)
         await self.store.tell_ends(10)
 
 
@@ -265,6 +270,15 @@ async def test_a_conversation_is_seen_alike_through_both_doors(doors: Doors) -> 
     got = (await doors.threads.GetThread(threads_pb2.GetThreadRequest(thread_id="t"))).thread
     shown = (await doors.rest.get(f"{THREADS}t/")).json()
     assert (got.last_seq, got.on_busy) == (shown["last_seq"], shown["on_busy"]) == (2, "enqueue")
+
+
+async def test_what_there_was_of_an_answer_answers_nothing(doors: Doors) -> None:
+    """A task that was cut short has it; the conversation does not."""
+    await doors.submit(thread_id="t", input_data={"goal": "a"})
+    error = TaskError(type="budget_exhausted", message="Raise it.")
+    await doors.end(fail(error, Reason.BUDGET_EXHAUSTED, partial={"output": "half"}))
+    [message] = (await doors.rest.get(f"{THREADS}t/messages")).json()["messages"]
+    assert ("failed", None) == (message["status"], message["answered"])
 
 
 async def test_a_thread_is_made_with_a_policy(doors: Doors) -> None:

@@ -101,6 +101,30 @@ async def test_a_task_without_a_handler_fails_with_a_reason(bench: Bench) -> Non
     assert "unknown_task_type" == failed.error.type
 
 
+async def test_a_part_of_a_result_is_kept_with_the_failure(bench: Bench) -> None:
+    """Made storable as a whole one is."""
+
+    async def body(_task: Task, _log: TaskLog) -> JsonObject:
+        raise TaskFailed("x", "y", partial={"output": "half\0"})
+
+    task = await bench.run(body)
+    assert (Status.FAILED, {"output": "half\N{REPLACEMENT CHARACTER}"}) == (
+        task.status,
+        task.result,
+    )
+
+
+async def test_a_part_that_cannot_be_stored_does_not_hide_why_the_task_failed(bench: Bench) -> None:
+    """It is left out."""
+
+    async def body(_task: Task, _log: TaskLog) -> JsonObject:
+        raise TaskFailed("x", "y", partial={"output": 2**70})
+
+    task = await bench.run(body)
+    assert task.error is not None
+    assert ("x", None) == (task.error.type, task.result)
+
+
 async def test_an_unknown_reason_is_an_error_like_any_other(bench: Bench) -> None:
     """A handler cannot put its task into a state that does not exist."""
 

@@ -106,6 +106,7 @@ async def test_an_agent_answers_the_call_that_gave_it_the_goal() -> None:
             "answer": "391",
             "structured": None,
             "error": None,
+            "partial": None,
             "waiting_for": None,
         }
         assert told[-1] == "task.completed"

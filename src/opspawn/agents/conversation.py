@@ -77,7 +77,9 @@ def _began_without(log: TaskLog) -> bool:
 
 
 def _said(exchange: Exchange) -> JsonObject:
-    output = (exchange.result or {}).get("output")
+    # What a failed task has is no answer: the part of one that there was.
+    result = exchange.result if exchange.status is Status.COMPLETED else None
+    output = (result or {}).get("output")
     return {
         "task_id": exchange.task_id,
         "status": exchange.status.value,

@@ -9,7 +9,6 @@ from agentkit.events import (
     Finished,
     HandedOver,
     LimitReached,
-    ModelReplied,
     PlanMade,
     ToolFinished,
 )
@@ -28,7 +27,7 @@ _OF_MEMORY: Final = {
 
 
 #: Events that a run has once. Of the others it may have several, each with data of its own.
-_ONCE: Final = frozenset({EventType.AGENT_LIMIT, EventType.AGENT_FINISH})
+_ONCE: Final = frozenset({EventType.AGENT_LIMIT, EventType.AGENT_FINISHED})
 
 _SAID: Final = _ONCE | {
     EventType.AGENT_PLAN,
@@ -38,21 +37,14 @@ _SAID: Final = _ONCE | {
 }
 
 
-async def follow(
-    agent: Agent, goal: str, log: TaskLog, pieces: Pieces, told: list[str]
-) -> Finished:
-    """Runs the agent to its end. Its steps are in the log already; what is added is what they were for.
-
-    `told` gets what the model said.
-    """
+async def follow(agent: Agent, goal: str, log: TaskLog, pieces: Pieces) -> Finished:
+    """Runs the agent to its end. Its steps are in the log already; what is added is what they were for."""
     voice, wanted = _Voice(log), pieces.wanted
     # Unwatched, it has nothing to tell before its model has answered, and waits in one task instead of two.
     async with aclosing(agent.stream(goal, deltas=wanted, live=wanted)) as events:
         async for event in events:
             deltas.hear(pieces, event)
             match event:
-                case ModelReplied(_, reply):
-                    told.append(reply.message.text)
                 case PlanMade(step, plan):
                     planned = [to_json(one) for one in plan]
                     await voice.say(EventType.AGENT_PLAN, {"step": step, "steps": planned})
@@ -69,7 +61,7 @@ async def follow(
                     await voice.say(EventType.AGENT_LIMIT, {"limit": limit, "detail": detail})
                 case Finished(output, steps, _, reason):
                     data = {"output": output, "steps": steps, "reason": reason}
-                    await voice.say(EventType.AGENT_FINISH, data)
+                    await voice.say(EventType.AGENT_FINISHED, data)
                     return event
     raise AssertionError("an agent that does not raise ends with Finished")
 

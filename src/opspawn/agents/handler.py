@@ -1,6 +1,6 @@
 """Runs an `agent_run` task: builds the agent that the task asks for, and tells what became of it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from opspawn.agents.journal import TaskJournal
 from opspawn.agents.making import AgentMaker, KnownTo
 from opspawn.agents.providers import ModelClients
 from opspawn.agents.seen_tools import ServerTools
+from opspawn.agents.so_far import so_far
 from opspawn.agents.spending import Prices
 from opspawn.agents.windows import Windows
 from opspawn.settings import Settings
@@ -110,8 +111,9 @@ class AgentHandler:
         return frozenset(self.pins) | old
 
     async def run(self, task: Task, log: TaskLog) -> JsonObject:
-        """The agent's answer: `{"output", "structured", "artifacts"}`. Raises `TaskFailed`."""
-        told: list[str] = []
+        """The agent's answer: `{"output", "structured", "artifacts"}`. Raises `TaskFailed`, with what there
+        was of it when a budget or a limit ended the run.
+        """
         try:
             family = await Family.of(task, log)
             prices = Prices()
@@ -122,13 +124,13 @@ class AgentHandler:
                 TaskKey(task.tenant_id, task.task_id),
                 always=self._settings.llm_streaming == "always",
             )
-            finished = await follow(agent, task.input_data["goal"], log, pieces, told)
+            finished = await follow(agent, task.input_data["goal"], log, pieces)
         except LimitExceeded as error:
-            raise TaskFailed(error.type, _with_partial(error)) from error
+            raise await _cut_short(TaskFailed(error.type, error.message), log) from error
         except TaskFailed as error:
             if error.reason != Reason.BUDGET_EXHAUSTED:
                 raise
-            raise _with_answer_so_far(error, told) from error
+            raise await _cut_short(error, log) from error
         except AgentError as error:
             wait = error.retry_after_s if isinstance(error, ProviderError) else None
             raise TaskFailed(
@@ -211,16 +213,9 @@ def _no_answer(finished: Finished) -> tuple[str, str]:
     return kind, f"{message} {finished.output[:500]}" if kind == "invalid_plan" else message
 
 
-def _with_partial(error: LimitExceeded) -> str:
-    return _told_so_far(error.message, error.partial_output)
-
-
-def _with_answer_so_far(error: TaskFailed, told: Sequence[str]) -> TaskFailed:
-    last = next((text for text in reversed(told) if text.strip()), "")
-    message = _told_so_far(error.message, last)
-    return TaskFailed(error.error_type, message, reason=error.reason)
-
-
-def _told_so_far(message: str, partial: str) -> str:
-    partial = partial.strip()
-    return f"{message} Partial output: {partial[:500]}" if partial else message
+async def _cut_short(error: TaskFailed, log: TaskLog) -> TaskFailed:
+    """The end of a run that a budget or a limit has ended, with what there was."""
+    partial = so_far(await log.read())
+    said = ((partial or {}).get("output") or "").strip()
+    message = f"{error.message} Partial output: {said[:500]}" if said else error.message
+    return TaskFailed(error.error_type, message, reason=error.reason, partial=partial)

@@ -204,6 +204,6 @@ _TELLERS: Final[dict[str, Callable[[Json], Told]]] = {
     "memory.searched": _silent,
     "memory.saved": _silent,
     "agent.limit": _limit,
-    "agent.finish": _finish,
+    "agent.finished": _finish,
     **TELLERS,
 }

@@ -110,9 +110,10 @@ def outcome(task: Json) -> int:
 
 
 def answer(task: Json) -> object:
-    """What the agent answered; empty when it did not come to an answer."""
+    """What the agent answered, or had last said when a budget or a limit ended it; else empty."""
     result = task.get("result")
-    return result.get("output", result) if isinstance(result, dict) else ""
+    output = result.get("output", result) if isinstance(result, dict) else ""
+    return "" if output is None else output
 
 
 def check_text(text: str) -> None:

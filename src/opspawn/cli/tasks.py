@@ -129,7 +129,7 @@ def _details(task: Json) -> None:
         ("used", f"{tokens(usage)}, {cost(usage.get('cost_usd'))}, {usage.get('steps', 0)} steps"),
         ("waits for", "\n".join(told(task["task_id"], wait) for wait in waits_of(task))),
         ("error", _error(task)),
-        ("result", _whole(_result(task))),
+        ("so far" if task.get("status") == "failed" else "result", _whole(_result(task))),
     ]
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
@@ -163,7 +163,10 @@ def _whole(text: object) -> str:
 
 def _result(task: Json) -> object:
     result = task.get("result") or ""
-    return result.get("output", result) if isinstance(result, dict) else result
+    if not isinstance(result, dict):
+        return result
+    output = result.get("output", result)
+    return result if output is None else output  # of a task that was cut short: its calls
 
 
 def _took(task: Json) -> str:

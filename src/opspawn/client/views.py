@@ -72,6 +72,15 @@ class Task(View):
     @property
     def output(self) -> Any:
         """The final answer of an agent; None until there is one."""
+        return self._output if self.status == "completed" else None
+
+    @property
+    def partial_output(self) -> Any:
+        """What the agent had last said when a budget or a limit ended the task; `result` has the rest."""
+        return self._output if self.status == "failed" else None
+
+    @property
+    def _output(self) -> Any:
         return None if self.result is None else self.result.get("output")
 
 

@@ -1,6 +1,7 @@
 """The log of a recorded run as a handler sees it that runs again: nothing can be added to it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, NoReturn
 
@@ -13,7 +14,10 @@ from ops_core.task import NOTHING_USED, JsonObject, Usage, Wait
 from opspawn.replay.difference import Difference, LogEnds, asked, place, short, told
 
 #: What a run says of its own end. They are said again, and compared.
-_ENDS: Final = frozenset({EventType.AGENT_FINISH, EventType.AGENT_LIMIT})
+_ENDS: Final = frozenset({EventType.AGENT_FINISHED, EventType.AGENT_LIMIT})
+
+#: What builds before this one called it.
+_FORMER: Final = {"agent.finish": EventType.AGENT_FINISHED}
 
 #: What is told beside a step that is itself compared. Older builds did not tell it.
 _BESIDE: Final = frozenset(
@@ -39,6 +43,7 @@ class Tape:
         definitions: Mapping[tuple[str, int], JsonObject] | None = None,
     ) -> None:
         self._definitions = definitions or {}
+        log = [replace(event, type=_FORMER.get(event.type, event.type)) for event in log]
         self.history: Sequence[Event] = [event for event in log if event.type not in _ENDS]
         self._log = log
         self._finished = _finished(log)
@@ -103,6 +108,9 @@ class Tape:
             where = _path(event) or "the end of the run"
             raise Difference(where, told(then[-1]) if then else "no such event", got)
 
+    async def read(self) -> Sequence[Event]:
+        return self._log
+
     async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
         raise LogEnds
 
@@ -126,7 +134,7 @@ class Tape:
         limits = [e for e in self._log if e.type == EventType.AGENT_LIMIT]
         # Time runs out for a run, not for its replay.
         in_time = bool(limits) and limits[-1].data["limit"] != "seconds"
-        finished = any(e.type == EventType.AGENT_FINISH for e in self._log)
+        finished = any(e.type == EventType.AGENT_FINISHED for e in self._log)
         return self.end.type == EventType.TASK_COMPLETED or in_time or finished
 
 

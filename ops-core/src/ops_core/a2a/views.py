@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from ops_core.agent_tasks import answer_of, structured_of
+from ops_core.agent_tasks import answer_of, partial_of, structured_of
 from ops_core.following import needs_someone
 from ops_core.task import JsonObject, Status, Task
 
@@ -63,9 +63,12 @@ def status_view(task: Task) -> JsonObject:
 
 
 def artifacts_of(task: Task) -> list[JsonObject]:
-    """The answer, as text and, where there is one, as JSON."""
+    """The answer, as text and, where there is one, as JSON; or what there was when the task was cut short."""
     if task.result is None:
         return []
+    partial = partial_of(task)
+    if partial is not None:
+        return [_partial(partial)]
     answer, structured = answer_of(task), structured_of(task)
     parts: list[JsonObject] = [] if answer is None else [{"text": answer}]
     if structured is not None:
@@ -73,6 +76,17 @@ def artifacts_of(task: Task) -> list[JsonObject]:
     if not parts:
         parts.append({"data": task.result})
     return [{"artifactId": "answer", "name": "answer", "parts": parts}]
+
+
+def _partial(partial: JsonObject) -> JsonObject:
+    said = partial.get("output")
+    parts: list[JsonObject] = [{"text": said}] if isinstance(said, str) else []
+    return {
+        "artifactId": "partial",
+        "name": "what there was",
+        "parts": [*parts, {"data": partial}],
+        "metadata": {"partial": True},
+    }
 
 
 def _words(task: Task) -> list[JsonObject]:

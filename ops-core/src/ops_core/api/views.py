@@ -100,7 +100,10 @@ class TaskView(BaseModel):
         description="Why it is in its state, where that alone does not say."
     )
     input_data: dict[str, Any] = Field(examples=[{"goal": "What is 17 * 23?"}])
-    result: dict[str, Any] | None = Field(description="Null until the task has completed.")
+    result: dict[str, Any] | None = Field(
+        description="What it came to; null until the task has completed. Of one that failed because of a "
+        "budget or a limit, what there was until then: `partial` is true."
+    )
     error_message: str | None = Field(description="Repeats `error.message`.")
     error: ErrorView | None = Field(description="Null unless the task has failed.")
     agent: str

@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, Field
 
-from ops_core.agent_tasks import answer_of, structured_of
+from ops_core.agent_tasks import answer_of, partial_of, structured_of
 from ops_core.api.ask_views import ApprovalView
 from ops_core.api.views import ErrorView, TaskPageView, TaskView
 from ops_core.identity.needs import check_webhook
@@ -49,6 +49,9 @@ class AgentRun(BaseModel):
     answer: str | None = Field(description="Null until the task has completed.")
     structured: Any = Field(description="The answer as JSON, where the agent gives one.")
     error: ErrorView | None
+    partial: dict[str, Any] | None = Field(
+        description="What there was when a budget or a limit ended the task, in place of an answer."
+    )
     waiting_for: list[dict[str, Any]] | None = Field(
         description="What it needs somebody for: answer_task or resolve_approval brings it."
     )
@@ -61,6 +64,7 @@ class AgentRun(BaseModel):
             answer=answer_of(task),
             structured=structured_of(task),
             error=ErrorView.of(task.error) if task.error else None,
+            partial=partial_of(task),
             waiting_for=task.waiting_for,
         )
 

@@ -38,6 +38,10 @@ class TaskLog(Protocol):
         """Returns when the events are on disk. Raises `LostOwnership`: the handler must stop."""
         ...
 
+    async def read(self) -> Sequence[Event]:
+        """The whole log as it stands now, journal included."""
+        ...
+
     async def children(self, task_ids: Sequence[str]) -> list[ChildEnd]:
         """Those of the task's children that have ended."""
         ...

@@ -30,7 +30,7 @@ _BOUNDED: Final = text(
 # and one without a name for what belongs to none. Indexes: task_for_fair_claim (pending: lanes are found by a
 # probe each, as a claim finds them), task_for_gate, task_for_owner, task_for_list_by_status and
 # task_for_dead_letters (a probe a tenant), webhook_delivery_for_sending, primary keys. What is counted is
-# bounded, and ordered as its index is.
+# bounded.
 _FIGURES: Final = text(
     """
     WITH RECURSIVE lane AS (
@@ -69,26 +69,24 @@ _FIGURES: Final = text(
         SELECT due.queue, 'pending' AS status, count(*) AS tasks
         FROM due CROSS JOIN LATERAL (
             SELECT FROM task WHERE queue = due.queue AND status = 'pending' AND NOT gated
-            ORDER BY tenant_id, priority DESC, runnable_at, task_id LIMIT :most
+            LIMIT :most
         ) AS one
         GROUP BY due.queue
         UNION ALL
         SELECT queue, 'pending', count(*) FROM (
-            SELECT queue FROM task WHERE status = 'pending' AND gated
-            ORDER BY tenant_id, concurrency_key LIMIT :most
+            SELECT queue FROM task WHERE status = 'pending' AND gated LIMIT :most
         ) AS at_gates
         GROUP BY queue
         UNION ALL
         SELECT queue, 'running', count(*) FROM (
-            SELECT queue FROM task WHERE owner IS NOT NULL ORDER BY owner LIMIT :most
+            SELECT queue FROM task WHERE owner IS NOT NULL LIMIT :most
         ) AS running
         GROUP BY queue
         UNION ALL
         SELECT queue, 'waiting', count(*) FROM (
             SELECT waiting.queue FROM tenant CROSS JOIN LATERAL (
                 SELECT queue FROM task
-                WHERE tenant_id = tenant.tenant_id AND status = 'waiting'
-                ORDER BY created_at DESC, task_id DESC LIMIT :most
+                WHERE tenant_id = tenant.tenant_id AND status = 'waiting' LIMIT :most
             ) AS waiting
             LIMIT :most
         ) AS waiting
@@ -128,8 +126,8 @@ _FIGURES: Final = text(
                 SELECT FROM tenant CROSS JOIN LATERAL (
                     SELECT FROM task
                     WHERE tenant_id = tenant.tenant_id
-                      AND dead_letter_at IS NOT NULL AND status = 'failed'
-                    ORDER BY created_at DESC, task_id DESC LIMIT :most
+                      -- A dead letter is always failed; it is said for the index.
+                      AND dead_letter_at IS NOT NULL AND status = 'failed' LIMIT :most
                 ) AS dead LIMIT :most) AS letters),
            (SELECT count(*) FROM (SELECT FROM outbox LIMIT :most) AS ends),
            (SELECT count(*) FROM sending),

@@ -7,6 +7,7 @@ from typing import Any
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.ports import TaskType
 from ops_core.request import check_json
+from ops_core.task import Status
 from ops_core.threads.port import Message, OnBusy, Thread, ThreadPage, ThreadStore
 from ops_core.threads.request import ThreadForkRequest, ThreadRequest
 
@@ -77,10 +78,12 @@ class ThreadService:
         known = self._types.get(message.task_type)
         asked = known.asked if known else None
         answered = known.answered if known else None
+        # What a failed task has is no answer: the part of one that there was.
+        is_answered, result = message.status is Status.COMPLETED, message.result or {}
         return Said(
             message=message,
             asked=message.input_data.get(asked) if asked else None,
-            answered=message.result.get(answered) if answered and message.result else None,
+            answered=result.get(answered) if answered and is_answered else None,
         )
 
 
