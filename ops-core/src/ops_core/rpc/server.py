@@ -93,7 +93,7 @@ def create_server(
     )
     _add(services, Registering(server, Calls(services.gate, services.metrics.rpc).wrapped))
     health = Health(frozenset({"", *SERVICE_NAMES}), probes or {})
-    others = Registering(server, lambda _path, handler: parsing(handler))
+    others: Any = Registering(server, lambda _path, handler: parsing(handler))  # for a server
     health_pb2_grpc.add_HealthServicer_to_server(health, others)
     if reflection:
         enable_server_reflection((*SERVICE_NAMES, HEALTH_NAME, REFLECTION_NAME), server)
