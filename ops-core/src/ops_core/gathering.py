@@ -61,6 +61,8 @@ class Gathering(Generic[Question, Answer]):
         self._ask = ask
         self._weigh = weigh
         self._waiting: OrderedDict[str, list[_Waiting[Question, Answer]]] = OrderedDict()
+        self._since: dict[asyncio.Future[Answer], float] = {}  # all who wait, the oldest first
+        self._patience: asyncio.TimerHandle | None = None
         self._asked: dict[asyncio.Task[None], str] = {}
         self._open: set[str] = set()  # groups with a batch that still takes whoever comes
 
@@ -68,16 +70,29 @@ class Gathering(Generic[Question, Answer]):
         """The answer. A caller that is cancelled harms nobody, but may have been asked for, and so may one
         that has waited too long. Raises `StoreUnavailable` to that one.
         """
-        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Answer] = loop.create_future()
+        self._since[answered] = loop.time()
         self._waiting.setdefault(group, []).append(_Waiting(question, answered))
         self._start()
+        if self._patience is None:
+            self._patience = loop.call_later(WAIT_S, self._lose_patience, loop)
         try:
-            async with asyncio.timeout(WAIT_S):
-                return await answered
-        except TimeoutError:
-            if not answered.cancelled():
-                raise  # somebody's answer, not the end of our patience
-            raise StoreUnavailable(f"the store has not answered for {WAIT_S:.0f} s") from None
+            return await answered
+        finally:
+            del self._since[answered]
+
+    def _lose_patience(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Refuses who has waited too long: one timer for all, for each would cost as much as its question."""
+        self._patience = None
+        for answered, since in self._since.items():
+            left_s = since + WAIT_S - loop.time()
+            if left_s > 0:
+                self._patience = loop.call_later(left_s, self._lose_patience, loop)
+                return
+            if not answered.done():
+                late = f"the store has not answered for {WAIT_S:.0f} s"
+                answered.set_exception(StoreUnavailable(late))
 
     def _start(self) -> None:
         """Begins a batch of each group that waits and has no open one, as far as there is room."""

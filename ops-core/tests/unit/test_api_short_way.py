@@ -8,14 +8,17 @@ import httpx2
 import pytest
 from door_support import AwayStore, BuggyStore, client_of, service_over
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from ops_core.api import create_app
 from ops_core.api.admission import admitted
+from ops_core.api.edge import Edge
 from ops_core.api.short_way import ShortWay
 from ops_core.errors import NotAuthenticated
 from ops_core.identity.gate import Attempt, OpenGate
+from ops_core.metrics import Tally
 from ops_core.principal import Principal
 from ops_core.scopes import Scope as Right
 from ops_core.testing import FrozenClock, MemoryStore, services_of
@@ -179,9 +182,8 @@ async def test_only_plain_requests_go_the_short_way(
         "query_string": query,
         "headers": headers,
         "app": app,
-        "state": {"path": path, "request_id": "r"},
     }
-    await ShortWay(routes)(scope, receive, send)
+    await ShortWay(routes, [Middleware(Edge, tally=Tally())])(scope, receive, send)
     assert is_short == (not routed)
 
 

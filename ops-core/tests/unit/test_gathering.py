@@ -120,16 +120,30 @@ async def test_who_waits_too_long_is_refused(
     desk: Desk, gathered: Gathering[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind frozen connections each batch would take its own time, one after the other."""
-    first = await busy(desk, gathered)
     monkeypatch.setattr(gathering, "WAIT_S", 0.01)
-    refused = await asyncio.gather(*asking(gathered, "1", "2"), return_exceptions=True)
-    assert [StoreUnavailable] * 2 == [type(error) for error in refused]
+    first = await busy(desk, gathered)
+    refused = await asyncio.gather(first, *asking(gathered, "1", "2"), return_exceptions=True)
+    assert [StoreUnavailable] * 3 == [type(error) for error in refused]
     for _ in range(2):
         desk.free.release()
-    assert "first" == await first
     monkeypatch.undo()
     assert "3" == await gathered.answer("a", "3")
     assert ("a", ["3"]) == desk.batches[-1]
+
+
+async def test_patience_is_everybodys_own(
+    desk: Desk, gathered: Gathering[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes later is refused later, and not with those who came before."""
+    monkeypatch.setattr(gathering, "WAIT_S", 0.02)
+    loop, later = asyncio.get_running_loop(), asyncio.Event()
+    loop.call_later(0.01, later.set)
+    first = await busy(desk, gathered)
+    await later.wait()
+    began_s = loop.time()
+    refused = await asyncio.gather(first, *asking(gathered, "2"), return_exceptions=True)
+    assert [StoreUnavailable] * 2 == [type(error) for error in refused]
+    assert 0.02 <= loop.time() - began_s + 0.001
 
 
 async def test_an_answer_that_took_too_long_itself_is_told_as_it_is(

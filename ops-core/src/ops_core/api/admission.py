@@ -4,6 +4,7 @@ from typing import Final
 
 from fastapi import Request
 
+from ops_core.api.headers import header
 from ops_core.identity.gate import Attempt, Gate
 from ops_core.identity.needs import PUBLIC
 from ops_core.principal import Principal
@@ -53,6 +54,6 @@ def _gate(request: Request) -> Gate:
 def _attempt(request: Request, operation: str) -> Attempt:
     return Attempt(
         operation=operation,
-        authorization=request.headers.get("authorization"),
-        request_id=request.state.request_id,
+        authorization=header(request.scope, b"authorization"),
+        request_id=request.scope["state"]["request_id"],
     )

@@ -1,12 +1,12 @@
 """Puts the REST door together."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
-from starlette.types import Lifespan
+from starlette.types import Lifespan, Receive, Scope, Send
 
 from ops_core.api import (
     agents,
@@ -85,18 +85,18 @@ def create_app(
     answers, where it asks nobody who he is; others are 403. A body larger than `max_body_bytes` is 413; one
     that has not come whole after `body_timeout_s` is 408.
     """
-    app = DocumentedApp(
+    # The first is the outermost.
+    guards = [
+        Middleware(Edge, tally=services.metrics.rest),
+        *([Middleware(OnlyVisitors, visitors=visitors)] if visitors else []),
+        Middleware(BodyLimit, max_bytes=max_body_bytes, timeout_s=body_timeout_s),
+    ]
+    app = _App(
         title="Opspawn",
         summary="Runs LLM agents as durable tasks.",
         version=version,
         lifespan=lifespan,
-        # The first is the outermost.
-        middleware=[
-            Middleware(Edge, tally=services.metrics.rest),
-            *([Middleware(OnlyVisitors, visitors=visitors)] if visitors else []),
-            Middleware(BodyLimit, max_bytes=max_body_bytes, timeout_s=body_timeout_s),
-            Middleware(ShortWay),
-        ],
+        guards=guards,
         dependencies=[Depends(admitted)],
         exception_handlers=HANDLERS,
         redirect_slashes=False,
@@ -109,6 +109,18 @@ def create_app(
         app.include_router(router)
     app.router.default = OtherSlash(app.router)
     return app
+
+
+class _App(DocumentedApp):
+    """Its guards stand before its routes, and before the short way, which is before all layers of FastAPI."""
+
+    def __init__(self, *, guards: Sequence[Middleware], **options: Any) -> None:
+        super().__init__(middleware=guards, **options)
+        self._short_way = ShortWay(super().__call__, guards)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self._short_way(scope, receive, send)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -1,10 +1,12 @@
-"""Bounds the body of a request in size and in time."""
+"""Bounds the body of a request in size and in time, and reads it."""
 
 import asyncio
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ops_core.api.headers import header
 
 
 class BodyLimit:
@@ -23,7 +25,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
+        announced = header(scope, b"content-length") or ""
         seen = 0
         whole = False
         deadline = asyncio.get_running_loop().time() + self._timeout_s
@@ -52,3 +54,16 @@ class BodyLimit:
 
     def _too_slow(self) -> str:
         return f"The body did not arrive within {self._timeout_s:g} seconds."
+
+
+async def whole_body(request: Request) -> bytes:
+    """The body, once: most come in one piece. Raises `ClientDisconnect`, and what `BodyLimit` refuses."""
+    pieces: list[bytes] = []
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(pieces)

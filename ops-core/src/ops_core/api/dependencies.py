@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from ops_core.api.admission import admitted
+from ops_core.api.body import whole_body
+from ops_core.api.headers import header
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.principal import Principal
 from ops_core.replies import ApprovalReply, EffectReply, InputReply, parse_reply_json
@@ -61,13 +63,15 @@ async def json_bytes(request: Request, what: str) -> bytes:
     A body without a content type is refused as well: any page in a browser can send one to a local
     server without asking, but not one that claims to be JSON.
     """
-    if not is_json(request.headers.get("content-type", "")):
+    if not is_json(header(request.scope, b"content-type") or ""):
         detail = f"Send the {what} as JSON, with the header Content-Type: application/json."
         raise HTTPException(415, detail, {"Accept": "application/json"})
-    return await request.body()
+    return await whole_body(request)
 
 
 def is_json(content_type: str) -> bool:
+    if content_type == "application/json":
+        return True
     media_type = content_type.partition(";")[0].strip().lower()
     return media_type == "application/json" or (
         media_type.startswith("application/") and media_type.endswith("+json")

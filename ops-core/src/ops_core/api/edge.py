@@ -6,11 +6,11 @@ from typing import Final
 from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from ops_core.api.headers import header
 from ops_core.api.problems import problem
 from ops_core.metrics.tally import Tally
 
@@ -94,8 +94,8 @@ def _told(path: str) -> str:
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _ID.fullmatch(given) else uuid4().hex
+    given = header(scope, b"x-request-id")
+    return given if given is not None and _ID.fullmatch(given) else uuid4().hex
 
 
 def _internal(scope: Scope) -> ASGIApp:

@@ -25,10 +25,10 @@ class _Admitted:
 _ADMITTED: Final[ContextVar[_Admitted]] = ContextVar("ops_core.rpc.admitted")
 
 
-async def admit(gate: Gate, method: str, context: Context, request_id: str) -> None:
-    """`method` is as gRPC names it: `/package.Service/Method`. Raises as `Gate.admit`."""
+async def admit(gate: Gate, operation: str, context: Context, request_id: str) -> None:
+    """`operation` is as `operation_of` names it. Raises as `Gate.admit`."""
     attempt = Attempt(
-        operation=operation_of(method),
+        operation=operation,
         authorization=_authorization(context),
         request_id=request_id,
     )

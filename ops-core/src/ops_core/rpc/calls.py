@@ -3,8 +3,9 @@
 Requests are parsed here and not by the runtime, which would answer a malformed message as a bug of ours.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Set
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeAlias
 from uuid import uuid4
@@ -18,9 +19,8 @@ from structlog.contextvars import bound_contextvars
 from ops_core.errors import CallerError, FieldError, InvalidRequest, Unavailable
 from ops_core.identity.gate import Gate
 from ops_core.metrics.tally import Tally
-from ops_core.rpc.admission import admit, principal, record, request_id_of
+from ops_core.rpc.admission import admit, operation_of, principal, record, request_id_of
 from ops_core.rpc.convert import refuse_unknown_fields
-from ops_core.rpc.parsing import parsing
 from ops_core.rpc.status import Refusal, internal, refusal
 
 __all__ = ["Calls", "principal", "request_id_of"]
@@ -31,36 +31,29 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Calls(grpc.aio.ServerInterceptor):
-    """Wraps the methods of our services; of others (health) only what is no message is answered here."""
+class Calls:
+    """Wraps each method of our services once, when its service is added to the server.
 
-    def __init__(self, service_names: Set[str], gate: Gate, tally: Tally) -> None:
+    An interceptor would be asked at every call, for a wrapper that lasts as long as the call.
+    """
+
+    def __init__(self, gate: Gate, tally: Tally) -> None:
         self._gate = gate
         self._tally = tally
-        self._prefixes = tuple(f"/{name}/" for name in service_names)
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "Handler | None":
+    def wrapped(self, path: str, handler: Any) -> "Handler":
+        """`path` is as gRPC names a method: `/package.Service/Method`. None of ours takes a stream."""
         # Any: the published types describe handlers of the synchronous server only.
-        handler: Any = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or handler.request_streaming:  # reflection, which parses for itself
-            return handler  # type: ignore[no-any-return]
-        if not method.startswith(self._prefixes):
-            return parsing(handler)
+        method = _Method(self._gate, path, operation_of(path), handler)
+        name = path.rpartition("/")[2]
 
         async def call(body: bytes, context: Context) -> bytes:
-            with _counted(self._tally, method, context):
-                return await _answer(self._gate, method, handler, body, context)
+            with _counted(self._tally, name, context):
+                return await _answer(method, body, context)
 
         async def stream(body: bytes, context: Context) -> AsyncIterator[bytes]:
-            with _counted(self._tally, method, context, is_stream=True):
-                async with aclosing(
-                    _answers(self._gate, method, handler, body, context)
-                ) as answers:
+            with _counted(self._tally, name, context, is_stream=True):
+                async with aclosing(_answers(method, body, context)) as answers:
                     async for answer in answers:
                         yield answer
 
@@ -69,9 +62,21 @@ class Calls(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(call)
 
 
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """A method of ours, and the gate before it."""
+
+    gate: Gate
+    path: str
+    operation: str
+    """As in the table of needs."""
+
+    handler: Any
+
+
 @contextmanager
 def _counted(
-    tally: Tally, method: str, context: Context, *, is_stream: bool = False
+    tally: Tally, name: str, context: Context, *, is_stream: bool = False
 ) -> Iterator[None]:
     """Counts the call that the block answers, under the code that it ends with."""
     began_s, code = perf_counter(), grpc.StatusCode.CANCELLED
@@ -83,37 +88,37 @@ def _counted(
         raise
     finally:
         took_s = None if is_stream else perf_counter() - began_s
-        tally.note(method.rpartition("/")[2], "", code.name, took_s)
+        tally.note(name, "", code.name, took_s)
 
 
-async def _answer(gate: Gate, method: str, handler: Any, body: bytes, context: Context) -> bytes:
-    async with _refusing(method, context) as request_id:
-        await admit(gate, method, context, request_id)
+async def _answer(method: _Method, body: bytes, context: Context) -> bytes:
+    handler = method.handler
+    async with _refusing(method.path, context) as request_id:
+        await admit(method.gate, method.operation, context, request_id)
         request = _parsed(handler, body)
-        await record(gate, request)
+        await record(method.gate, request)
         answer: bytes = handler.response_serializer(await handler.unary_unary(request, context))
         return answer
     raise AssertionError("a refused call is aborted, which raises")
 
 
-async def _answers(
-    gate: Gate, method: str, handler: Any, body: bytes, context: Context
-) -> AsyncGenerator[bytes, None]:
+async def _answers(method: _Method, body: bytes, context: Context) -> AsyncGenerator[bytes, None]:
     """The messages of a stream; what goes wrong in the middle of it is told as if it were the beginning.
 
     A client that cancels, or whose deadline passes, cancels this where it waits.
     """
-    async with _refusing(method, context) as request_id:
-        await admit(gate, method, context, request_id)
+    handler = method.handler
+    async with _refusing(method.path, context) as request_id:
+        await admit(method.gate, method.operation, context, request_id)
         request = _parsed(handler, body)
-        await record(gate, request)
+        await record(method.gate, request)
         async with aclosing(handler.unary_stream(request, context)) as messages:
             async for message in messages:
                 yield handler.response_serializer(message)
 
 
 @asynccontextmanager
-async def _refusing(method: str, context: Context) -> AsyncIterator[str]:
+async def _refusing(path: str, context: Context) -> AsyncIterator[str]:
     """The id of the call. Aborts the call with what the block raises; raises itself then."""
     request_id = uuid4().hex
     with bound_contextvars(request_id=request_id):
@@ -123,7 +128,7 @@ async def _refusing(method: str, context: Context) -> AsyncIterator[str]:
             refused: Refusal = refusal(error, request_id)
         except Exception:
             # Protects the client: what a bug says goes to the log, never over the wire.
-            log.exception("call_failed", method=method)
+            log.exception("call_failed", method=path)
             refused = internal(request_id)
         else:
             return

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 from google.protobuf.json_format import ParseDict
@@ -126,8 +127,19 @@ def refuse_unknown_fields(message: Message, path: str = "") -> None:
                 for n in sorted(unknown)
             ]
         )
-    for field, value in message.ListFields():
-        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
+    nested = _nested(message.DESCRIPTOR)
+    for field, value in message.ListFields() if nested else ():
+        if field.name in nested:
             children: Iterable[Message] = value if field.is_repeated else [value]
             for child in children:
                 refuse_unknown_fields(child, f"{path}{field.name}.")
+
+
+@cache
+def _nested(kind: Any) -> frozenset[str]:
+    """The fields of a kind of message that hold messages. The values of a map are not looked at."""
+    return frozenset(
+        field.name
+        for field in kind.fields
+        if field.message_type is not None and not field.message_type.GetOptions().map_entry
+    )

@@ -1,7 +1,10 @@
 """Request messages, parsed into the same models as the JSON of REST: the same bounds and errors."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
+from google.protobuf.message import Message
 from pydantic import ValidationError
 
 from ops_core.errors import FieldError, InvalidRequest
@@ -11,24 +14,6 @@ from ops_core.request import TaskRequest, invalid, parse_request
 from ops_core.rpc.convert import STATUSES, from_struct, from_timestamp
 from ops_core.rpc.flow_convert import plain
 from ops_core.rpc.v1 import tasks_pb2
-
-#: Fields of a request that mean the same as JSON.
-_PLAIN: Final = frozenset(
-    {
-        "task_type",
-        "name",
-        "agent",
-        "thread_id",
-        "priority",
-        "deadline_s",
-        "parent_task_id",
-        "on_busy",
-        "concurrency_key",
-    }
-)
-
-#: Fields that are free JSON.
-_STRUCTS: Final = frozenset({"input_data", "output_schema"})
 
 
 def task_id_of(task_id: str) -> str:
@@ -40,33 +25,53 @@ def task_id_of(task_id: str) -> str:
 
 def task_request(message: tasks_pb2.CreateTaskRequest) -> TaskRequest:
     """Raises `InvalidRequest` naming each wrong field. A field that is not set keeps its default."""
-    data: dict[str, Any] = {
-        field.name: value for field, value in message.ListFields() if field.name in _PLAIN
-    }
-    data |= {
-        field.name: from_struct(value)
+    data = {
+        field.name: _FIELDS[field.name](value)
         for field, value in message.ListFields()
-        if field.name in _STRUCTS
+        if field.name in _FIELDS
     }
-    if message.HasField("scheduled_at"):
-        data["scheduled_at"] = from_timestamp("scheduled_at", message.scheduled_at)
-    if message.HasField("retry_policy"):
-        policy = message.retry_policy.ListFields()
-        data["retry_policy"] = {field.name: value for field, value in policy}
-    if message.HasField("budget"):
-        data["budget"] = plain(message.budget)
-    if message.depends_on:
-        data["depends_on"] = list(message.depends_on)
-    if message.HasField("webhook"):
-        data["webhook"] = _hook(message.webhook)
-    if message.labels:
-        data["labels"] = dict(message.labels)
     return parse_request(data)
 
 
 def _hook(message: tasks_pb2.TaskWebhook) -> dict[str, Any]:
-    data: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
+    data = _set_fields(message)
     return data | {"events": list(message.events)} if message.events else data
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _set_fields(message: Message) -> dict[str, Any]:
+    return {field.name: value for field, value in message.ListFields()}
+
+
+#: What a field of a request is in JSON. Fields that are not set are not listed, nor is its key, which is sent
+#: as a header there.
+_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(
+        (
+            "task_type",
+            "name",
+            "agent",
+            "thread_id",
+            "priority",
+            "deadline_s",
+            "parent_task_id",
+            "on_busy",
+            "concurrency_key",
+        ),
+        _same,
+    ),
+    "input_data": from_struct,
+    "output_schema": from_struct,
+    "scheduled_at": partial(from_timestamp, "scheduled_at"),
+    "retry_policy": _set_fields,
+    "budget": plain,
+    "depends_on": list,
+    "webhook": _hook,
+    "labels": dict,
+}
 
 
 def task_query(message: tasks_pb2.ListTasksRequest) -> TaskQuery:

@@ -19,6 +19,8 @@ from ops_core.rpc.connections import Connections
 from ops_core.rpc.health import Health
 from ops_core.rpc.limits import Budgets, Limits
 from ops_core.rpc.memories import Memories
+from ops_core.rpc.parsing import parsing
+from ops_core.rpc.registering import Registering
 from ops_core.rpc.schedules import Schedules
 from ops_core.rpc.tasks import Tasks
 from ops_core.rpc.tenants import Tenants
@@ -82,7 +84,6 @@ def create_server(
     `max_message_bytes` is RESOURCE_EXHAUSTED.
     """
     server = grpc.aio.server(
-        interceptors=[Calls(SERVICE_NAMES, services.gate, services.metrics.rpc)],
         options=[
             ("grpc.max_receive_message_length", max_message_bytes),
             # Otherwise a second server on a port that is taken starts, and gets half of the calls.
@@ -90,15 +91,16 @@ def create_server(
             *connections.options(),
         ],
     )
-    _add(services, server)
+    _add(services, Registering(server, Calls(services.gate, services.metrics.rpc).wrapped))
     health = Health(frozenset({"", *SERVICE_NAMES}), probes or {})
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    others: Any = Registering(server, lambda _path, handler: parsing(handler))  # for a server
+    health_pb2_grpc.add_HealthServicer_to_server(health, others)
     if reflection:
         enable_server_reflection((*SERVICE_NAMES, HEALTH_NAME, REFLECTION_NAME), server)
     return server
 
 
-def _add(services: Services, server: grpc.aio.Server) -> None:
+def _add(services: Services, server: Registering) -> None:
     tasks: Any = tasks_pb2_grpc  # generated without types
     approvals: Any = approvals_pb2_grpc
     identity: Any = identity_pb2_grpc

@@ -13,6 +13,7 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import greenlet_spawn
 
 from ops_core.errors import StoreUnavailable
+from ops_core.identity.tenants import is_tenant_id
 
 #: PostgreSQL's own limits for every connection of ours. Without them a frozen process that holds a row
 #: lock inside a transaction stops everybody else for ever. Milliseconds.
@@ -117,6 +118,9 @@ class Database:
                 # The pool saw nothing of the error: it must not hand this connection out again.
                 await connection.invalidate()
                 raise
+            finally:
+                if driver.is_in_transaction():  # its end was cancelled
+                    await connection.invalidate()
 
     @asynccontextmanager
     async def driver_for(self, tenant_id: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
@@ -124,9 +128,14 @@ class Database:
 
         Raises `StoreUnavailable`.
         """
-        async with self.driver() as driver, driver.transaction():
-            await driver.execute(_ACT_FOR, tenant_id)
-            yield driver
+        async with self.driver() as driver:
+            try:
+                await driver.execute(_begin_for(tenant_id))
+                yield driver
+            except BaseException:
+                await driver.execute("ROLLBACK")
+                raise
+            await driver.execute("COMMIT")
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
@@ -159,6 +168,19 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _begin_for(tenant_id: str) -> str:
+    """`BEGIN` and `_ACT_FOR` in one message, which takes no parameters: nothing in an id can end its text.
+
+    Raises `ValueError` for what is no tenant's id.
+    """
+    if not is_tenant_id(tenant_id):
+        raise ValueError("this is not the id of a tenant")
+    return (
+        "BEGIN; SELECT set_config('role', 'opspawn_api', true), "
+        f"set_config('opspawn.tenant', '{tenant_id}', true)"
+    )
 
 
 @asynccontextmanager

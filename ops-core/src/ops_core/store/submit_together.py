@@ -5,6 +5,7 @@ Plain asyncpg. A plain task belongs to no other one; whatever needs more than it
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -13,14 +14,15 @@ from ops_core.admission import AdmissionLimits
 from ops_core.store.database import dump_json
 from ops_core.store.records import COLUMNS, TaskRecord
 from ops_core.submitted import as_submitted
-from ops_core.task import NewTask, Reason, Task, submitted_data
+from ops_core.task import NewTask, Reason, RetryPolicy, Task, submitted_data
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 
 # Stores tasks, each with its first event; those whose key is taken, or that there is no room for, are left
 # out. Ordered by key, so that two batches with the same keys cannot wait for each other. What belongs to a
-# stored row is found by its place: the planner takes an array for ten values, and would join by looping.
-# Index: task_idempotency_key.
+# stored row is found by its place: the planner takes an array for ten values, and would join by looping. How
+# many there is room for is counted once; a limit that the operator gave the tenant takes the place of that of
+# the settings. Indexes: task_idempotency_key, and the primary key of tenant.
 _SUBMIT: Final = """
     WITH clock AS (
         SELECT ops_now() AS now
@@ -45,7 +47,8 @@ _SUBMIT: Final = """
           AS a (task_id, task_type, queue, name, agent, agent_version,
                 handoffs, priority, labels, input_data, retry_policy,
                 idempotency_key, request_hash, scheduled_at, deadline_s)
-        ORDER BY idempotency_key LIMIT $3
+        ORDER BY idempotency_key
+        LIMIT ops_room($1, COALESCE((SELECT max_unfinished FROM tenant WHERE tenant_id = $1), $20), $21, $3)
         ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
         RETURNING task_id, reason, created_at, deadline_at
     ), logged AS (
@@ -63,12 +66,6 @@ _BY_KEYS: Final = f"""
         SELECT * FROM task WHERE tenant_id = $1 AND idempotency_key = asked.key LIMIT 1
     ) AS t
 """  # noqa: S608  # columns of our own
-
-# How many of a batch there is room for. A limit that the operator gave the tenant takes the place of that of
-# the settings. Index: primary key of tenant.
-_ROOM: Final = """
-    SELECT ops_room($1, COALESCE((SELECT max_unfinished FROM tenant WHERE tenant_id = $1), $2), $3, $4)
-"""
 
 #: A number, or `null`. Bytes.
 _SMALL: Final = 8
@@ -118,8 +115,8 @@ async def submit_together(
     if not batch:  # whoever waited has gone
         return []
     tenant_id = batch[0].tenant_id
-    room = await _room(connection, tenant_id, admission, len(batch))
-    asked = (tenant_id, ring_grace_s, room, *_columns(batch))
+    limits = (admission.of(tenant_id), admission.max_backlog)
+    asked = (tenant_id, ring_grace_s, len(batch), *_columns(batch), *limits)
     rows = {row["task_id"]: row for row in await connection.fetch(_SUBMIT, *asked)}
     keys = [new.idempotency_key for new in batch if new.task_id not in rows and new.idempotency_key]
     earlier = await _by_keys(connection, tenant_id, keys) if keys else {}
@@ -129,15 +126,6 @@ async def submit_together(
         else earlier.get(new.idempotency_key or "")
         for new in batch
     ]
-
-
-async def _room(
-    connection: Connection, tenant_id: str, admission: AdmissionLimits, wanted: int
-) -> int:
-    """How many may be stored: counted once for all of them."""
-    own, backlog = admission.of(tenant_id), admission.max_backlog
-    room: int = await connection.fetchval(_ROOM, tenant_id, own, backlog, wanted)
-    return room
 
 
 async def _by_keys(
@@ -165,14 +153,25 @@ def _columns(batch: Sequence[NewTask]) -> list[list[Any]]:
         [new.name for new in batch],
         [new.agent for new in batch],
         [new.agent_version for new in batch],
-        [dump_json(dict(new.handoffs)) for new in batch],
+        [_small_json(new.handoffs) for new in batch],
         [new.priority for new in batch],
-        [dump_json(new.labels) for new in batch],
+        [_small_json(new.labels) for new in batch],
         [dump_json(new.input_data) for new in batch],
-        [dump_json(new.retry_policy.json()) for new in batch],
+        [_policy_json(new.retry_policy) for new in batch],
         [new.idempotency_key for new in batch],
         [new.request_hash for new in batch],
         [new.scheduled_at for new in batch],
         [new.deadline_s for new in batch],
         [dump_json(submitted_data(new)) for new in batch],
     ]
+
+
+def _small_json(value: Mapping[str, Any]) -> str:
+    """What most tasks have none of."""
+    return dump_json(dict(value)) if value else "{}"
+
+
+@lru_cache
+def _policy_json(policy: RetryPolicy) -> str:
+    """Most tasks have the same."""
+    return dump_json(policy.json())
