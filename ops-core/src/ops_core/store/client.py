@@ -35,7 +35,7 @@ from ops_core.store.rows import Row, event_of, task_of
 from ops_core.store.submit import submit
 from ops_core.store.submit_together import Stored, is_plain, submit_together, weight
 from ops_core.store.tables import TaskRow
-from ops_core.store.threads import lock_thread_of
+from ops_core.store.thread_tasks import lock_thread_of
 from ops_core.task import NewTask, Status, Task
 
 log = structlog.get_logger(__name__)
