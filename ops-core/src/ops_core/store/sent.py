@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import TextClause, text
 
 from ops_core.errors import DeliveryNotFound
-from ops_core.store.cursor import cursor_of, read_cursor
+from ops_core.store.cursor import next_cursor, read_cursor
 from ops_core.store.database import Database
 from ops_core.store.webhook_rows import delivery_of
 from ops_core.webhooks.model import Delivery, DeliveryPage
@@ -81,10 +81,10 @@ class SqlSent:
             asked["last_at"], asked["last_id"] = read_cursor(cursor)
         async with self._database.begin_for(tenant_id) as connection:
             rows = (await connection.execute(query, asked)).all()
-        found = [delivery_of(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        following = cursor_of(found[-1].created_at, found[-1].delivery_id) if more else None
-        return DeliveryPage(found, following)
+        return DeliveryPage(
+            [delivery_of(row) for row in rows[:limit]],
+            next_cursor(rows, limit, lambda last: (last.created_at, last.delivery_id)),
+        )
 
     async def delivery(self, tenant_id: str, delivery_id: str) -> Delivery:
         return await self._one(_DELIVERY, tenant_id, delivery_id)

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_core.errors import ThreadExists, ThreadNotFound
-from ops_core.store.cursor import cursor_of, place_of
+from ops_core.store.cursor import next_cursor, place_of
 from ops_core.store.database import Database
 from ops_core.store.moves import statement
 from ops_core.store.thread_rows import message_of, thread_of
@@ -97,10 +97,9 @@ class SqlThreadStore:
         asked = {"tenant_id": tenant_id, "archived": archived, "limit": limit + 1}
         async with self._database.begin_for(tenant_id) as connection:
             rows = (await connection.execute(_PAGE, asked | place_of(cursor))).all()
-        threads = [thread_of(row) for row in rows[:limit]]
-        more = len(rows) > limit
         return ThreadPage(
-            threads, cursor_of(threads[-1].created_at, threads[-1].thread_id) if more else None
+            [thread_of(row) for row in rows[:limit]],
+            next_cursor(rows, limit, lambda last: (last.created_at, last.thread_id)),
         )
 
     async def messages(

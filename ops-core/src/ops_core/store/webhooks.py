@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_core.errors import TooManyWebhooks, WebhookNotFound
-from ops_core.store.cursor import cursor_of, read_cursor
+from ops_core.store.cursor import next_cursor, read_cursor
 from ops_core.store.moves import statement
 from ops_core.store.sent import SqlSent
 from ops_core.store.webhook_rows import delivery_of, spec_parameters, webhook_of
@@ -142,10 +142,11 @@ class SqlWebhooks(SqlSent):
         async with self._database.begin_for(tenant_id) as connection:
             total = (await connection.execute(_COUNT, asked)).scalar_one()
             rows = (await connection.execute(query, asked)).all()
-        found = [webhook_of(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        following = cursor_of(found[-1].created_at, found[-1].webhook_id) if more else None
-        return WebhookPage(found, total, following)
+        return WebhookPage(
+            [webhook_of(row) for row in rows[:limit]],
+            total,
+            next_cursor(rows, limit, lambda last: (last.created_at, last.webhook_id)),
+        )
 
     async def change(self, tenant_id: str, webhook_id: str, spec: HookSpec) -> Webhook:
         asked = {"tenant_id": tenant_id, "webhook_id": webhook_id} | spec_parameters(spec)
