@@ -69,7 +69,7 @@ def test_only_the_settings_read_the_environment() -> None:
         if isinstance(node, ast.Attribute | ast.Name)
         and (node.attr if isinstance(node, ast.Attribute) else node.id) in {"environ", "getenv"}
     }
-    assert readers <= {"src/opspawn/settings.py"}
+    assert readers <= {"src/opspawn/settings/environment.py"}
 
 
 def test_folders_that_must_be_no_package_are_none() -> None:

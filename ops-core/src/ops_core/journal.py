@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, NoReturn, Protocol, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import structlog
 
@@ -26,45 +26,12 @@ from ops_core.log import EventType, NewEvent, rfc3339, storable
 from ops_core.ports import Purse, TaskLog
 from ops_core.replay import check_same, read
 from ops_core.step import Step, idempotency_key
-from ops_core.task import NOTHING_USED, JsonObject, Reason, Task, Usage, Wait
+from ops_core.task import JsonObject, Reason, Task, Wait
+from ops_core.telling import PLAIN, Telling
 
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
-
-
-class Telling(Protocol):
-    """How finished steps are told to clients."""
-
-    def finished(
-        self, step: Step, value: Any, duration_s: float
-    ) -> tuple[EventType, JsonObject, Usage]:
-        """The public event of a finished step, and what it used."""
-        ...
-
-
-class PlainTelling:
-    """Steps of handlers that have no words of their own."""
-
-    def finished(
-        self, step: Step, value: Any, duration_s: float
-    ) -> tuple[EventType, JsonObject, Usage]:
-        data = step.place | {
-            "kind": step.kind,
-            "name": step.name,
-            "effect": step.effect,
-            "duration_s": duration_s,
-        }
-        if step.effect == "unsafe":
-            return (
-                EventType.TOOL_COMPLETED,
-                data | {"tool": step.name, "output": value},
-                NOTHING_USED,
-            )
-        return EventType.STEP_RECORDED, data, NOTHING_USED
-
-
-PLAIN: Final = PlainTelling()
 
 _ASKS: Final = {kind: EventType(event) for event, kind in OPENS.items()}
 _REASONS: Final = {AskKind.APPROVAL: Reason.APPROVAL, AskKind.INPUT: Reason.INPUT}

@@ -3,14 +3,16 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ops_core.agents import AgentRef
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.ports import TaskType
-from ops_core.request import MAX_INTEGER, check_json, invalid
-from ops_core.task import JsonObject
+from ops_core.request import MAX_INTEGER, TaskRequest, check_json, invalid, parse_request
+from ops_core.task import JsonObject, Task
 
 #: Overrides that every type of task has: a merge into its input, and what tools are to have returned.
 INPUT: Final = "input_data"
@@ -79,6 +81,30 @@ def input_of(request: ForkRequest, source: JsonObject, task_type: TaskType) -> J
         if name in request.overrides:
             data = _merged(data, _placed(place, request.overrides[name]))
     return data
+
+
+def asked_again(
+    fork: ForkRequest, source: Task, submitted: JsonObject, task_type: TaskType
+) -> TaskRequest:
+    """What the fork is asked to do: the same as its source, but for the overrides.
+
+    `submitted` is what the first event of the source says. Raises `InvalidRequest`.
+    """
+    return parse_request(
+        {
+            "task_type": source.task_type,
+            "input_data": input_of(fork, source.input_data, task_type),
+            "name": source.name,
+            "agent": str(AgentRef(source.agent, source.agent_version)),
+            "thread_id": source.thread_id,
+            "priority": source.priority,
+            "labels": source.labels,
+            "deadline_s": submitted.get("deadline_s"),
+            "retry_policy": asdict(source.retry_policy),
+            "concurrency_key": source.concurrency_key,
+            "budget": source.budget.json() if source.budget else None,
+        }
+    )
 
 
 def _object(overrides: JsonObject, name: str) -> JsonObject:

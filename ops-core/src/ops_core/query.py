@@ -6,12 +6,12 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ops_core.bounds import MAX_PAGE
 from ops_core.identity.ports import AuditFilter
 from ops_core.memories import MemoryFilter
 from ops_core.memories.condition import MAX_CONDITION, read_condition
 from ops_core.memories.request import MAX_USER
 from ops_core.ports import TaskFilter
-from ops_core.service import MAX_PAGE
 from ops_core.task import Status
 
 #: PostgreSQL has no NUL in a text, and UTF-8 no halves of surrogate pairs.

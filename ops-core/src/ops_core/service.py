@@ -5,29 +5,24 @@ depends on PostgreSQL alone.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from ops_core import answers
+from ops_core.acceptance import Acceptance
 from ops_core.agents import AgentRef, AgentStore, Pins
 from ops_core.agents.pins import allowed, pinned
 from ops_core.answers import EffectOutcome, Said
+from ops_core.bounds import MAX_PAGE, check_after, check_count, checked_id, checked_key
 from ops_core.errors import FieldError, InvalidRequest, NotADeadLetter
 from ops_core.fork import shared
 from ops_core.hook import TaskHook, check_way
 from ops_core.log import Event
-from ops_core.overrides import ForkRequest, input_of, results_of
+from ops_core.overrides import ForkRequest, asked_again, results_of
 from ops_core.ports import Decide, TaskFilter, TaskPage, TaskStore, TaskType
-from ops_core.references import wrong_reference
-from ops_core.request import TaskRequest, check_json, parse_request
-from ops_core.schemas import schema_errors, too_many_values
+from ops_core.request import TaskRequest, check_json
 from ops_core.steps import StepEntry, StepLedger
-from ops_core.task import JsonObject, NewTask, Status, Task, new_task_id
-
-MAX_PAGE = 200
-MAX_KEY_LENGTH = 255
+from ops_core.task import NewTask, Status, Task, new_task_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +63,7 @@ class TaskService:
         self._types = types
         self._ring_soon = ring_soon
         self._plain_http = plain_http
-        self._validators = {
-            name: Draft202012Validator(task_type.input_schema) for name, task_type in types.items()
-        }
+        self._acceptance = Acceptance(types)
 
     async def submit(
         self,
@@ -102,7 +95,7 @@ class TaskService:
         idempotency_key: str | None = None,
     ) -> NewTask:
         """A task that could be stored now, for whoever stores it. Raises `InvalidRequest`."""
-        request = self._checked(request)
+        request = self._acceptance.checked(request)
         hook = request.webhook
         if hook is not None:
             check_way(hook.url, hook.decides, "webhook.decides", plain=self._plain_http)
@@ -118,26 +111,28 @@ class TaskService:
 
     async def get(self, task_id: str, *, tenant_id: str) -> Task:
         """Raises `TaskNotFound`."""
-        return await self._store.get(tenant_id, _checked_id(task_id))
+        return await self._store.get(tenant_id, checked_id(task_id, "task_id"))
 
     async def events(
         self, task_id: str, *, tenant_id: str, after: int = 0, limit: int = 100
     ) -> list[Event]:
         """The events after `after`, in order. Raises `TaskNotFound`, `InvalidRequest`."""
-        _check_limit(limit)
-        _check_after(after)
-        return await self._store.events(tenant_id, _checked_id(task_id), after=after, limit=limit)
+        check_count(limit)
+        check_after(after)
+        return await self._store.events(
+            tenant_id, checked_id(task_id, "task_id"), after=after, limit=limit
+        )
 
     async def steps(
         self, task_id: str, *, tenant_id: str, after: int = 0, limit: int = 100
     ) -> StepPage:
         """The steps after the first `after`. Raises `TaskNotFound`, `InvalidRequest`."""
-        _check_limit(limit)
-        _check_after(after)
+        check_count(limit)
+        check_after(after)
         ledger, seq = StepLedger(task_id), 0
         # Page by page: a long log is never in memory as a whole, and other requests have their turns.
         while page := await self._store.events(
-            tenant_id, _checked_id(task_id), after=seq, limit=MAX_PAGE
+            tenant_id, checked_id(task_id, "task_id"), after=seq, limit=MAX_PAGE
         ):
             ledger.take(page)
             seq = page[-1].seq
@@ -174,21 +169,21 @@ class TaskService:
 
     async def bring(self, task_id: str, decide: Decide, tenant_id: str) -> Task:
         """Brings what was asked for. Raises `TaskNotFound`, `TaskFinished`, and what `decide` raises."""
-        task = await self._store.signal(tenant_id, _checked_id(task_id), decide)
+        task = await self._store.signal(tenant_id, checked_id(task_id, "task_id"), decide)
         if task.status is Status.PENDING and not task.gated:
             self._ring_soon(task.queue, task.task_id)
         return task
 
     async def cancel(self, task_id: str, *, tenant_id: str) -> Task:
         """Cancels, or asks the owner to. Raises `TaskNotFound`, `TaskFinished`."""
-        return await self._store.cancel(tenant_id, _checked_id(task_id))
+        return await self._store.cancel(tenant_id, checked_id(task_id, "task_id"))
 
     async def retry(self, task_id: str, *, tenant_id: str) -> Task:
         """Opens the next generation of a failed or cancelled task; it goes on from its log.
 
         Raises `TaskNotFound`, `TaskNotEnded`, `InvalidRequest` (what it depends on has failed).
         """
-        task = await self._store.retry(tenant_id, _checked_id(task_id))
+        task = await self._store.retry(tenant_id, checked_id(task_id, "task_id"))
         if not task.gated:
             self._ring_soon(task.queue, task.task_id)
         return task
@@ -202,7 +197,7 @@ class TaskService:
 
     async def discard(self, task_id: str, *, tenant_id: str) -> Task:
         """Takes a task off the list of dead letters. Raises `TaskNotFound`, `NotADeadLetter`."""
-        return await self._store.discard(tenant_id, _checked_id(task_id))
+        return await self._store.discard(tenant_id, checked_id(task_id, "task_id"))
 
     async def fork(
         self,
@@ -217,10 +212,12 @@ class TaskService:
         It belongs to no parent and waits for no other task. Raises `TaskNotFound`, `InvalidRequest`,
         `IdempotencyConflict`, `StoreUnavailable`; then nothing was stored.
         """
-        source = await self._store.get(tenant_id, _checked_id(task_id))
+        source = await self._store.get(tenant_id, checked_id(task_id, "task_id"))
         log = await self._store.log(tenant_id, task_id)
-        asked = self._asked_again(source, log[0].data, request)
-        await allowed(self._agents, self._types[asked.task_type], asked, tenant_id)
+        # A type that is gone since has no overrides of its own; it is refused by its name.
+        task_type = self._types.get(source.task_type, TaskType(name="", input_schema={}))
+        asked = self._acceptance.checked(asked_again(request, source, log[0].data, task_type))
+        await allowed(self._agents, task_type, asked, tenant_id)
         steps = shared(
             log,
             request.after_seq,
@@ -245,7 +242,7 @@ class TaskService:
         self, where: TaskFilter, *, tenant_id: str, limit: int = 50, cursor: str | None = None
     ) -> TaskPage:
         """One page, newest first. Raises `InvalidRequest` for a wrong limit or cursor."""
-        _check_limit(limit)
+        check_count(limit)
         return await self._store.page(tenant_id, where, limit=limit, cursor=cursor)
 
     async def children(
@@ -298,119 +295,3 @@ class TaskService:
             # Only compared with what the same key stored.
             request_hash=request.digest() if key else "",
         )
-
-    def _asked_again(self, source: Task, submitted: JsonObject, fork: ForkRequest) -> TaskRequest:
-        """What the fork is asked to do: the same as its source, but for the overrides."""
-        # A type that is gone since has no overrides of its own; `_checked` refuses it by its name.
-        task_type = self._types.get(source.task_type, TaskType(name="", input_schema={}))
-        return self._checked(
-            parse_request(
-                {
-                    "task_type": source.task_type,
-                    "input_data": input_of(fork, source.input_data, task_type),
-                    "name": source.name,
-                    "agent": str(AgentRef(source.agent, source.agent_version)),
-                    "thread_id": source.thread_id,
-                    "priority": source.priority,
-                    "labels": source.labels,
-                    "deadline_s": submitted.get("deadline_s"),
-                    "retry_policy": asdict(source.retry_policy),
-                    "concurrency_key": source.concurrency_key,
-                    "budget": source.budget.json() if source.budget else None,
-                }
-            )
-        )
-
-    def _checked(self, request: TaskRequest) -> TaskRequest:
-        """The request with older names of its input replaced, if a worker could run it."""
-        task_type = self._types.get(request.task_type)
-        if task_type is None:
-            known = ", ".join(sorted(self._types))
-            raise InvalidRequest(
-                [FieldError("task_type", f"is unknown; known task types: {known}")]
-            )
-        data = _renamed(request.input_data, task_type.aliases)
-        if request.output_schema:
-            data = _with_schema(data, request.output_schema, task_type)
-        request = request.model_copy(update={"input_data": data, "output_schema": None})
-        errors = _too_large(request.input_data, task_type)
-        validator = self._validators[request.task_type]
-        errors = errors or schema_errors(validator, request.input_data, "input_data")
-        errors = errors or _wrong_references(request.input_data, task_type)
-        if errors:
-            raise InvalidRequest(errors)
-        return request
-
-
-def _renamed(data: JsonObject, aliases: Mapping[str, str]) -> JsonObject:
-    for old, new in aliases.items():
-        if old in data and new in data:
-            raise InvalidRequest(
-                [FieldError(f"input_data.{old}", f"is the older name of {new}; send one")]
-            )
-    return {aliases.get(key, key): value for key, value in data.items()}
-
-
-def _with_schema(data: JsonObject, schema: JsonObject, task_type: TaskType) -> JsonObject:
-    """The input with the schema of the answer where workers of this task type look for it."""
-    if task_type.output_schema is None:
-        problem = f"is not taken by tasks of type {task_type.name}"
-        raise InvalidRequest([FieldError("output_schema", problem)])
-    *way, name = task_type.output_schema
-    data = dict(data)
-    inside = data
-    for step in way:
-        inner = inside.get(step, {})
-        if not isinstance(inner, dict):
-            return data  # which is refused for what it is
-        inside[step] = inside = dict(inner)
-    if inside.get(name, schema) != schema:
-        place = ".".join(("input_data", *task_type.output_schema))
-        raise InvalidRequest([FieldError("output_schema", f"is another one in {place}; send one")])
-    inside[name] = schema
-    return data
-
-
-def _too_large(data: JsonObject, task_type: TaskType) -> list[FieldError]:
-    """What a task says of its agent, where a schema of its own may stand, is bounded before it is checked."""
-    way = task_type.agent_kind.config if task_type.agent_kind else task_type.output_schema or ()
-    inside: Any = data
-    for step in way:
-        inside = inside.get(step) if isinstance(inside, dict) else None
-    return too_many_values(inside, ".".join(("input_data", *way))) if way else []
-
-
-def _wrong_references(data: JsonObject, task_type: TaskType) -> list[FieldError]:
-    """What the schema of the answer refers to and does not hold; the data is valid otherwise."""
-    way = task_type.output_schema
-    if way is None:
-        return []
-    inside: Any = data
-    for step in way:
-        inside = inside.get(step, {})
-    if not inside:  # as in most requests; there is no reference to follow
-        return []
-    problem = wrong_reference(inside)
-    return [] if problem is None else [FieldError(".".join(("input_data", *way)), problem)]
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MAX_PAGE:
-        raise InvalidRequest([FieldError("limit", f"must be between 1 and {MAX_PAGE}")])
-
-
-def _check_after(after: int) -> None:
-    if not 0 <= after < 2**63:
-        raise InvalidRequest([FieldError("after", "must be a sequence number, 0 or larger")])
-
-
-def checked_key(key: str | None) -> str | None:
-    if key is None or (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
-        return key
-    message = f"must be 1 to {MAX_KEY_LENGTH} printable characters"
-    raise InvalidRequest([FieldError("Idempotency-Key", message)])
-
-
-def _checked_id(task_id: str) -> str:
-    check_json({"task_id": task_id})
-    return task_id

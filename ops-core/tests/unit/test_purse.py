@@ -12,12 +12,13 @@ from ops_core.amounts import Allowance, Amounts
 from ops_core.budgets.ledger import Verdict, Wanted
 from ops_core.errors import StoreUnavailable
 from ops_core.execute import Executor
-from ops_core.journal import Journal, PlainTelling
+from ops_core.journal import Journal
 from ops_core.log import EventType
 from ops_core.ports import TaskLog
 from ops_core.purse import IN_THE_WAY_REST_S, RunPurse
 from ops_core.step import Step
 from ops_core.task import JsonObject, NewTask, Status, Task, Usage, new_task_id
+from ops_core.telling import PlainTelling
 from ops_core.testing import FrozenClock, MemoryBudgetStore, MemoryStore
 from ops_core.writer import StepWriter
 

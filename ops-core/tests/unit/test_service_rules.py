@@ -7,11 +7,12 @@ import pytest
 from door_support import service_over
 from stream_support import started
 
+from ops_core.bounds import MAX_PAGE
 from ops_core.errors import FieldError, IdempotencyConflict, InvalidRequest, StoreUnavailable
 from ops_core.log import Event, EventType, NewEvent
 from ops_core.ports import Append, Lease, TaskFilter, TaskType
 from ops_core.request import parse_request
-from ops_core.service import MAX_PAGE, Submitted, TaskService
+from ops_core.service import Submitted, TaskService
 from ops_core.task import NewTask, Task, Usage
 from ops_core.testing import FrozenClock, MemoryStore
 

@@ -23,10 +23,11 @@ from agentkit.wire import from_json, to_json
 from ops_core import errors, step
 from ops_core.children import Children, StartChild
 from ops_core.errors import FailedBeforeEffect
-from ops_core.journal import Journal, PlainTelling
+from ops_core.journal import Journal
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import ChildEnd, TaskLog
 from ops_core.task import NOTHING_USED, JsonObject, Task, Usage
+from ops_core.telling import PlainTelling
 from opspawn.agents.spending import Price, no_price, wanted
 
 
@@ -145,7 +146,7 @@ class AgentTelling(PlainTelling):
     def finished(
         self, done: step.Step, value: Any, duration_s: float
     ) -> tuple[EventType, JsonObject, Usage]:
-        """See `ops_core.journal.Telling`. A summary is paid for, and is no step of the agent."""
+        """See `ops_core.telling.Telling`. A summary is paid for, and is no step of the agent."""
         match done.kind:
             case "llm":
                 reply = from_json(Reply, value)

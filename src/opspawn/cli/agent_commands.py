@@ -6,15 +6,10 @@ from typing import Annotated
 import typer
 
 from opspawn.cli.configuration import server_url
+from opspawn.cli.groups import group
 from opspawn.cli.options import AsJson, Url
 
-agents_app = typer.Typer(help="Defines agents, and looks at them.", rich_markup_mode=None)
-
-
-@agents_app.callback(invoke_without_command=True)
-def agents(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+agents_app = group("Defines agents, and looks at them.")
 
 
 @agents_app.command("list")

@@ -5,21 +5,14 @@ from typing import Annotated, Literal
 import typer
 
 from opspawn.cli.configuration import server_url
+from opspawn.cli.groups import group
 from opspawn.cli.options import AsJson, Url
 
-approvals_app = typer.Typer(
-    help="Lists calls that need a person's leave, and decides on them.", rich_markup_mode=None
-)
+approvals_app = group("Lists calls that need a person's leave, and decides on them.")
 
 Status = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 ApprovalId = Annotated[str, typer.Argument(metavar="APPROVAL_ID")]
 Comment = Annotated[str | None, typer.Option(help="Why.")]
-
-
-@approvals_app.callback(invoke_without_command=True)
-def approvals(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 @approvals_app.command("list")

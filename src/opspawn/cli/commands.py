@@ -15,11 +15,13 @@ from opspawn.cli import (
     key_commands,
     memory_commands,
     schedule_commands,
+    task_commands,
     waiting_commands,
     worker_commands,
 )
 from opspawn.cli.configuration import api_key, server_url, settings
 from opspawn.cli.exits import USAGE, CommandError
+from opspawn.cli.groups import help_alone
 from opspawn.cli.options import (
     OUTCOME_HELP,
     Agent,
@@ -29,8 +31,6 @@ from opspawn.cli.options import (
     Model,
     NoAuth,
     Provider,
-    Status,
-    TaskId,
     Url,
 )
 
@@ -40,9 +40,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-tasks_app = typer.Typer(help="Looks at the tasks of a running server.", rich_markup_mode=None)
-tasks_app.add_typer(waiting_commands.tasks_app)
-app.add_typer(tasks_app, name="tasks")
+app.add_typer(task_commands.tasks_app, name="tasks")
 app.add_typer(agent_commands.agents_app, name="agents")
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(waiting_commands.dead_letters_app, name="dead-letters")
@@ -59,17 +57,7 @@ def main(
         bool, typer.Option("--debug", help="Show where an error came from.")
     ] = False,
 ) -> None:
-    _help_alone(context)
-
-
-@tasks_app.callback(invoke_without_command=True)
-def tasks(context: typer.Context) -> None:
-    _help_alone(context)
-
-
-def _help_alone(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+    help_alone(context)
 
 
 def _auth(no_auth: bool) -> dict[str, object]:
@@ -137,84 +125,6 @@ def run(  # noqa: PLR0913, PLR0917  # each is an option of the command
         deadline_s=deadline,
     )
     return running.run(server_url(url), chosen, as_json=as_json, detach=detach)
-
-
-@tasks_app.command("list")
-def list_tasks(
-    status: Annotated[Status | None, typer.Option(help="Only tasks in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
-    as_json: AsJson = False,
-    url: Url = None,
-) -> None:
-    """List tasks, newest first."""
-    from opspawn.cli import tasks as listing
-
-    listing.list_tasks(server_url(url), status=status, limit=limit, as_json=as_json)
-
-
-@tasks_app.command()
-def show(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
-    """Show one task."""
-    from opspawn.cli import tasks as listing
-
-    listing.show(server_url(url), task_id, as_json=as_json)
-
-
-@tasks_app.command()
-def cancel(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
-    """Cancel a task."""
-    from opspawn.cli import tasks as listing
-
-    listing.cancel(server_url(url), task_id, as_json=as_json)
-
-
-@tasks_app.command()
-def retry(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
-    """Run a failed or cancelled task again, from its log."""
-    from opspawn.cli import tasks as listing
-
-    listing.retry(server_url(url), task_id, as_json=as_json)
-
-
-@tasks_app.command()
-def fork(
-    task_id: TaskId,
-    after_seq: Annotated[int, typer.Option(metavar="N", help="The last event that is shared.")],
-    goal: Annotated[str | None, typer.Option(help="Another goal.")] = None,
-    provider: Provider = None,
-    model: Model = None,
-    set_result: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATH=JSON", help="What a call is to have returned."),
-    ] = None,
-    as_json: AsJson = False,
-    url: Url = None,
-) -> None:
-    """Start a new task from an event of this one's log.
-
-    Prints its id. It shares the steps up to that event and pays for what follows.
-    """
-    from opspawn.cli import fork as forking
-
-    asked = forking.Fork(
-        after_seq=after_seq,
-        goal=goal,
-        provider=provider,
-        model=model,
-        results=set_result or [],
-    )
-    forking.fork(server_url(url), task_id, asked, as_json=as_json)
-
-
-@tasks_app.command(epilog=OUTCOME_HELP)
-def follow(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> int:
-    """Show a task's run, live.
-
-    From its first event to its end; with --json one event a line.
-    """
-    from opspawn.cli import running
-
-    return running.follow(server_url(url), task_id, as_json=as_json)
 
 
 @app.command(

@@ -8,19 +8,14 @@ from typing import Annotated
 import typer
 
 from opspawn.cli.configuration import settings
+from opspawn.cli.groups import group
 from opspawn.cli.options import AsJson
 
-app = typer.Typer(help="Makes and closes API keys, on the database itself.", rich_markup_mode=None)
+app = group("Makes and closes API keys, on the database itself.")
 
 Tenant = Annotated[str, typer.Option(help="Whose keys.")]
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID")]
 Limit = Annotated[int, typer.Option(min=1, max=200)]
-
-
-@app.callback(invoke_without_command=True)
-def keys(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 @app.command()

@@ -5,20 +5,13 @@ from typing import Annotated
 import typer
 
 from opspawn.cli.configuration import server_url
+from opspawn.cli.groups import group
 from opspawn.cli.options import AsJson, Url
 
-memories_app = typer.Typer(
-    help="Looks at what agents remember, and forgets it.", rich_markup_mode=None
-)
+memories_app = group("Looks at what agents remember, and forgets it.")
 
 OfAgent = Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Of this agent.")]
 OfUser = Annotated[str | None, typer.Option("--user", metavar="NAME", help="Of this user.")]
-
-
-@memories_app.callback(invoke_without_command=True)
-def memories(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 @memories_app.command("list")

@@ -5,17 +5,12 @@ from typing import Annotated, Literal
 import typer
 
 from opspawn.cli.configuration import server_url
+from opspawn.cli.groups import group
 from opspawn.cli.options import AsJson, GoalText, Model, Provider, Url
 
-schedules_app = typer.Typer(help="Runs tasks on a schedule.", rich_markup_mode=None)
+schedules_app = group("Runs tasks on a schedule.")
 
 ScheduleId = Annotated[str, typer.Argument(metavar="SCHEDULE_ID")]
-
-
-@schedules_app.callback(invoke_without_command=True)
-def schedules(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 @schedules_app.command("list")

@@ -5,23 +5,16 @@ from typing import Annotated, Literal
 import typer
 
 from opspawn.cli.configuration import server_url
+from opspawn.cli.groups import group
 from opspawn.cli.options import AsJson, TaskId, Url
 
 tasks_app = typer.Typer()
-dead_letters_app = typer.Typer(
-    help="Looks after tasks that failed as poison or ran out of attempts.", rich_markup_mode=None
-)
+dead_letters_app = group("Looks after tasks that failed as poison or ran out of attempts.")
 
 Outcome = Literal["happened", "run_again", "fail"]
 Step = Annotated[str, typer.Argument(metavar="STEP", help="As `tasks show` names it.")]
 Comment = Annotated[str | None, typer.Option(help="Why.")]
 Limit = Annotated[int, typer.Option(min=1, max=200)]
-
-
-@dead_letters_app.callback(invoke_without_command=True)
-def dead_letters(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 @tasks_app.command()

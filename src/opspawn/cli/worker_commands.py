@@ -5,17 +5,12 @@ from typing import Annotated
 import typer
 
 from opspawn.cli.configuration import server_url
+from opspawn.cli.groups import group
 from opspawn.cli.options import AsJson, Url
 
-workers_app = typer.Typer(help="Looks at the workers of a running server.", rich_markup_mode=None)
+workers_app = group("Looks at the workers of a running server.")
 
 WorkerId = Annotated[str, typer.Argument(metavar="WORKER_ID")]
-
-
-@workers_app.callback(invoke_without_command=True)
-def workers(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 @workers_app.command("list")

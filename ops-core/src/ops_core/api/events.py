@@ -13,8 +13,8 @@ from ops_core.api.openapi import problems
 from ops_core.api.sse import MEDIA_TYPE, EventStream
 from ops_core.api.tasks import PREFIX
 from ops_core.api.views import EventPageView
+from ops_core.bounds import MAX_PAGE
 from ops_core.errors import FieldError, InvalidRequest
-from ops_core.service import MAX_PAGE
 
 router = APIRouter(prefix=PREFIX, tags=["events"])
 

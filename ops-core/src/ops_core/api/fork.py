@@ -8,8 +8,8 @@ from ops_core.api.dependencies import Service, TenantId, json_bytes, no_query
 from ops_core.api.openapi import json_body, problems
 from ops_core.api.tasks import PREFIX
 from ops_core.api.views import TaskView
+from ops_core.bounds import MAX_KEY_LENGTH
 from ops_core.overrides import ForkRequest, parse_fork_json
-from ops_core.service import MAX_KEY_LENGTH
 
 router = APIRouter(prefix=PREFIX, tags=["tasks"])
 

@@ -6,7 +6,7 @@ from fastapi import Header, Response
 
 from ops_core.ask import Ask
 from ops_core.asks.once import Resolved
-from ops_core.service import MAX_KEY_LENGTH
+from ops_core.bounds import MAX_KEY_LENGTH
 
 Key = Annotated[
     str | None,

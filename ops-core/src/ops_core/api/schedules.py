@@ -23,6 +23,7 @@ from ops_core.api.schedule_views import (
 )
 from ops_core.api.tasks import PREFIX as TASKS
 from ops_core.api.views import TaskView
+from ops_core.bounds import MAX_KEY_LENGTH
 from ops_core.identity.needs import check_webhook
 from ops_core.query import PageQuery
 from ops_core.schedules.request import (
@@ -34,7 +35,6 @@ from ops_core.schedules.request import (
     parse_schedule_json,
 )
 from ops_core.schedules.service import MAX_NEXT, ScheduleService
-from ops_core.service import MAX_KEY_LENGTH
 
 PREFIX: Final = "/api/v1/schedules"
 

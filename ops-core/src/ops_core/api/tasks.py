@@ -17,11 +17,12 @@ from ops_core.api.dependencies import (
 from ops_core.api.openapi import json_body, problems
 from ops_core.api.prefer import Holding
 from ops_core.api.views import TaskPageView, TaskView
+from ops_core.bounds import MAX_KEY_LENGTH
 from ops_core.identity.needs import check_webhook
 from ops_core.principal import Principal
 from ops_core.query import PageQuery, TaskQuery
 from ops_core.request import TaskRequest
-from ops_core.service import MAX_KEY_LENGTH, Submitted
+from ops_core.service import Submitted
 from ops_core.services import Services
 from ops_core.task import Status, Task
 

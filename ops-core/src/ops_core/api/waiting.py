@@ -20,8 +20,8 @@ from ops_core.api.openapi import json_body, problems
 from ops_core.api.step_views import StepPageView
 from ops_core.api.tasks import PREFIX
 from ops_core.api.views import TaskView
+from ops_core.bounds import MAX_PAGE
 from ops_core.replies import ApprovalReply, EffectReply, InputReply
-from ops_core.service import MAX_PAGE
 
 router = APIRouter(prefix=PREFIX, tags=["waiting"])
 

@@ -9,9 +9,10 @@ from typing import Any
 from ops_core.answers import Said, only_for
 from ops_core.ask import Ask, AskKind, AskStatus
 from ops_core.asks.port import AskStore
+from ops_core.bounds import checked_key
 from ops_core.errors import AlreadyResolved, TaskFinished
 from ops_core.ports import Decide
-from ops_core.service import TaskService, checked_key
+from ops_core.service import TaskService
 
 
 @dataclass(frozen=True, slots=True)

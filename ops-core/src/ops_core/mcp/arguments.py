@@ -5,10 +5,10 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ops_core.bounds import MAX_KEY_LENGTH
 from ops_core.query import TaskQuery
 from ops_core.replies import ApprovalReply
 from ops_core.request import TaskRequest, check_json, invalid
-from ops_core.service import MAX_KEY_LENGTH
 from ops_core.task import JsonObject
 
 #: How long a call may wait. Clients give up on a call that is silent for longer. Seconds.

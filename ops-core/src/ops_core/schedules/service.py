@@ -5,14 +5,13 @@ from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
 
-from ops_core.errors import FieldError, InvalidRequest
-from ops_core.request import check_json
+from ops_core.bounds import check_count, checked_id, checked_key
 from ops_core.schedules.model import FiringPage, Schedule, SchedulePage, Triggered
 from ops_core.schedules.port import ScheduleStore
 from ops_core.schedules.request import ScheduleChange, ScheduleRequest, parse_schedule
 from ops_core.schedules.template import prepared
 from ops_core.schedules.timing import timing_of
-from ops_core.service import MAX_KEY_LENGTH, MAX_PAGE, TaskService
+from ops_core.service import TaskService
 
 #: Firings that can be foretold at once.
 MAX_NEXT = 100
@@ -32,13 +31,13 @@ class ScheduleService:
 
     async def get(self, schedule_id: str, *, tenant_id: str) -> Schedule:
         """Raises `ScheduleNotFound`."""
-        return await self._store.get(tenant_id, _checked_id(schedule_id))
+        return await self._store.get(tenant_id, checked_id(schedule_id, "schedule_id"))
 
     async def list(
         self, *, tenant_id: str, limit: int = 50, cursor: str | None = None
     ) -> SchedulePage:
         """One page, newest first. Raises `InvalidRequest`."""
-        _check_count("limit", limit, MAX_PAGE)
+        check_count(limit)
         return await self._store.page(tenant_id, limit=limit, cursor=cursor)
 
     async def change(self, schedule_id: str, change: ScheduleChange, *, tenant_id: str) -> Schedule:
@@ -52,15 +51,15 @@ class ScheduleService:
         self, schedule_id: str, *, tenant_id: str, reason: str | None = None
     ) -> Schedule:
         """No firing until it is resumed. Raises `ScheduleNotFound`."""
-        return await self._store.pause(tenant_id, _checked_id(schedule_id), reason)
+        return await self._store.pause(tenant_id, checked_id(schedule_id, "schedule_id"), reason)
 
     async def resume(self, schedule_id: str, *, tenant_id: str) -> Schedule:
         """Goes on with the next firing from now. Raises `ScheduleNotFound`."""
-        return await self._store.resume(tenant_id, _checked_id(schedule_id))
+        return await self._store.resume(tenant_id, checked_id(schedule_id, "schedule_id"))
 
     async def delete(self, schedule_id: str, *, tenant_id: str) -> None:
         """Forgets the schedule and its history; its tasks stay. Raises `ScheduleNotFound`."""
-        await self._store.delete(tenant_id, _checked_id(schedule_id))
+        await self._store.delete(tenant_id, checked_id(schedule_id, "schedule_id"))
 
     async def trigger(
         self, schedule_id: str, *, tenant_id: str, idempotency_key: str | None = None
@@ -69,7 +68,7 @@ class ScheduleService:
 
         Raises `ScheduleNotFound`, `NotNow`, and `InvalidRequest` when the template is good no more.
         """
-        _check_key(idempotency_key)
+        checked_key(idempotency_key)
         seen = await self.get(schedule_id, tenant_id=tenant_id)
         new = await prepared(self._tasks, seen.spec.task, tenant_id=tenant_id)
         triggered = await self._store.trigger(tenant_id, schedule_id, new, key=idempotency_key)
@@ -84,7 +83,7 @@ class ScheduleService:
 
         Raises `ScheduleNotFound`, `InvalidRequest`.
         """
-        _check_count("count", count, MAX_NEXT)
+        check_count(count, "count", MAX_NEXT)
         seen = await self.get(schedule_id, tenant_id=tenant_id)
         timing = timing_of(seen.spec, seen.created_at)
         return tuple(islice(timing.following(await self._store.now()), count))
@@ -93,23 +92,7 @@ class ScheduleService:
         self, schedule_id: str, *, tenant_id: str, limit: int = 50, cursor: str | None = None
     ) -> FiringPage:
         """What became of the latest firings, newest first. Raises `ScheduleNotFound`, `InvalidRequest`."""
-        _check_count("limit", limit, MAX_PAGE)
+        check_count(limit)
         return await self._store.firings(
-            tenant_id, _checked_id(schedule_id), limit=limit, cursor=cursor
+            tenant_id, checked_id(schedule_id, "schedule_id"), limit=limit, cursor=cursor
         )
-
-
-def _check_count(name: str, count: int, most: int) -> None:
-    if not 1 <= count <= most:
-        raise InvalidRequest([FieldError(name, f"must be between 1 and {most}")])
-
-
-def _check_key(key: str | None) -> None:
-    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
-        message = f"must be 1 to {MAX_KEY_LENGTH} printable characters"
-        raise InvalidRequest([FieldError("Idempotency-Key", message)])
-
-
-def _checked_id(schedule_id: str) -> str:
-    check_json({"schedule_id": schedule_id})
-    return schedule_id

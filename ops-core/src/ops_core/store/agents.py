@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_core.agents.port import AgentPage, AgentVersion, NewVersion
 from ops_core.agents.reference import AgentRef
 from ops_core.errors import AgentExists, AgentNotFound
-from ops_core.store.cursor import cursor_of, place_of
+from ops_core.store.cursor import next_cursor, place_of
 from ops_core.store.database import Database
 from ops_core.store.moves import statement
 from ops_core.store.rows import Row
@@ -130,9 +130,10 @@ class SqlAgentStore:
         asked = {"tenant_id": tenant_id, "archived": archived, "limit": limit + 1}
         async with self._database.begin_for(tenant_id) as connection:
             rows = (await connection.execute(_PAGE, asked | place_of(cursor))).all()
-        agents = [_version_of(row) for row in rows[:limit]]
-        last = rows[limit - 1] if len(rows) > limit else None
-        return AgentPage(agents, cursor_of(last.made_at, last.name) if last else None)
+        return AgentPage(
+            [_version_of(row) for row in rows[:limit]],
+            next_cursor(rows, limit, lambda last: (last.made_at, last.name)),
+        )
 
     async def versions(
         self, tenant_id: str, name: str, *, limit: int, cursor: str | None
@@ -144,9 +145,10 @@ class SqlAgentStore:
             rows = (await connection.execute(_VERSIONS, asked)).all()
             if not rows and 0 not in await _found(connection, tenant_id, [AgentRef(name)]):
                 raise AgentNotFound(name)
-        agents = [_version_of(row) for row in rows[:limit]]
-        last = agents[-1] if len(rows) > limit else None
-        return AgentPage(agents, cursor_of(last.created_at, str(last.version)) if last else None)
+        return AgentPage(
+            [_version_of(row) for row in rows[:limit]],
+            next_cursor(rows, limit, lambda last: (last.created_at, str(last.version))),
+        )
 
     async def archive(self, tenant_id: str, name: str) -> AgentVersion:
         key = {"tenant_id": tenant_id, "name": name}

@@ -12,7 +12,7 @@ from ops_core.errors import AskNotFound
 from ops_core.moves import wake
 from ops_core.ports import TaskKey
 from ops_core.store.ask_tables import AskRow
-from ops_core.store.cursor import after, cursor_of
+from ops_core.store.cursor import after, next_cursor
 from ops_core.store.database import Database
 from ops_core.store.history import history
 from ops_core.store.moves import add_events, apply, statement
@@ -94,10 +94,11 @@ class SqlAskStore:
                 select(func.count()).select_from(AskRow).where(matching)
             )
             rows = (await connection.execute(page)).all()
-        asks = [ask_of(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        next_cursor = cursor_of(asks[-1].requested_at, asks[-1].ask_id) if more else None
-        return AskPage(asks, total or 0, next_cursor)
+        return AskPage(
+            [ask_of(row) for row in rows[:limit]],
+            total or 0,
+            next_cursor(rows, limit, lambda last: (last.requested_at, last.ask_id)),
+        )
 
     async def expire_asks(self, limit: int) -> int:
         async with self._database.begin() as connection:

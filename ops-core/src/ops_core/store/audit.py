@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_core.identity.audit import AuditEntry, new_audit_id
 from ops_core.identity.ports import AuditFilter, AuditPage
-from ops_core.store.cursor import cursor_of, read_cursor
+from ops_core.store.cursor import next_cursor, read_cursor
 from ops_core.store.database import Database
 from ops_core.store.identity_rows import record_of
 
@@ -70,10 +70,9 @@ class SqlAuditStore:
         }
         async with self._database.begin_for(tenant_id) as connection:
             rows = (await connection.execute(_PAGE, asked)).all()
-        last = rows[limit - 1] if len(rows) > limit else None
         return AuditPage(
             [record_of(row) for row in rows[:limit]],
-            cursor_of(last.at, last.audit_id) if last else None,
+            next_cursor(rows, limit, lambda last: (last.at, last.audit_id)),
         )
 
     async def prune(self, older_than_s: float, limit: int) -> int:

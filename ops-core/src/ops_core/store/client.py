@@ -23,7 +23,7 @@ from ops_core.gathering import Gathering, Take
 from ops_core.log import Event, EventType
 from ops_core.moves import cancel, wake
 from ops_core.ports import Decide, TaskFilter, TaskKey, TaskPage
-from ops_core.store.cursor import after, cursor_of
+from ops_core.store.cursor import after, next_cursor
 from ops_core.store.database import Database, is_about_one, reason
 from ops_core.store.gates import Gate, open_gate
 from ops_core.store.get_together import get_together
@@ -35,7 +35,7 @@ from ops_core.store.rows import Row, event_of, task_of
 from ops_core.store.submit import submit
 from ops_core.store.submit_together import Stored, is_plain, submit_together, weight
 from ops_core.store.tables import TaskRow
-from ops_core.store.threads import lock_thread_of
+from ops_core.store.thread_tasks import lock_thread_of
 from ops_core.task import NewTask, Status, Task
 
 log = structlog.get_logger(__name__)
@@ -252,10 +252,8 @@ class SqlTaskStore:
                 select(func.count()).select_from(TaskRow).where(matching)
             )
             rows = (await connection.execute(page)).all()
-        tasks = [task_of(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        next_cursor = cursor_of(*where.place_of(tasks[-1])) if more else None
-        return TaskPage(tasks, total or 0, next_cursor)
+        tasks = [task_of(row) for row in rows]
+        return TaskPage(tasks[:limit], total or 0, next_cursor(tasks, limit, where.place_of))
 
 
 def _earlier(new: NewTask, row: Row) -> Task:

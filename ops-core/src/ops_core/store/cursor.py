@@ -3,8 +3,9 @@
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import col
@@ -12,11 +13,23 @@ from sqlmodel import col
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.request import is_storable_time
 
+T = TypeVar("T")
+
 
 def cursor_of(at: datetime, name: str) -> str:
     """Opaque to clients."""
     raw = json.dumps([at.isoformat(), name])
     return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def next_cursor(
+    found: Sequence[T], limit: int, place: Callable[[T], tuple[datetime, str]]
+) -> str | None:
+    """Where the next page begins, if there is one: of what was found, one more than `limit` was asked for.
+
+    `place`: the sort key of a row.
+    """
+    return cursor_of(*place(found[limit - 1])) if len(found) > limit else None
 
 
 def after(cursor: str | None, at: Any, name: Any) -> list[ColumnElement[bool]]:

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from ops_core.errors import WorkerNotFound
 from ops_core.fleet.port import SeenWorker, WorkerPage, WorkerState
-from ops_core.store.cursor import cursor_of, place_of
+from ops_core.store.cursor import next_cursor, place_of
 from ops_core.store.database import Database
 from ops_core.store.rows import Row
 
@@ -56,10 +56,9 @@ class SqlFleetStore:
         asked = self._ttl | place_of(cursor) | {"limit": limit + 1}
         async with self._database.begin() as connection:
             rows = (await connection.execute(_PAGE, asked)).all()
-        last = rows[limit - 1] if len(rows) > limit else None
         return WorkerPage(
             [_worker(row) for row in rows[:limit]],
-            cursor_of(last.started_at, last.worker_id) if last else None,
+            next_cursor(rows, limit, lambda last: (last.started_at, last.worker_id)),
         )
 
     async def get(self, worker_id: str) -> SeenWorker:

@@ -10,7 +10,7 @@ from ops_core.identity.audit import AuditEntry
 from ops_core.identity.keys import EXPIRED, PAST, ApiKey, NewApiKey, refuse_expired
 from ops_core.identity.ports import KeyPage
 from ops_core.store.audit import record
-from ops_core.store.cursor import cursor_of, read_cursor
+from ops_core.store.cursor import next_cursor, read_cursor
 from ops_core.store.database import Database
 from ops_core.store.identity_rows import key_of, key_parameters
 from ops_core.store.rows import Row
@@ -94,10 +94,9 @@ class SqlKeyStore:
         asked = {"tenant_id": tenant_id, "at": at, "key_id": key_id, "limit": limit + 1}
         async with self._database.begin_for(tenant_id) as connection:
             rows = (await connection.execute(_PAGE, asked)).all()
-        last = rows[limit - 1] if len(rows) > limit else None
         return KeyPage(
             [key_of(row) for row in rows[:limit]],
-            cursor_of(last.created_at, last.key_id) if last else None,
+            next_cursor(rows, limit, lambda last: (last.created_at, last.key_id)),
         )
 
     async def rotate(

@@ -10,7 +10,7 @@ from ops_core.family import check_retry
 from ops_core.ports import TaskKey
 from ops_core.store.moves import apply
 from ops_core.store.rows import Row, task_of
-from ops_core.store.threads import check_free
+from ops_core.store.thread_tasks import check_free
 from ops_core.task import REOPENED
 
 # What a task still depends on; one that was deleted is a row of NULLs. Not locked: whoever tells of its end

@@ -27,7 +27,7 @@ from ops_core.schedules.model import (
 )
 from ops_core.schedules.plan import triggered_task
 from ops_core.schedules.timing import timing_of
-from ops_core.store.cursor import cursor_of, read_cursor
+from ops_core.store.cursor import next_cursor, read_cursor
 from ops_core.store.database import Database
 from ops_core.store.rows import task_of
 from ops_core.store.schedule_rows import (
@@ -156,10 +156,11 @@ class SqlScheduleStore:
         async with self._database.begin_for(tenant_id) as connection:
             total = (await connection.execute(_COUNT, asked)).scalar_one()
             rows = (await connection.execute(query, asked)).all()
-        found = [schedule_of(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        following = cursor_of(found[-1].created_at, found[-1].schedule_id) if more else None
-        return SchedulePage(found, total, following)
+        return SchedulePage(
+            [schedule_of(row) for row in rows[:limit]],
+            total,
+            next_cursor(rows, limit, lambda last: (last.created_at, last.schedule_id)),
+        )
 
     async def change(self, seen: Schedule, spec: ScheduleSpec) -> Schedule:
         try:

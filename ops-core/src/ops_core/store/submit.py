@@ -13,8 +13,8 @@ from ops_core.ports import TaskKey
 from ops_core.store.budgets import open_budget
 from ops_core.store.moves import add_events, statement
 from ops_core.store.rows import Row, task_of
-from ops_core.store.threads import enter_thread, interrupt
-from ops_core.store.webhooks import hook_task
+from ops_core.store.task_hooks import hook_task
+from ops_core.store.thread_tasks import enter_thread, interrupt
 from ops_core.task import NewTask, Status, Task, submitted_data
 from ops_core.threads.entering import Entry
 

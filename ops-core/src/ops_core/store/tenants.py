@@ -10,7 +10,7 @@ from ops_core.identity.keys import NewApiKey
 from ops_core.identity.ports import TenantPage
 from ops_core.identity.tenants import Tenant
 from ops_core.store.audit import record
-from ops_core.store.cursor import cursor_of, read_cursor
+from ops_core.store.cursor import next_cursor, read_cursor
 from ops_core.store.database import Database
 from ops_core.store.identity_rows import tenant_of
 from ops_core.store.keys import insert_key
@@ -78,10 +78,9 @@ class SqlTenantStore:
         asked = {"at": at, "tenant_id": tenant_id, "limit": limit + 1}
         async with self._database.begin() as connection:
             rows = (await connection.execute(_PAGE, asked)).all()
-        last = rows[limit - 1] if len(rows) > limit else None
         return TenantPage(
             [tenant_of(row) for row in rows[:limit]],
-            cursor_of(last.created_at, last.tenant_id) if last else None,
+            next_cursor(rows, limit, lambda last: (last.created_at, last.tenant_id)),
         )
 
     async def disable(self, tenant_id: str, entry: AuditEntry) -> Tenant:

@@ -6,20 +6,13 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ops_core.errors import DeliveryNotFound, TooManyWebhooks, WebhookNotFound
-from ops_core.hook import TaskHook
-from ops_core.store.cursor import cursor_of, read_cursor
-from ops_core.store.database import Database
+from ops_core.errors import TooManyWebhooks, WebhookNotFound
+from ops_core.store.cursor import next_cursor, read_cursor
 from ops_core.store.moves import statement
-from ops_core.store.webhook_rows import (
-    delivery_of,
-    push_parameters,
-    spec_parameters,
-    webhook_of,
-)
+from ops_core.store.sent import SqlSent
+from ops_core.store.webhook_rows import delivery_of, spec_parameters, webhook_of
 from ops_core.webhooks.model import (
     Delivery,
-    DeliveryPage,
     HookSpec,
     Webhook,
     WebhookPage,
@@ -42,18 +35,6 @@ _CREATE: Final = statement(
     RETURNING *
     """,
     "labels",
-)
-
-# The webhook of a task that was stored in the same transaction.
-_CREATE_FOR_TASK: Final = text(
-    """
-    INSERT INTO webhook (
-        tenant_id, webhook_id, task_id, url, events, decides, secret, config_id, token, scheme,
-        credentials, created_by, created_at, updated_at
-    )
-    VALUES (:tenant_id, :webhook_id, :task_id, :url, :events, :decides, :secret, :config_id, :token,
-            :scheme, :credentials, 'task', ops_now(), ops_now())
-    """
 )
 
 # One subscription. Index: primary key.
@@ -132,60 +113,9 @@ _PING: Final = text(
     """
 )
 
-# What was sent to a webhook, or of a task: newest first, behind a cursor if there is one. What was made for a
-# webhook that was deleted is as good as gone.
-# Indexes: webhook_delivery_for_webhook, webhook_delivery_for_task, primary key of webhook.
-_OF_WEBHOOK: Final = text(
-    """
-    SELECT * FROM webhook_delivery d
-    WHERE tenant_id = :tenant_id AND webhook_id = :id
-      AND EXISTS (SELECT FROM webhook w
-                  WHERE w.tenant_id = d.tenant_id AND w.webhook_id = d.webhook_id)
-      AND (CAST(:last_at AS timestamptz) IS NULL OR (created_at, delivery_id) < (:last_at, :last_id))
-    ORDER BY created_at DESC, delivery_id DESC LIMIT :limit
-    """
-)
-_OF_TASK: Final = text(
-    """
-    SELECT * FROM webhook_delivery d
-    WHERE tenant_id = :tenant_id AND task_id = :id
-      AND EXISTS (SELECT FROM webhook w
-                  WHERE w.tenant_id = d.tenant_id AND w.webhook_id = d.webhook_id)
-      AND (CAST(:last_at AS timestamptz) IS NULL OR (created_at, delivery_id) < (:last_at, :last_id))
-    ORDER BY created_at DESC, delivery_id DESC LIMIT :limit
-    """
-)
 
-# One delivery. Index: primary keys.
-_DELIVERY: Final = text(
-    """
-    SELECT * FROM webhook_delivery d
-    WHERE tenant_id = :tenant_id AND delivery_id = :delivery_id
-      AND EXISTS (SELECT FROM webhook w
-                  WHERE w.tenant_id = d.tenant_id AND w.webhook_id = d.webhook_id)
-    """
-)
-
-# Makes a delivery due, as if it were new; a request that is under way is not recorded any more.
-# Index: primary key.
-_REDELIVER: Final = text(
-    """
-    UPDATE webhook_delivery d SET
-        status = 'pending', tries = 0, claim = claim + 1, next_at = ops_now(), asked_at = ops_now(),
-        ended_at = NULL
-    WHERE tenant_id = :tenant_id AND delivery_id = :delivery_id
-      AND EXISTS (SELECT FROM webhook w
-                  WHERE w.tenant_id = d.tenant_id AND w.webhook_id = d.webhook_id)
-    RETURNING *
-    """
-)
-
-
-class SqlWebhooks:
+class SqlWebhooks(SqlSent):
     """`WebhookStore` on PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def create(
         self, tenant_id: str, spec: HookSpec, secret: SecretStr, *, by: str, limit: int
@@ -212,10 +142,11 @@ class SqlWebhooks:
         async with self._database.begin_for(tenant_id) as connection:
             total = (await connection.execute(_COUNT, asked)).scalar_one()
             rows = (await connection.execute(query, asked)).all()
-        found = [webhook_of(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        following = cursor_of(found[-1].created_at, found[-1].webhook_id) if more else None
-        return WebhookPage(found, total, following)
+        return WebhookPage(
+            [webhook_of(row) for row in rows[:limit]],
+            total,
+            next_cursor(rows, limit, lambda last: (last.created_at, last.webhook_id)),
+        )
 
     async def change(self, tenant_id: str, webhook_id: str, spec: HookSpec) -> Webhook:
         asked = {"tenant_id": tenant_id, "webhook_id": webhook_id} | spec_parameters(spec)
@@ -248,53 +179,6 @@ class SqlWebhooks:
         async with self._database.begin_for(tenant_id) as connection:
             await _get(connection, tenant_id, webhook_id)
             return delivery_of((await connection.execute(_PING, asked)).one())
-
-    async def deliveries(
-        self,
-        tenant_id: str,
-        *,
-        webhook_id: str | None = None,
-        task_id: str | None = None,
-        limit: int,
-        cursor: str | None,
-    ) -> DeliveryPage:
-        query = _OF_TASK if webhook_id is None else _OF_WEBHOOK
-        asked: dict[str, object] = {"tenant_id": tenant_id, "id": webhook_id or task_id}
-        asked |= {"limit": limit + 1, "last_at": None, "last_id": None}
-        if cursor is not None:
-            asked["last_at"], asked["last_id"] = read_cursor(cursor)
-        async with self._database.begin_for(tenant_id) as connection:
-            rows = (await connection.execute(query, asked)).all()
-        found = [delivery_of(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        following = cursor_of(found[-1].created_at, found[-1].delivery_id) if more else None
-        return DeliveryPage(found, following)
-
-    async def delivery(self, tenant_id: str, delivery_id: str) -> Delivery:
-        return await self._one(_DELIVERY, tenant_id, delivery_id)
-
-    async def redeliver(self, tenant_id: str, delivery_id: str) -> Delivery:
-        return await self._one(_REDELIVER, tenant_id, delivery_id)
-
-    async def _one(self, query: object, tenant_id: str, delivery_id: str) -> Delivery:
-        key = {"tenant_id": tenant_id, "delivery_id": delivery_id}
-        async with self._database.begin_for(tenant_id) as connection:
-            row = (await connection.execute(query, key)).one_or_none()  # type: ignore[call-overload]
-        if row is None:
-            raise DeliveryNotFound(delivery_id)
-        return delivery_of(row)
-
-
-async def hook_task(
-    connection: AsyncConnection, tenant_id: str, task_id: str, hook: TaskHook
-) -> None:
-    """Gives a task that was just stored its webhook. The events after its first ones are sent."""
-    secret = None if hook.secret is None else hook.secret.get_secret_value()
-    asked: dict[str, object] = {"tenant_id": tenant_id, "task_id": task_id}
-    asked |= {"webhook_id": new_webhook_id()}
-    asked |= {"url": hook.url, "secret": secret} | push_parameters(hook.push)
-    asked |= {"events": list(hook.events), "decides": hook.decides}
-    await connection.execute(_CREATE_FOR_TASK, asked)
 
 
 async def _get(connection: AsyncConnection, tenant_id: str, webhook_id: str) -> Webhook:

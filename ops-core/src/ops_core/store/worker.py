@@ -26,25 +26,19 @@ from ops_core.ports import (
 from ops_core.store.agents import definitions
 from ops_core.store.ask_projection import open_asks
 from ops_core.store.batch import event_columns, lease_columns, task_columns
+from ops_core.store.charging import lock_budgets, settle_batch
 from ops_core.store.claim import claim
 from ops_core.store.database import Database, dump_json
 from ops_core.store.endings import end_together
 from ops_core.store.gates import Gate, open_gate
 from ops_core.store.heartbeat import Heartbeats, beat
 from ops_core.store.history import history
-from ops_core.store.ledger import (
-    Paid,
-    is_in_the_way,
-    lock_budgets,
-    put_back,
-    reserve,
-    settle_batch,
-)
+from ops_core.store.ledger import Paid, is_in_the_way, put_back, reserve
 from ops_core.store.moves import apply
 from ops_core.store.presence import Presence
 from ops_core.store.repeated import Connection, Key, key_of, keys_of, sort_repeated
 from ops_core.store.rows import child_end_of, task_of, task_of_record
-from ops_core.store.threads import earlier
+from ops_core.store.thread_tasks import earlier
 from ops_core.task import TERMINAL, JsonObject, Task
 
 # Appends the events of many tasks in one commit. First the rows are locked, and only where the lease still

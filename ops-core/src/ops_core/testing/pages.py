@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from ops_core.store.cursor import cursor_of, read_cursor
+from ops_core.store.cursor import next_cursor, read_cursor
 
 T = TypeVar("T")
 
@@ -19,5 +19,4 @@ def page_of(
     before = read_cursor(cursor) if cursor is not None else None
     newest = sorted(found, key=key, reverse=True)
     left = [item for item in newest if before is None or key(item) < before]
-    page = left[:limit]
-    return page, cursor_of(*key(page[-1])) if len(left) > limit else None
+    return left[:limit], next_cursor(left, limit, key)

@@ -3,12 +3,11 @@
 from dataclasses import asdict
 from typing import Final
 
-from ops_core.errors import FieldError, InvalidRequest
+from ops_core.bounds import check_count, checked_id
 from ops_core.hook import check_way
 from ops_core.identity.needs import check_decides
 from ops_core.principal import Principal
-from ops_core.request import check_json
-from ops_core.service import MAX_PAGE, TaskService
+from ops_core.service import TaskService
 from ops_core.webhooks.model import Delivery, DeliveryPage, HookSpec, Issued, Webhook, WebhookPage
 from ops_core.webhooks.port import WebhookStore
 from ops_core.webhooks.request import RotateRequest, WebhookChange, WebhookRequest, parsed
@@ -42,13 +41,13 @@ class WebhookService:
 
     async def get(self, webhook_id: str, *, tenant_id: str) -> Webhook:
         """Raises `WebhookNotFound`."""
-        return await self._store.get(tenant_id, _checked_id(webhook_id))
+        return await self._store.get(tenant_id, checked_id(webhook_id))
 
     async def list(
         self, *, tenant_id: str, limit: int = 50, cursor: str | None = None
     ) -> WebhookPage:
         """One page, newest first. Raises `InvalidRequest`."""
-        _check_limit(limit)
+        check_count(limit)
         return await self._store.page(tenant_id, limit=limit, cursor=cursor)
 
     async def change(self, webhook_id: str, change: WebhookChange, *, by: Principal) -> Webhook:
@@ -64,25 +63,25 @@ class WebhookService:
 
     async def delete(self, webhook_id: str, *, tenant_id: str) -> None:
         """Forgets it, and its deliveries with it. Raises `WebhookNotFound`."""
-        await self._store.delete(tenant_id, _checked_id(webhook_id))
+        await self._store.delete(tenant_id, checked_id(webhook_id))
 
     async def rotate(self, webhook_id: str, request: RotateRequest, *, tenant_id: str) -> Issued:
         """Raises `WebhookNotFound`."""
         secret = new_secret()
         webhook = await self._store.rotate(
-            tenant_id, _checked_id(webhook_id), secret, overlap_s=request.overlap_s
+            tenant_id, checked_id(webhook_id), secret, overlap_s=request.overlap_s
         )
         return Issued(webhook, secret)
 
     async def test(self, webhook_id: str, *, tenant_id: str) -> Delivery:
         """Sends a `webhook.test`, which is about no task. Raises `WebhookNotFound`."""
-        return await self._store.ping(tenant_id, _checked_id(webhook_id))
+        return await self._store.ping(tenant_id, checked_id(webhook_id))
 
     async def deliveries(
         self, webhook_id: str, *, tenant_id: str, limit: int = 50, cursor: str | None = None
     ) -> DeliveryPage:
         """What was sent to it, newest first. Raises `WebhookNotFound`, `InvalidRequest`."""
-        _check_limit(limit)
+        check_count(limit)
         await self.get(webhook_id, tenant_id=tenant_id)
         return await self._store.deliveries(
             tenant_id, webhook_id=webhook_id, limit=limit, cursor=cursor
@@ -92,29 +91,19 @@ class WebhookService:
         self, task_id: str, *, tenant_id: str, limit: int = 50, cursor: str | None = None
     ) -> DeliveryPage:
         """What was sent of a task, newest first. Raises `TaskNotFound`, `InvalidRequest`."""
-        _check_limit(limit)
+        check_count(limit)
         await self._tasks.get(task_id, tenant_id=tenant_id)
         return await self._store.deliveries(tenant_id, task_id=task_id, limit=limit, cursor=cursor)
 
     async def delivery(self, delivery_id: str, *, tenant_id: str) -> Delivery:
         """Raises `DeliveryNotFound`."""
-        return await self._store.delivery(tenant_id, _checked_id(delivery_id))
+        return await self._store.delivery(tenant_id, checked_id(delivery_id))
 
     async def redeliver(self, delivery_id: str, *, tenant_id: str) -> Delivery:
         """Sends it again under the same id, however it ended. Raises `DeliveryNotFound`."""
-        return await self._store.redeliver(tenant_id, _checked_id(delivery_id))
+        return await self._store.redeliver(tenant_id, checked_id(delivery_id))
 
     def _allowed(self, request: WebhookRequest, by: Principal) -> HookSpec:
         check_decides(by, request.decides)
         check_way(request.url, request.decides, "decides", plain=self._plain_http)
         return request.spec()
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MAX_PAGE:
-        raise InvalidRequest([FieldError("limit", f"must be between 1 and {MAX_PAGE}")])
-
-
-def _checked_id(id_: str) -> str:
-    check_json({"id": id_})
-    return id_
