@@ -1,13 +1,19 @@
 """Runs `opspawn` as a person does: in a folder of its own, watched while it runs."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
+
 OPSPAWN = Path(sys.executable).with_name("opspawn")
+
+#: A command that is aborted says where it was.
+TELLS_WHERE = {"PYTHONFAULTHANDLER": "1"}
 
 #: Seconds for a command to say or do what a test waits for, on a slow and busy machine.
 WITHIN_S = 40.0
@@ -20,7 +26,7 @@ class Command:
         self.process = subprocess.Popen(
             [OPSPAWN, *arguments],
             cwd=folder,
-            env={"PATH": os.environ["PATH"], "HOME": str(folder), **environment},
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), **TELLS_WHERE, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -52,10 +58,14 @@ class Command:
         self.process.send_signal(number)
 
     def end(self) -> int:
-        """Waits for its end; returns the exit code."""
-        code = self.process.wait(WITHIN_S)
-        for reader in self._readers:
-            reader.join(WITHIN_S)
+        """Waits for its end; returns the exit code. What takes too long is ended and says where it was."""
+        try:
+            code = self.process.wait(WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self._read_on()
+            pytest.fail(f"did not end within {WITHIN_S:.0f} s:\n{self.out}{self.err}")
+        self._read_on()
         return code
 
     def close(self) -> None:
@@ -65,6 +75,10 @@ class Command:
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
+
+    def _read_on(self) -> None:
+        for reader in self._readers:
+            reader.join(WITHIN_S)
 
     def _read(self, name: str) -> None:
         stream = self.process.stdout if name == "out" else self.process.stderr

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final, TypeVar
@@ -68,6 +68,29 @@ async def _supervised(main: Callable[[asyncio.Event], Awaitable[Result]]) -> Res
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def attend(main: Coroutine[None, None, Result]) -> Result:
+    """Runs what a person watches; Ctrl-C cancels it, at once and however often.
+
+    By the loop's own handler, which wakes the loop. What asyncio installs by itself runs between two steps of
+    Python: a signal just before the loop goes to sleep is heard when the server next says something.
+    Raises `KeyboardInterrupt` when the cancelled work has no words of its own.
+    """
+    try:
+        return asyncio.run(_cancelled_by_ctrl_c(main))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _cancelled_by_ctrl_c(main: Coroutine[None, None, Result]) -> Result:
+    loop = asyncio.get_running_loop()
+    work = asyncio.ensure_future(main)
+    loop.add_signal_handler(signal.SIGINT, work.cancel)
+    try:
+        return await work
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 @contextmanager

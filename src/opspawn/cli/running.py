@@ -9,6 +9,7 @@ from opspawn.cli.client import ApiClient, Event
 from opspawn.cli.configuration import api_key
 from opspawn.cli.exits import INTERNAL, INTERRUPTED, OUTCOMES, USAGE, CommandError, Unreachable
 from opspawn.cli.follow import Follower
+from opspawn.cli.process import attend
 from opspawn.cli.text import print_json, print_line
 from opspawn.cli.view import RunView
 from opspawn.client import calls
@@ -54,7 +55,7 @@ def run(url: str, goal: Goal, *, as_json: bool, detach: bool) -> int:
             print_line(task["task_id"] if detach else answer(task))
         return 0 if detach else outcome(task)
 
-    return asyncio.run(main())
+    return attend(main())
 
 
 def follow(url: str, task_id: str, *, as_json: bool) -> int:
@@ -68,7 +69,7 @@ def follow(url: str, task_id: str, *, as_json: bool) -> int:
         print_line(answer(task))
         return outcome(task)
 
-    return asyncio.run(main())
+    return attend(main())
 
 
 async def submit(api: ApiClient, goal: Goal) -> Json:
