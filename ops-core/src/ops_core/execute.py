@@ -96,11 +96,12 @@ class Executor:
         # A bug in a handler must fail its task, not the worker; so must a wait that a TaskGroup has wrapped.
         except (TaskWaits, CancelledError, Exception, BaseExceptionGroup) as error:  # noqa: BLE001
             ending = self._after(run, error)
-        if not run.is_given_up:  # else it was settled without its handler
-            await self._settle(run, ending)
+        await self._settle(run, ending)
 
     def _settle_without(self, run: Run, held: "asyncio.Task[None]") -> None:
-        """The handler does not end. What it does from now on is harmless: it has lost its task."""
+        """The handler does not end. What it does from now on is harmless, and how it ends: it has lost its
+        task, as to another worker.
+        """
         log.warning("a handler did not stop when cancelled", task_id=run.task.task_id)
         assert run.stopped is not None, "only a stopped run is given up"
         settling = asyncio.create_task(self._settle(run, _stopped(run.stopped)))

@@ -78,7 +78,6 @@ class Run:
         "_waits",
         "_writer",
         "history",
-        "is_given_up",
         "lease",
         "purse",
         "task",
@@ -95,7 +94,6 @@ class Run:
         self.task = task
         self.lease = Lease(task.tenant_id, task.task_id, task.owner, task.epoch)
         self.history: Sequence[Event] = ()
-        self.is_given_up = False
         self._store = store
         self._writer = writer
         self._give_up = give_up
@@ -229,7 +227,6 @@ class Run:
 
     def _give_it_up(self) -> None:
         if self._inside is not None:
-            self.is_given_up = True
             self._give_up(self, self._inside)
 
 

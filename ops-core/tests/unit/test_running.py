@@ -50,14 +50,16 @@ async def test_a_handler_that_does_not_end_gives_its_slot_back(
     running = Running(bench.store, bench.writer, {"x": handler}, hear)
     task = await bench.claim()
     running.start([task])
-    async with asyncio.timeout(5):
-        await handler.entered.wait()
-        [held] = running.now()
-        running.stop(Stop.CANCELLED)
-        await over.wait()
-        assert (0, Status.CANCELLED) == (len(running), await bench.status(task))
+    try:
+        async with asyncio.timeout(5):
+            await handler.entered.wait()
+            [held] = running.now()
+            running.stop(Stop.CANCELLED)
+            await over.wait()
+            assert (0, Status.CANCELLED) == (len(running), await bench.status(task))
+    finally:
         handler.let_go.set()
-        await held
+    await held
     assert ([task], Status.CANCELLED) == (
         [run.task for run in ended],
         await bench.status(task),
