@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, suppress
+from inspect import CORO_CLOSED, getcoroutinestate
 
 import pytest
 
@@ -147,3 +148,33 @@ async def test_work_that_keeps_a_cancellation_to_itself_ends_its_run() -> None:
     listening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await listening
+
+
+async def test_what_is_heard_afterwards_is_in_order() -> None:
+    """Nothing while the work goes on, then all of it, and what is told while that is heard."""
+    feed, heard = Feed(), list[Event]()
+
+    async def work() -> None:
+        feed.tell(told(1))
+        await asyncio.sleep(0)
+        assert [] == heard
+        feed.tell(told(2))
+
+    async for event in feed.during(work(), live=False):
+        heard.append(event)
+        if event == told(2):
+            feed.tell(told(3))
+    assert [told(1), told(2), told(3)] == heard
+
+
+async def test_work_that_nobody_waits_for_is_not_done() -> None:
+    """A listener that leaves at once leaves no coroutine behind that was never awaited."""
+    feed, done = Feed(), list[str]()
+
+    async def work() -> None:
+        done.append("work")
+
+    unheard = work()
+    async with aclosing(feed.during(unheard, live=False)):
+        pass
+    assert ([], CORO_CLOSED) == (done, getcoroutinestate(unheard))

@@ -14,7 +14,7 @@ from sweep_site import RING_GRACE_S, TTL_S, Site, Trial
 
 from ops_core.answers import answer, resolution
 from ops_core.errors import BrokerUnavailable, TaskNotEnded
-from ops_core.execute import Run, Stop
+from ops_core.run import Run, Stop
 from ops_core.task import Task
 
 Doing = Callable[[Site, Trial], Awaitable[Any]]

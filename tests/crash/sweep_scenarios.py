@@ -17,10 +17,10 @@ from sweep_site import TTL_S, Site, Trial
 
 from ops_core.answers import answer
 from ops_core.errors import IdempotencyConflict, LostOwnership, OpsError, StoreUnavailable
-from ops_core.execute import Run, Stop
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import Move, complete, release
 from ops_core.ports import Append, Appended, Ending, Lease
+from ops_core.run import Run, Stop
 from ops_core.service import Submitted
 from ops_core.store import SqlWorkerStore
 from ops_core.task import NOTHING_USED, Task

@@ -17,9 +17,10 @@ from sweep_program import ANSWER, ASKING, Gate, Program, brought, open_gate
 
 from ops_core.answers import answer, resolution
 from ops_core.errors import BrokerUnavailable, CallerError, StoreUnavailable
-from ops_core.execute import Executor, Run, Stop
+from ops_core.execute import Executor
 from ops_core.ports import Decide, TaskType
 from ops_core.request import TaskRequest, parse_request
+from ops_core.run import Run, Stop
 from ops_core.service import TaskService
 from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
 from ops_core.store.database import SESSION_LIMITS

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from agentkit.boundary import Scheduled, ToolBoundary
-from agentkit.cleaning import clean_reply
 from agentkit.clock import Clock, SystemClock
 from agentkit.context import RunContext, Surroundings
-from agentkit.errors import LimitExceeded, ModelMisbehaved, UsageError
+from agentkit.errors import LimitExceeded, UsageError
 from agentkit.events import (
     Event,
     Finished,
     FinishReason,
     LimitReached,
-    ModelDelta,
     ModelReplied,
     ModelStarted,
     PlanMade,
@@ -28,18 +25,18 @@ from agentkit.feed import Feed
 from agentkit.journal import InMemoryJournal, Journal, Step
 from agentkit.limits import Limits, Meter
 from agentkit.llm import LlmClient, ModelRequest, ModelSettings
-from agentkit.llm.estimate import may_use
 from agentkit.memory import Memory, ShortTermMemory, StepRecorder
 from agentkit.messages import Message, Reply, Stop, ToolSpec, Usage, clean
+from agentkit.model_call import ModelCall
 from agentkit.output import Output, output_spec
 from agentkit.planning import Act, Ask, Finish, Planner, ReActPlanner, SimplePlanner
 from agentkit.security import AllowList, SecurityManager, Within
 from agentkit.tokens import tokens_of
 from agentkit.tools import Tool, ToolRegistry
-from agentkit.wire import from_json, to_json
+from agentkit.wire import from_json
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
+    pass
 
 
 Wanted: TypeAlias = bool | Callable[[], bool]
@@ -166,6 +163,19 @@ class Agent:
 class _Run:
     """The state of one run of an agent."""
 
+    __slots__ = (
+        "_agent",
+        "_deltas",
+        "_journal",
+        "_structured",
+        "boundary",
+        "feed",
+        "is_heard_live",
+        "meter",
+        "stop",
+        "transcript",
+    )
+
     def __init__(
         self, agent: Agent, goal: str, deltas: Wanted, inside: RunContext | None, live: Wanted
     ) -> None:
@@ -200,31 +210,18 @@ class _Run:
                 meter=self.meter,
                 tell=self.feed.tell,
                 check=security.check,
-                labels=set() if around is None else set(around.labels),
+                labels=frozenset() if around is None else around.labels,
             ),
         )
 
     async def ask(self, step: int, ask: Ask) -> None:
         """One model call, through the journal; its reply joins the transcript."""
-        agent = self._agent
-        tools = agent.tools.specs if ask.offer_tools else ()
-        output = agent.output if ask.output is None else ask.output
-        recorder = StepRecorder(self._journal, self.meter, step, self.feed.tell)
-        messages = await agent.memory.window(ask.messages, recorder)
-        self.feed.tell(_built(step, messages, tools))
-        request = ModelRequest(messages, tools, output, agent.profile.settings)
-        self.boundary.shown(messages)
-
-        async def run() -> JsonValue:
-            # The limit on seconds may cut the call, never a journal that is writing its record.
-            async with self.meter.deadline():
-                return to_json(clean_reply(_usable(await self._reply(step, request), ask)))
-
+        call = await self._call(step, ask)
         # A model call is pure but paid: run again only when it is not recorded. Its arguments stay
         # out of the hash, so that a re-rendered prompt does not break a running task.
-        most = partial(may_use, request)
+        model = self._agent.llm.model
         recorded = await self._journal.record(
-            Step(f"{step}/llm", "llm", agent.llm.model, None, "pure", may_use=most), run
+            Step(f"{step}/llm", "llm", model, None, "pure", may_use=call.may_use), call
         )
         reply = from_json(Reply, recorded)
         self.meter.count(reply)
@@ -253,37 +250,29 @@ class _Run:
         structured = self._structured if end.reason == "answered" else None
         return Finished(end.output, self.meter.steps, self.meter.usage, end.reason, structured)
 
-    async def _reply(self, step: int, asked: ModelRequest) -> Reply:
-        arguments = (asked.messages, asked.tools, asked.output, asked.settings)
-        if not self._deltas():
-            return await self._agent.llm.complete(*arguments)
-        async with aclosing(self._agent.llm.stream(*arguments)) as items:
-            async for item in items:
-                if isinstance(item, Reply):
-                    return item
-                self.feed.tell(ModelDelta(step, item))
-        raise ModelMisbehaved(f"{self._agent.llm.model}'s stream ended without a reply.")
+    async def _call(self, step: int, ask: Ask) -> ModelCall:
+        """The call, with what the memory keeps of the run to be shown."""
+        agent = self._agent
+        tools = agent.tools.specs if ask.offer_tools else ()
+        output = agent.output if ask.output is None else ask.output
+        recorder = StepRecorder(self._journal, self.meter, step, self.feed.tell)
+        messages = await agent.memory.window(ask.messages, recorder)
+        self.feed.tell(_built(step, messages, tools))
+        self.boundary.shown(messages)
+        request = ModelRequest(messages, tools, output, agent.profile.settings)
+        return ModelCall(
+            agent.llm,
+            request,
+            ask,
+            step=step,
+            meter=self.meter,
+            deltas=self._deltas,
+            feed=self.feed,
+        )
 
 
 def _asked(deltas: Wanted) -> Callable[[], bool]:
     return deltas if callable(deltas) else lambda: bool(deltas)
-
-
-def _usable(reply: Reply, ask: Ask) -> Reply:
-    """The reply. Raises ModelMisbehaved for one that leads nowhere: a client may be anybody's."""
-    calls = reply.message.tool_calls
-    if reply.stop in ("end", "tool_calls") and bool(calls) != (reply.stop == "tool_calls"):
-        raise ModelMisbehaved(
-            f"{reply.model}'s reply contradicts itself: it stopped with {reply.stop!r} and has "
-            f"{len(calls)} tool calls. Try again, or mend the client.",
-            reply,
-        )
-    # A planner that wants a shape of its own, a plan, judges by itself what does not have it.
-    if calls and reply.stop == "tool_calls" and not ask.offer_tools and ask.output is None:
-        raise ModelMisbehaved(
-            f"{reply.model} called {calls[0].tool}, and no tool was offered: try again.", reply
-        )
-    return reply
 
 
 def _journal(agent: Agent, inside: RunContext | None) -> Journal:

@@ -9,10 +9,9 @@ journal (a replay that does not match, a run that must stop) and a cancelled run
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, assert_never
 
 from agentkit.clock import Clock
@@ -89,6 +88,7 @@ class ToolBoundary:
         "_journal",
         "_scheduled",
         "_security",
+        "_step",
         "_surroundings",
         "_tools",
     )
@@ -111,19 +111,21 @@ class ToolBoundary:
         self._goal = goal
         self._clock = clock
         self._surroundings = surroundings
-        self._scheduled: Counter[int] = Counter()
+        self._step = self._scheduled = 0
 
     def shown(self, messages: Sequence[Message]) -> None:
         """Know what the model is shown: whatever it says from now on may come from there."""
-        self._surroundings.labels.update(labels_of(messages))
+        self._surroundings.labels = _together(self._surroundings.labels, labels_of(messages))
 
     def schedule(self, step: int, calls: Sequence[ToolCall]) -> tuple[Scheduled, ...]:
         """Give each call its path, in program order, and check that it could be made.
 
         Raises LimitExceeded when one is one too many: then none of them is made.
         """
-        first = self._scheduled[step] + 1  # a plan makes calls several times in one step
-        self._scheduled[step] += len(calls)
+        if step != self._step:
+            self._step, self._scheduled = step, 0
+        first = self._scheduled + 1  # a plan makes calls several times in one step
+        self._scheduled += len(calls)
         scheduled = tuple(
             Scheduled(step, f"{step}/tool/{order}", call, self._ready(call))
             for order, call in enumerate(calls, start=first)
@@ -186,7 +188,7 @@ class ToolBoundary:
 
     async def _decision(self, scheduled: Scheduled, ready: Ready) -> Decision:
         """What the security manager says; where it allows, the tool may still want a person."""
-        call, labels = scheduled.call, frozenset(self._surroundings.labels)
+        call, labels = scheduled.call, self._surroundings.labels
         decision = await self._security.check(call, self._context(scheduled, ready, labels))
         if isinstance(decision, Allow) and ready.tool.asks(ready.keywords):
             return NeedApproval(
@@ -298,6 +300,12 @@ class ToolBoundary:
         step = Step(scheduled.path, "tool", call.tool, arguments, effect, reported)
         came = from_json(Outcome, await self._journal.record(step, run))
         return ToolFinished(scheduled.step, call, came.observation, came.decision, came.usage)
+
+
+@lru_cache(maxsize=1024)
+def _together(some: frozenset[Label], more: frozenset[Label]) -> frozenset[Label]:
+    """All of them. Runs are shown things from the same few places, and share what is said of that."""
+    return some | more
 
 
 def _sources(labels: Iterable[Label]) -> JsonValue:

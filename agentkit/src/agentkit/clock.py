@@ -22,6 +22,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock."""
 
+    __slots__ = ()
+
     def now(self) -> datetime:
         return datetime.now(UTC)
 

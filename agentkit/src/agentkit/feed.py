@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterator
-from typing import Any
+from typing import Any, Self
 
 from agentkit.events import Event
 
@@ -27,21 +27,19 @@ class Feed:
         if self._news is not None:
             self._news.set()
 
-    async def during(
+    def during(
         self, work: Coroutine[Any, Any, None], *, live: bool = True
-    ) -> AsyncGenerator[Event, None]:
+    ) -> AsyncGenerator[Event, None] | Afterwards:
         """What is told until `work` is over; raises what `work` raises.
 
         With `live` off, the listener hears of it when the work is over.
+        """
+        return self._live(work) if live else Afterwards(self._told, work)
 
-        Work whose listener leaves, or is cancelled, is cancelled too, as often as the listener is,
+    async def _live(self, work: Coroutine[Any, Any, None]) -> AsyncGenerator[Event, None]:
+        """Work whose listener leaves, or is cancelled, is cancelled too, as often as the listener is,
         and has ended before this goes on.
         """
-        if not live:
-            await _here(work)
-            for event in self._taken():
-                yield event
-            return
         news = self._news = asyncio.Event()
         task = asyncio.create_task(work)
         task.add_done_callback(lambda _: news.set())
@@ -64,20 +62,44 @@ class Feed:
     def _taken(self) -> Iterator[Event]:
         """What was told and not heard yet, and what is told while that is heard."""
         while self._told:
-            told, self._told = self._told, []
-            yield from told
+            yield self._told.pop(0)
 
 
-async def _here(work: Coroutine[Any, Any, None]) -> None:
-    """Await it in this very task: one of its own would take the loop two turns, and of a thousand
-    agents each turn takes all of them before the first sends its next request."""
-    task = asyncio.current_task()
-    assert task is not None, "a coroutine runs in a task"
-    asked = task.cancelling()
-    await work
-    # A tool or a client may have kept it to itself, as it could in a task of its own; the run ends.
-    if task.cancelling() > asked:
-        raise asyncio.CancelledError
+class Afterwards:
+    """What was told of a work, once that is over; to be listened to and closed as a generator is.
+
+    The work is done in the listener's very task: one of its own would take the loop two turns, and
+    of a thousand agents each turn takes all of them before the first sends its next request. And
+    as all of them wait in here, this is no generator, whose every step is an object of its own.
+    """
+
+    __slots__ = ("_told", "_work")
+
+    def __init__(self, told: list[Event], work: Coroutine[Any, Any, None]) -> None:
+        self._told = told
+        self._work: Coroutine[Any, Any, None] | None = work
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        if self._work is not None:
+            work, self._work = self._work, None
+            task = asyncio.current_task()
+            assert task is not None, "a coroutine runs in a task"
+            asked = task.cancelling()
+            await work
+            # A tool or a client may have kept it to itself, as it could in a task of its own.
+            if task.cancelling() > asked:
+                raise asyncio.CancelledError
+        if not self._told:
+            raise StopAsyncIteration
+        return self._told.pop(0)
+
+    async def aclose(self) -> None:
+        """Work that did not begin is not done."""
+        if self._work is not None:
+            self._work.close()
 
 
 async def _ended(work: asyncio.Task[None]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -72,16 +71,17 @@ class Meter:
         self._partial_output = ""
         self._limits = limits
         self._clock = clock
-        self._calls: Counter[str] = Counter()
+        # Tuples: most runs wait with nothing in them, ten thousand at a time.
+        self._calls: tuple[str, ...] = ()
         self._above = above
-        self._below: list[Meter] = []
+        self._below: tuple[Meter, ...] = ()
         self._started_s: float | None = None
         self._cut_short = False
 
     def inner(self, limits: Limits, clock: Clock) -> Meter:
         """The meter of an agent that is called as a tool; what it uses is held against both."""
         meter = Meter(limits, clock, self)
-        self._below.append(meter)
+        self._below += (meter,)
         return meter
 
     @property
@@ -124,14 +124,16 @@ class Meter:
     def count_calls(self, tools: Iterable[str]) -> None:
         """Count calls before they are made. Raises LimitExceeded when one is one too many."""
         for tool in tools:
-            self._calls[tool] += 1
             most = self._limits.calls.get(tool)
-            if most is not None and self._calls[tool] > most:
+            if most is None:
+                continue
+            self._calls += (tool,)
+            if self._calls.count(tool) > most:
                 raise self._exceeded("calls", f"{tool} was asked for again, {most} calls allowed.")
 
     def settle(self, used: Iterable[Usage | None]) -> None:
         """Add what was used inside of calls, which are over, in the order of the program."""
-        self._below.clear()
+        self._below = ()
         for usage in used:
             self.usage += usage or Usage.none()
 

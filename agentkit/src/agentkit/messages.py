@@ -216,7 +216,7 @@ class Usage:
     @classmethod
     def none(cls) -> Usage:
         """Nothing used yet: no tokens and, known for certain, no money."""
-        return cls(0, 0, Decimal(0))
+        return _NOTHING_USED
 
     @property
     def total_tokens(self) -> int:
@@ -232,6 +232,10 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
         )
+
+
+_NOTHING_USED = Usage(0, 0, Decimal(0))
+"""One for all: each run that waits for its first reply holds it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from ops_core.budgets.ledger import Wanted
 from ops_core.effects import unknown
 from ops_core.errors import FailedBeforeEffect, TaskFailed, TaskWaits, UnknownOutcome
 from ops_core.log import EventType, NewEvent, rfc3339, storable
-from ops_core.ports import Purse, TaskLog
+from ops_core.ports import TaskLog
 from ops_core.replay import check_same, read
 from ops_core.step import Step, idempotency_key
 from ops_core.task import JsonObject, Reason, Task, Wait
@@ -82,30 +82,37 @@ class Journal:
         """
         entry = self._recorded.value(step)
         if entry is not None:
-            if "value" in entry:
-                value: T = entry["value"]
-                return value
-            said: T = entry["result"]
-            return said if happened is None else happened(said)
+            return _read(entry, happened)
         if step.effect == "unsafe":
             await self._dispatch(step)
-        started_s = self._clock()
-        # As a replay will read it: the run must not go on with anything else.
-        done = storable(await self._made(step, run, may_use))
-        duration_s = round(self._clock() - started_s, 3)
-        kind, data, usage = self._telling.finished(step, done, duration_s)
-        entry = step.entry | {"value": done}
-        await self._log.append(NewEvent(type=kind, data=data, journal=entry), usage=usage)
-        return done
-
-    def _made(
-        self, step: Step, run: Callable[[], Awaitable[T]], may_use: Wanted | None
-    ) -> Awaitable[T]:
-        """What `run` returns. No more coroutines around it than it needs: thousands wait in each."""
-        if step.effect == "unsafe":
             run = partial(self._effect, step, run)
-        purse = self._log.purse
-        return run() if purse is None or may_use is None else _paid(purse, step, run, may_use)
+        if self._log.purse is not None and may_use is not None:
+            await self._log.purse.reserve(step.path, may_use)
+        started_s = self._clock()
+        # Nothing more around it than this: thousands wait in here.
+        try:
+            made = await run()
+        except Exception as error:
+            await self._failed(step, error, round(self._clock() - started_s, 3))
+            raise
+        # As a replay will read it: the run must not go on with anything else.
+        made = storable(made)
+        await self._keep(step, made, round(self._clock() - started_s, 3))
+        return made
+
+    async def _keep(self, step: Step, made: Any, duration_s: float) -> None:
+        kind, data, usage = self._telling.finished(step, made, duration_s)
+        entry = step.entry | {"value": made}
+        await self._log.append(NewEvent(type=kind, data=data, journal=entry), usage=usage)
+
+    async def _failed(self, step: Step, error: Exception, duration_s: float) -> None:
+        """What it used all the same is told first: then there is nothing left to be put back."""
+        told = self._telling.failed(step, error, duration_s)
+        if told is not None:
+            kind, data, usage = told
+            await self._log.append(NewEvent(type=kind, data=data), usage=usage)
+        if self._log.purse is not None:
+            await self._log.purse.put_back(step.path)
 
     async def now(self, path: str) -> datetime:
         """The time, as it was when this step was first made."""
@@ -262,14 +269,13 @@ class Journal:
         await self._log.append(NewEvent(type=kind, data=step.place | data, journal=entry))
 
 
-async def _paid(purse: Purse, step: Step, run: Callable[[], Awaitable[T]], may_use: Wanted) -> T:
-    """A finished step is never here: a replay reserves nothing."""
-    await purse.reserve(step.path, may_use)
-    try:
-        return await run()
-    except Exception:
-        await purse.put_back(step.path)
-        raise
+def _read(entry: JsonObject, happened: Callable[[Any], T] | None) -> T:
+    """The value of a finished step, or of one that a person has told of."""
+    if "value" in entry:
+        value: T = entry["value"]
+        return value
+    said: T = entry["result"]
+    return said if happened is None else happened(said)
 
 
 def _own(path: str, kind: str, name: str, arguments: Any = None) -> Step:

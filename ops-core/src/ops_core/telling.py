@@ -1,4 +1,4 @@
-"""Finished steps in words for clients: plain ones, or those of a handler."""
+"""Steps in words for clients: plain ones, or those of a handler."""
 
 from typing import Any, Final, Protocol
 
@@ -8,12 +8,18 @@ from ops_core.task import NOTHING_USED, JsonObject, Usage
 
 
 class Telling(Protocol):
-    """How finished steps are told to clients."""
+    """How steps are told to clients."""
 
     def finished(
         self, step: Step, value: Any, duration_s: float
     ) -> tuple[EventType, JsonObject, Usage]:
         """The public event of a finished step, and what it used."""
+        ...
+
+    def failed(
+        self, step: Step, error: Exception, duration_s: float
+    ) -> tuple[EventType, JsonObject, Usage] | None:
+        """The same of a step that raised, and is made again when its task runs again; None: nothing."""
         ...
 
 
@@ -36,6 +42,11 @@ class PlainTelling:
                 NOTHING_USED,
             )
         return EventType.STEP_RECORDED, data, NOTHING_USED
+
+    def failed(
+        self, step: Step, error: Exception, duration_s: float
+    ) -> tuple[EventType, JsonObject, Usage] | None:
+        return None
 
 
 PLAIN: Final = PlainTelling()

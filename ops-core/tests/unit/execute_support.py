@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from ops_core.execute import Executor
 from ops_core.log import EventType, NewEvent
 from ops_core.ports import TaskLog
-from ops_core.task import JsonObject, NewTask, RetryPolicy, Task, new_task_id
+from ops_core.task import JsonObject, NewTask, RetryPolicy, Status, Task, new_task_id
 from ops_core.testing import FrozenClock, MemoryStore
 from ops_core.writer import StepWriter
 
@@ -52,6 +52,9 @@ class Bench:
     async def claim_again(self) -> Task:
         [task] = await self.store.claim("w", ["default"], 1)
         return task
+
+    async def status(self, task: Task) -> Status:
+        return (await self.store.get("default", task.task_id)).status
 
     def executor(self, body: Body) -> Executor:
         return Executor(self.store, self.writer, {"x": Handler(body)}, jitter=lambda: 0.0)

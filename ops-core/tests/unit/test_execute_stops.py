@@ -7,10 +7,10 @@ import pytest
 from execute_support import STEP, Bench, a_bench, endless
 
 from ops_core.errors import LostOwnership
-from ops_core.execute import Run, Stop
 from ops_core.log import EventType, NewEvent
 from ops_core.moves import release
 from ops_core.ports import TaskLog
+from ops_core.run import Run, Stop
 from ops_core.task import JsonObject, Reason, Status, Task, Usage
 
 pytestmark = pytest.mark.unit

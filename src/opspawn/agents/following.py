@@ -1,11 +1,11 @@
 """What a run says of itself in its task's log, besides its steps."""
 
 import json
-from contextlib import aclosing
 from typing import Final
 
 from agentkit import Agent
 from agentkit.events import (
+    Event,
     Finished,
     HandedOver,
     LimitReached,
@@ -37,32 +37,22 @@ _SAID: Final = _ONCE | {
 }
 
 
+_NOTHING: Final[frozenset[tuple[str, str]]] = frozenset()
+
+
 async def follow(agent: Agent, goal: str, log: TaskLog, pieces: Pieces) -> Finished:
     """Runs the agent to its end. Its steps are in the log already; what is added is what they were for."""
     voice, wanted = _Voice(log), pieces.wanted
     # Unwatched, it has nothing to tell before its model has answered, and waits in one task instead of two.
-    async with aclosing(agent.stream(goal, deltas=wanted, live=wanted)) as events:
+    events = agent.stream(goal, deltas=wanted, live=wanted)
+    try:
         async for event in events:
             deltas.hear(pieces, event)
-            match event:
-                case PlanMade(step, plan):
-                    planned = [to_json(one) for one in plan]
-                    await voice.say(EventType.AGENT_PLAN, {"step": step, "steps": planned})
-                case HandedOver(step, call_id, name):
-                    data: JsonObject = {"step": step, "call_id": call_id, "agent": name}
-                    await voice.say(EventType.AGENT_HANDOFF, data)
-                case ToolFinished(step, call, seen) if (
-                    call.tool in _OF_MEMORY and not seen.is_error
-                ):
-                    kind, names = _OF_MEMORY[call.tool]
-                    given = {name: call.arguments.get(name) for name in names}
-                    await voice.say(kind, {"step": step, "call_id": call.id, **given})
-                case LimitReached(_, limit, detail):
-                    await voice.say(EventType.AGENT_LIMIT, {"limit": limit, "detail": detail})
-                case Finished(output, steps, _, reason):
-                    data = {"output": output, "steps": steps, "reason": reason}
-                    await voice.say(EventType.AGENT_FINISHED, data)
-                    return event
+            await voice.tell(event)
+            if isinstance(event, Finished):
+                return event
+    finally:
+        await events.aclose()
     raise AssertionError("an agent that does not raise ends with Finished")
 
 
@@ -73,12 +63,33 @@ class _Voice:
 
     def __init__(self, log: TaskLog) -> None:
         self._log = log
-        self._said = {_key(event.type, event.data) for event in log.history if event.type in _SAID}
+        # Where nothing was said, as in nearly all runs, that takes no set of its own.
+        said = {_key(event.type, event.data) for event in log.history if event.type in _SAID}
+        self._said = frozenset(said) if said else _NOTHING
 
-    async def say(self, kind: EventType, data: JsonObject) -> None:
+    async def tell(self, event: Event) -> None:
+        """Says what the event was for, if that is not in the log already."""
+        match event:
+            case PlanMade(step, plan):
+                planned = [to_json(one) for one in plan]
+                await self._say(EventType.AGENT_PLAN, {"step": step, "steps": planned})
+            case HandedOver(step, call_id, name):
+                data: JsonObject = {"step": step, "call_id": call_id, "agent": name}
+                await self._say(EventType.AGENT_HANDOFF, data)
+            case ToolFinished(step, call, seen) if call.tool in _OF_MEMORY and not seen.is_error:
+                kind, names = _OF_MEMORY[call.tool]
+                given = {name: call.arguments.get(name) for name in names}
+                await self._say(kind, {"step": step, "call_id": call.id, **given})
+            case LimitReached(_, limit, detail):
+                await self._say(EventType.AGENT_LIMIT, {"limit": limit, "detail": detail})
+            case Finished(output, steps, _, reason):
+                data = {"output": output, "steps": steps, "reason": reason}
+                await self._say(EventType.AGENT_FINISHED, data)
+
+    async def _say(self, kind: EventType, data: JsonObject) -> None:
         key = _key(kind, data)
         if key not in self._said:
-            self._said.add(key)
+            self._said |= {key}
             await self._log.append(NewEvent(type=kind, data=data))
 
 

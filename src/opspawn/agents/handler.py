@@ -1,7 +1,6 @@
 """Runs an `agent_run` task: builds the agent that the task asks for, and tells what became of it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 from agentkit import Agent, LongTermMemory, Namespace
@@ -12,7 +11,6 @@ from agentkit.prompts import newest, versions
 from agentkit.tools import Tool
 from agentkit.tools.builtin import MEMORY_TOOLS, memory_tools
 from ops_core.agents import Pins
-from ops_core.children import StartChild
 from ops_core.errors import CallerError, TaskFailed
 from ops_core.ports import TaskKey, TaskLog
 from ops_core.request import TaskRequest, parse_request
@@ -25,7 +23,7 @@ from opspawn.agents import toolbox
 from opspawn.agents.conversation import THREAD_TOKENS, InConversation, said_before
 from opspawn.agents.family import Family, Member
 from opspawn.agents.following import follow
-from opspawn.agents.journal import TaskJournal
+from opspawn.agents.journal import Start, TaskJournal
 from opspawn.agents.making import AgentMaker, KnownTo
 from opspawn.agents.providers import ModelClients
 from opspawn.agents.seen_tools import ServerTools
@@ -64,7 +62,7 @@ _NO_ANSWER: Final = {
 Submit = Callable[..., Awaitable[Submitted]]
 """`TaskService.submit`."""
 
-MakeJournal = Callable[[Task, Any, StartChild], Journal]
+MakeJournal = Callable[[Task, Any, Start], Journal]
 """Makes the journal of one run over its `TaskLog`."""
 
 
@@ -115,15 +113,7 @@ class AgentHandler:
         was of it when a budget or a limit ended the run.
         """
         try:
-            family = await Family.of(task, log)
-            prices = Prices()
-            journal = self._journal_of(task, log, family, prices)
-            agent = await self._agent(task, log, family, journal, prices)
-            pieces = Pieces(
-                self._signals,
-                TaskKey(task.tenant_id, task.task_id),
-                always=self._settings.llm_streaming == "always",
-            )
+            agent, pieces = await self._prepared(task, log)
             finished = await follow(agent, task.input_data["goal"], log, pieces)
         except LimitExceeded as error:
             raise await _cut_short(TaskFailed(error.type, error.message), log) from error
@@ -140,6 +130,16 @@ class AgentHandler:
             raise TaskFailed(*_no_answer(finished))
         return {"output": finished.output, "structured": finished.structured, "artifacts": []}
 
+    async def _prepared(self, task: Task, log: TaskLog) -> tuple[Agent, Pieces]:
+        """The agent, and who hears it. What made them is gone by the time that its model thinks."""
+        family = await Family.of(task, log)
+        prices = Prices()
+        journal = self._journal_of(task, log, family, prices)
+        agent = await self._agent(task, log, family, journal, prices)
+        key = TaskKey(task.tenant_id, task.task_id)
+        always = self._settings.llm_streaming == "always"
+        return agent, Pieces(self._signals, key, always=always)
+
     async def _start_child(self, parent: Task, request: JsonObject, key: str) -> str:
         try:
             child: TaskRequest = parse_request(request)
@@ -154,12 +154,11 @@ class AgentHandler:
         return submitted.task.task_id
 
     def _journal_of(self, task: Task, log: TaskLog, family: Family, prices: Prices) -> Journal:
-        start = partial(self._start_child, task)
         if self._journal is not None:
-            return self._journal(task, log, start)
+            return self._journal(task, log, self._start_child)
         given = (family.root.config.get("answer_within_s"), self._settings.answer_within_s)
         within_s = min((seconds for seconds in given if seconds is not None), default=None)
-        return TaskJournal(task, log, start, answer_within_s=within_s, price=prices)
+        return TaskJournal(task, log, self._start_child, answer_within_s=within_s, price=prices)
 
     async def _agent(
         self, task: Task, log: TaskLog, family: Family, journal: Journal, prices: Prices

@@ -5,10 +5,10 @@ what clients see of a model call or a tool call, and what a person's word on a c
 """
 
 import json
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from pydantic import JsonValue
 
@@ -21,18 +21,21 @@ from agentkit.memory.summaries import Summary
 from agentkit.messages import Reply
 from agentkit.wire import from_json, to_json
 from ops_core import errors, step
-from ops_core.children import Children, StartChild
+from ops_core.children import Children
 from ops_core.errors import FailedBeforeEffect
 from ops_core.journal import Journal
-from ops_core.log import EventType, NewEvent
+from ops_core.log import EventType
 from ops_core.ports import ChildEnd, TaskLog
 from ops_core.task import NOTHING_USED, JsonObject, Task, Usage
 from ops_core.telling import PlainTelling
 from opspawn.agents.spending import Price, no_price, wanted
 
+Start = Callable[[Task, JsonObject, str], Awaitable[str]]
+"""Submits a task with another one as its parent, as in `StartChild`."""
+
 
 class TaskJournal:
-    """`agentkit.Journal` over the log of one running task. `start_child` submits a task of its own.
+    """`agentkit.Journal` over the log of one running task. `start` submits a task of its own.
     `answer_within_s` is how long people have to answer where nothing shorter is said; None: for ever.
     `price` says what a model call may cost.
 
@@ -40,13 +43,13 @@ class TaskJournal:
     must wait, `LostOwnership` when it is no longer ours.
     """
 
-    __slots__ = ("_answer_within_s", "_children", "_is_paid", "_journal", "_log", "_price", "_task")
+    __slots__ = ("_answer_within_s", "_is_paid", "_journal", "_log", "_price", "_start", "_task")
 
     def __init__(
         self,
         task: Task,
         log: TaskLog,
-        start_child: StartChild,
+        start: Start,
         *,
         answer_within_s: float | None = None,
         price: Price = no_price,
@@ -56,40 +59,39 @@ class TaskJournal:
         self._answer_within_s = answer_within_s
         self._price = price
         self._is_paid = log.purse is not None
-        self._journal = Journal(task, log, telling=AgentTelling())
-        self._children = Children(task, log, start_child)
+        self._journal = Journal(task, log, telling=_TELLING)
+        self._start = start
 
     def idempotency_key(self, path: str) -> str:
         """See `agentkit.Journal`."""
         return self._journal.idempotency_key(path)
 
-    async def record(self, asked: Step, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
-        """See `agentkit.Journal`."""
+    def record(
+        self, asked: Step, run: Callable[[], Awaitable[JsonValue]]
+    ) -> Coroutine[Any, Any, JsonValue]:
+        """See `agentkit.Journal`. No more coroutines than it needs: thousands wait in each."""
+        recorded = self._unsafe if asked.effect == "unsafe" else self._recorded
+        return recorded(asked, run)
+
+    def _recorded(
+        self, asked: Step, run: Callable[[], Awaitable[JsonValue]]
+    ) -> Coroutine[Any, Any, JsonValue]:
+        return self._journal.record(
+            step_of(asked),
+            run,
+            happened=None if asked.reported is None else partial(_happened, asked),
+            may_use=wanted(asked, self._price) if self._is_paid else None,
+        )
+
+    async def _unsafe(self, asked: Step, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
         try:
-            return await self._journal.record(
-                step_of(asked),
-                lambda: self._told(asked, run),
-                happened=lambda said: _happened(asked, said),
-                may_use=wanted(asked, self._price) if self._is_paid else None,
-            )
+            return await self._recorded(asked, partial(_ended, run))
         except _Raised as raised:
             raise raised.error from None
 
-    async def _told(self, asked: Step, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
-        """What the step made. A reply that leads nowhere is paid for: the log says so, for no replay."""
-        started_s = time.monotonic()
-        try:
-            return await _made(asked, run)
-        except ModelMisbehaved as error:
-            # A call inside of which a model misbehaved raises the same: that step has told it.
-            if asked.kind == "llm" and error.reply is not None:
-                data = _model_data(step_of(asked), error.reply) | {
-                    "error": {"type": error.type, "message": error.message},
-                    "duration_s": round(time.monotonic() - started_s, 3),
-                }
-                event = NewEvent(type=EventType.LLM_FAILED, data=data)
-                await self._log.append(event, usage=_counted(error.reply.usage, steps=1))
-            raise
+    @property
+    def _children(self) -> Children:
+        return Children(self._task, self._log, partial(self._start, self._task))
 
     async def wait(self, asked: Step) -> JsonValue:
         """See `agentkit.Journal`."""
@@ -165,6 +167,22 @@ class AgentTelling(PlainTelling):
             case _:
                 return super().finished(done, value, duration_s)
 
+    def failed(
+        self, done: step.Step, error: Exception, duration_s: float
+    ) -> tuple[EventType, JsonObject, Usage] | None:
+        """See `ops_core.telling.Telling`. A reply that leads nowhere is paid for: the log says so."""
+        # A call inside of which a model misbehaved raises the same: that step has told it.
+        if done.kind != "llm" or not isinstance(error, ModelMisbehaved) or error.reply is None:
+            return None
+        data = _model_data(done, error.reply) | {
+            "error": {"type": error.type, "message": error.message},
+            "duration_s": duration_s,
+        }
+        return EventType.LLM_FAILED, data, _counted(error.reply.usage, steps=1)
+
+
+_TELLING: Final = AgentTelling()
+
 
 class _Raised(FailedBeforeEffect):
     """Carries what an agent's step raised, of which agentkit says that nothing had happened."""
@@ -174,15 +192,14 @@ class _Raised(FailedBeforeEffect):
         self.error = error
 
 
-async def _made(asked: Step, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+async def _ended(run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+    """How an unsafe step ended, in the words of the log."""
     try:
         return await run()
     except UnknownOutcome as doubt:
         raise errors.UnknownOutcome(doubt.detail) from doubt
     except Exception as error:
-        if asked.effect == "unsafe":
-            raise _Raised(error) from error
-        raise
+        raise _Raised(error) from error
 
 
 def step_of(asked: Step) -> step.Step:

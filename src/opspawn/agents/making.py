@@ -1,7 +1,8 @@
 """Makes the agent of a task from the definitions that the task is tied to."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 from agentkit import (
     Agent,
@@ -27,6 +28,12 @@ from opspawn.settings import Settings
 
 #: The longest that one call to a provider may take. Seconds.
 REMOTE_CALL_S: Final = 120.0
+
+#: So many different ones of each are kept; one that is not is made again.
+_KINDS: Final = 256
+
+#: The prompt of each planner that has one with versions.
+_PROMPTS: Final = {"react": "react", "plan_execute": "plan"}
 
 KnownTo = Callable[[Member], Mapping[str, Tool]]
 """The tools that an agent may choose from."""
@@ -101,19 +108,18 @@ class AgentMaker:
         memory: Memory,
     ) -> Agent:
         settings, config = self._settings, member.config
+        planner = config.get("planner_type", settings.planner_type)
         provider = config.get("llm_provider") or default_choice(settings).provider
         llm = self._providers.client(provider, config.get("llm_model"))
         self._prices.add(llm.model, provider)
-        asked = ModelSettings(
-            temperature=config.get("temperature"),
-            timeout_s=_timeout_s(provider, settings),
-            max_tokens=self._answer_tokens,
+        asked = _model_settings(
+            config.get("temperature"), _timeout_s(provider, settings), self._answer_tokens
         )
         return Agent(
             llm,
             tools=(*own, *others),
-            profile=_profile(member.name, config, asked),
-            planner=_planner(config.get("planner_type", settings.planner_type), self._pins),
+            profile=_profile(member.name, config.get("instructions"), asked),
+            planner=_planner(planner, _pinned(_PROMPTS.get(planner, "react"), self._pins)),
             memory=memory,
             # What those below it call is held to this as well.
             security=policy.manager(
@@ -121,35 +127,52 @@ class AgentMaker:
                 toolbox.approved(own, config.get("approve", ())),
                 member.definition.get("policy", {}),
             ),
-            limits=Limits(
-                steps=config.get("max_steps", settings.agent_max_steps),
-                seconds=settings.agent_timeout_s,
-                tokens=config.get("max_tokens", settings.agent_max_tokens),
+            limits=_limits(
+                config.get("max_steps", settings.agent_max_steps),
+                settings.agent_timeout_s,
+                config.get("max_tokens", settings.agent_max_tokens),
             ),
             journal=journal,
             output=config.get("output_schema"),
         )
 
 
-def _profile(name: str, config: Mapping[str, Any], asked: ModelSettings) -> AgentProfile:
-    if "instructions" in config:
-        return AgentProfile(name, config["instructions"], asked)
-    return AgentProfile(name, settings=asked)
+# What agents are made of that never changes: thousands run at once, and are of a few kinds.
+
+
+@lru_cache(maxsize=_KINDS)
+def _model_settings(
+    temperature: float | None, timeout_s: float, max_tokens: int | None
+) -> ModelSettings:
+    return ModelSettings(temperature=temperature, timeout_s=timeout_s, max_tokens=max_tokens)
+
+
+@lru_cache(maxsize=_KINDS)
+def _profile(name: str, instructions: str | None, asked: ModelSettings) -> AgentProfile:
+    if instructions is None:
+        return AgentProfile(name, settings=asked)
+    return AgentProfile(name, instructions, asked)
+
+
+@lru_cache(maxsize=_KINDS)
+def _limits(steps: int | None, seconds: float, tokens: int | None) -> Limits:
+    return Limits(steps=steps, seconds=seconds, tokens=tokens)
+
+
+@lru_cache(maxsize=_KINDS)
+def _planner(name: str, version: int | None) -> Planner:
+    match name:
+        case "simple":
+            return SimplePlanner()
+        case "plan_execute":
+            return PlanExecutePlanner(prompt_version=version)
+        case _:
+            return ReActPlanner(prompt_version=version)
 
 
 def _timeout_s(provider: str, settings: Settings) -> float:
     """How long one model call may take: a model in this process is only as fast as the machine."""
     return settings.agent_timeout_s if provider == "local" else REMOTE_CALL_S
-
-
-def _planner(name: str, pins: Sequence[str]) -> Planner:
-    match name:
-        case "simple":
-            return SimplePlanner()
-        case "plan_execute":
-            return PlanExecutePlanner(prompt_version=_pinned("plan", pins))
-        case _:
-            return ReActPlanner(prompt_version=_pinned("react", pins))
 
 
 def _pinned(prompt: str, pins: Sequence[str]) -> int | None:

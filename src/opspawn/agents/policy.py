@@ -1,6 +1,7 @@
 """What an agent may call: its tools, those of the agents below it, and the rules of its definition."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from agentkit import AllowList
@@ -22,13 +23,19 @@ from ops_core.task import JsonObject
 def manager(names: Iterable[str], approve: Sequence[str], policy: JsonObject) -> SecurityManager:
     """Allows the tools named; a person is asked about those in `approve`; `policy` narrows it further."""
     if not policy:
-        return AllowList(names, approve=approve)
+        return _allow_list(tuple(names), tuple(approve))
     rules: list[Rule] = [allow("tools", *names)]
     if approve:
         rules.append(ask("approve", *approve))
     rules += [_deny(rule) for rule in policy.get("deny", ())]
     rules += [_ask(rule) for rule in policy.get("ask", ())]
     return Rules(rules)
+
+
+@lru_cache(maxsize=256)
+def _allow_list(names: tuple[str, ...], approve: tuple[str, ...]) -> AllowList:
+    """One for all agents that may call the same: thousands of them wait at once."""
+    return AllowList(names, approve=approve)
 
 
 def _deny(rule: JsonObject) -> Rule:

@@ -31,17 +31,19 @@ class Prices:
     dearer one counts, for what is reserved must be enough for either.
     """
 
-    __slots__ = ("_providers",)
+    __slots__ = ("_asked",)
 
     def __init__(self) -> None:
-        self._providers: dict[str, set[str]] = {}
+        # A tuple: an agent asks one model or two, and ten thousand agents wait.
+        self._asked: tuple[tuple[str, str], ...] = ()
 
     def add(self, model: str, provider: str) -> None:
         """Says of whom a model is asked."""
-        self._providers.setdefault(model, set()).add(provider)
+        if (model, provider) not in self._asked:
+            self._asked += ((model, provider),)
 
     def __call__(self, model: str, used: Usage) -> Decimal | None:
-        found = [_price(provider, model, used) for provider in self._providers.get(model, ())]
+        found = [_price(provider, model, used) for name, provider in self._asked if name == model]
         known = [price for price in found if price is not None]
         return max(known, default=None) if len(known) == len(found) else None
 

@@ -6,11 +6,10 @@ from typing import Final, TypeVar
 from pydantic import JsonValue
 
 from agentkit.journal import Step
-from ops_core.children import StartChild
 from ops_core.errors import TaskFailed
 from ops_core.log import Event
 from ops_core.task import Task
-from opspawn.agents.journal import AgentTelling, TaskJournal, step_of
+from opspawn.agents.journal import AgentTelling, Start, TaskJournal, step_of
 from opspawn.replay.difference import Difference, asked, place, short, told
 from opspawn.replay.tape import Tape
 
@@ -23,8 +22,8 @@ _NOT_COMPARED: Final = frozenset({"duration_s", "copied", "replaced"})
 class TapeJournal(TaskJournal):
     """`agentkit.Journal` over a tape: never runs a step. Raises `Difference`."""
 
-    def __init__(self, task: Task, log: Tape, start_child: StartChild) -> None:
-        super().__init__(task, log, start_child)
+    def __init__(self, task: Task, log: Tape, start: Start) -> None:
+        super().__init__(task, log, start)
         self._tape = log
 
     async def record(self, asked_for: Step, run: Callable[[], Awaitable[JsonValue]]) -> JsonValue:

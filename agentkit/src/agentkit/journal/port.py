@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from agentkit.messages import Effect, Usage
@@ -40,6 +41,10 @@ IN_DOUBT = "It may have taken effect all the same: do not repeat it without chec
 """How what is recorded of an unsafe step ends when nobody knows whether it took effect."""
 
 
+_NOTHING: Mapping[str, JsonValue] = MappingProxyType({})
+"""One for all: nearly every step has nothing to show, and ten thousand agents wait in one each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One effect or wait of a run. `effect` says what running it a second time would do.
@@ -62,7 +67,9 @@ class Step:
     reported: Callable[[str, bool], JsonValue] | None = field(
         default=None, compare=False, repr=False
     )
-    about: Mapping[str, JsonValue] = field(default_factory=dict, compare=False, repr=False)
+    about: Mapping[str, JsonValue] = field(
+        default_factory=lambda: _NOTHING, compare=False, repr=False
+    )
     expires_in_s: float | None = field(default=None, compare=False)
     may_use: Callable[[], Usage] | None = field(default=None, compare=False, repr=False)
 

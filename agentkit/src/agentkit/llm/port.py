@@ -47,6 +47,13 @@ class ModelRequest:
     output: OutputSpec | None = None
     settings: ModelSettings = DEFAULT_SETTINGS
 
+    @property
+    def arguments(
+        self,
+    ) -> tuple[tuple[Message, ...], tuple[ToolSpec, ...], OutputSpec | None, ModelSettings]:
+        """As both methods of an `LlmClient` take them."""
+        return self.messages, self.tools, self.output, self.settings
+
 
 class LlmClient(Protocol):
     """A model that can be asked. Calls may run at the same time.

@@ -23,11 +23,12 @@ import structlog
 from dramatiq import Broker
 
 from ops_core.errors import BrokerUnavailable, LostOwnership, StoreUnavailable
-from ops_core.execute import UNWIND_S, Executor, Run, Stop
 from ops_core.moves import release
 from ops_core.ports import ORDINARY, Bell, Lease, Orders, Profile, TaskHandler, WorkerStore
 from ops_core.queue.intake import Intake
 from ops_core.queue.isolation import Isolate, Isolation
+from ops_core.queue.running import Running
+from ops_core.run import UNWIND_S, Run, Stop
 from ops_core.writer import StepWriter
 
 log = structlog.get_logger(__name__)
@@ -84,11 +85,9 @@ class Worker:
         self._profile = replace(profile, host=host, pid=pid)
         self._isolation = None if isolate is None else Isolation(isolate)
         self._writer = StepWriter(store)
-        self._executor = Executor(store, self._writer, handlers)
-        self._runs: dict[Run, asyncio.Task[None]] = {}
+        self._running = Running(store, self._writer, handlers, self._ended)
         self._claiming = asyncio.Lock()
         self._idle_before: frozenset[Lease] = frozenset()
-        self._turnover = 0
         self._compared: _Seen | tuple[()] = ()
         self._more_due = False
         self._freed = asyncio.Event()
@@ -101,7 +100,7 @@ class Worker:
     @property
     def idle_s(self) -> float:
         """How long it has had nothing to run."""
-        return 0.0 if self._runs else time.monotonic() - self._busy_at
+        return 0.0 if self._running else time.monotonic() - self._busy_at
 
     @property
     def silent_s(self) -> float:
@@ -198,33 +197,20 @@ class Worker:
     async def _claim(self) -> None:
         """Claims due tasks for the free slots, and starts them; many are claimed by turns."""
         async with self._claiming:
-            free = self._slots - len(self._runs)
+            free = self._slots - len(self._running)
             if free <= 0 or self._draining:
                 return
             count = min(free, MAX_CLAIM)
             tasks = await self._store.claim(self.worker_id, self._queues, count)
-            for task in tasks:
-                self._start(self._executor.open(task))
+            self._running.start(tasks)
             self._more_due = len(tasks) == count
         self._tell_room()
-        if self._more_due and len(self._runs) < self._slots:
+        if self._more_due and len(self._running) < self._slots:
             self._freed.set()  # for the next of them
 
-    def _start(self, run: Run) -> None:
-        if self._draining:
-            run.stop_at_step()
-        task = asyncio.create_task(self._executor.execute(run), name=run.task.task_id)
-        self._runs[run] = task
-        self._turnover += 1
-        task.add_done_callback(partial(self._finished, run))
-
-    def _finished(self, run: Run, done: asyncio.Task[None]) -> None:
-        del self._runs[run]
-        self._turnover += 1
+    def _ended(self, run: Run) -> None:
+        """One of what it ran is over."""
         self._busy_at = time.monotonic()
-        if not done.cancelled() and (error := done.exception()) is not None:
-            # Its task stays owned by us and not run: the heartbeat gives it back.
-            log.error("run failed outside its handler", task_id=run.task.task_id, exc_info=error)
         self._tell_room()
         if self._more_due or run.task.concurrency_key is not None:  # another one of it may go on
             self._freed.set()
@@ -235,7 +221,7 @@ class Worker:
             await self._bell.ring(queue)
 
     def _tell_room(self) -> None:
-        room = len(self._runs) < self._slots and not self._draining
+        room = len(self._running) < self._slots and not self._draining
         for intake in self._intakes:
             intake.has_room(room)
 
@@ -251,27 +237,21 @@ class Worker:
 
     async def _beat(self) -> None:
         # Only what ran before the answer was asked for: a task claimed meanwhile is not in it.
-        before, turnover = list(self._runs), self._turnover
+        before, turnover = self._running.now(), self._running.turnover
         orders = await self._store.beat(
             self.worker_id,
             self._queues,
             slots=self._slots,
-            running=len(self._runs),
+            running=len(self._running),
             profile=replace(self._profile, draining=self._draining),
         )
         self._beaten_at = time.monotonic()
         self._hear(orders)
-        seen = (turnover, self._turnover, orders.owned, orders.cancelled)
+        seen = (turnover, self._running.turnover, orders.owned, orders.cancelled)
         if not self._idle_before and _are_same(seen, self._compared):
             return  # thousands that wait for models are not looked through at each beat
         self._compared = ()
-        for run in before:
-            if run not in self._runs:
-                continue
-            if run.lease not in orders.owned:
-                run.stop(Stop.LOST)
-            elif run.task.task_id in orders.cancelled:
-                run.stop(Stop.CANCELLED)
+        self._running.obey(orders, before)
         if not self._claiming.locked():  # else what it brings is not in our list yet
             await self._hand_back_forgotten(orders.owned)
             self._compared = seen
@@ -288,7 +268,7 @@ class Worker:
 
         Only what two heartbeats in a row found, because the reply to a claim may still be on its way.
         """
-        idle = owned - {run.lease for run in self._runs}
+        idle = owned.difference(self._running.leases)
         for lease in idle & self._idle_before:
             try:
                 await self._store.settle(lease, release("claim_reply_lost"))
@@ -304,16 +284,13 @@ class Worker:
         for intake in self._intakes:
             intake.stop()
         await self._wait_for_claim()
-        log.info("draining", running=len(self._runs))
+        log.info("draining", running=len(self._running))
         self._broker.emit_before("worker_shutdown", self)
-        for run in self._runs:
-            run.stop_at_step()
-        await self._wait_for_runs(self._drain_grace_s)
-        for run in self._runs:
-            run.stop(Stop.DRAINED)
-        await self._wait_for_runs(UNWIND_S + SETTLE_S)
-        for task in self._runs.values():
-            task.cancel()  # the store is away: upkeep gives these tasks back when our heartbeat is old
+        self._running.stop_at_step()
+        await self._running.wait(self._drain_grace_s)
+        self._running.stop(Stop.DRAINED)
+        await self._running.wait(UNWIND_S + SETTLE_S)
+        self._running.cancel()  # the store is away: upkeep gives these tasks back when our heartbeat is old
         await self._wait_for_intakes()
 
     async def _let_go(self) -> None:
@@ -325,11 +302,9 @@ class Worker:
         self._draining = True
         for intake in self._intakes:
             intake.stop()
-        for run in self._runs:
-            run.stop(Stop.LOST)
-        await self._wait_for_runs(UNWIND_S)
-        for task in self._runs.values():
-            task.cancel()
+        self._running.stop(Stop.LOST)
+        await self._running.wait(UNWIND_S)
+        self._running.cancel()
 
     async def _leave(self) -> None:
         self._left = True
@@ -352,10 +327,6 @@ class Worker:
             async with asyncio.timeout(INTAKE_S):
                 while any(intake.is_alive for intake in self._intakes):
                     await asyncio.sleep(0.02)
-
-    async def _wait_for_runs(self, at_most_s: float) -> None:
-        if self._runs:
-            await asyncio.wait(self._runs.values(), timeout=at_most_s)
 
 
 async def _either(*events: asyncio.Event) -> None:

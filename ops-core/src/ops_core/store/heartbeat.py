@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import reduce
 from operator import xor
+from sys import intern
 from typing import Any, Final, NamedTuple
 
 from ops_core.ports import Lease, Orders
@@ -85,6 +86,6 @@ def _orders(worker_id: str, rows: list[Any]) -> Orders:
     return Orders(
         cancelled=frozenset(row["task_id"] for row in rows if row["cancel_requested"]),
         owned=frozenset(
-            Lease(row["tenant_id"], row["task_id"], worker_id, row["epoch"]) for row in rows
+            Lease(intern(row["tenant_id"]), row["task_id"], worker_id, row["epoch"]) for row in rows
         ),
     )

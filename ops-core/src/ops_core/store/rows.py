@@ -7,13 +7,15 @@ reason, a key of a JSON value) must not make a door or a worker of this build fa
 from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
+from functools import lru_cache
+from sys import intern
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ops_core.amounts import Allowance
 from ops_core.log import Event, EventType
 from ops_core.ports import ChildEnd
-from ops_core.task import Reason, RetryPolicy, Status, Task, TaskError, Usage
+from ops_core.task import NOTHING_USED, Reason, RetryPolicy, Status, Task, TaskError, Usage
 
 Row = Any
 """A row of SQLAlchemy: its columns are attributes."""
@@ -27,11 +29,11 @@ Value = TypeVar("Value", RetryPolicy, TaskError)
 def task_of(row: Row) -> Task:
     return Task(
         task_id=row.task_id,
-        tenant_id=row.tenant_id,
-        task_type=row.task_type,
-        queue=row.queue,
+        tenant_id=intern(row.tenant_id),
+        task_type=intern(row.task_type),
+        queue=intern(row.queue),
         name=row.name,
-        agent=row.agent,
+        agent=intern(row.agent),
         thread_id=row.thread_id,
         parent_task_id=row.parent_task_id,
         priority=row.priority,
@@ -43,9 +45,9 @@ def task_of(row: Row) -> Task:
         reason=_member(Reason, row.reason) if row.reason else None,
         attempt=row.attempt,
         generation=row.generation,
-        retry_policy=_known_fields(RetryPolicy, row.retry_policy),
+        retry_policy=_policy(_known_fields(RetryPolicy, row.retry_policy)),
         usage=_usage_of(row),
-        owner=row.owner,
+        owner=row.owner and intern(row.owner),
         epoch=row.epoch,
         cancel_requested=row.cancel_requested,
         last_seq=row.last_seq,
@@ -59,10 +61,10 @@ def task_of(row: Row) -> Task:
         signals=row.signals,
         deaths=row.deaths,
         dependencies_left=row.dependencies_left,
-        pins=tuple(row.pins or ()),
+        pins=_pins(tuple(row.pins or ())),
         dead_letter_at=row.dead_letter_at,
         agent_version=row.agent_version,
-        handoffs=row.handoffs,
+        handoffs=row.handoffs or _NO_HANDOFFS,
         concurrency_key=row.concurrency_key,
         gated=row.gated,
         budget=Allowance.of(row.budget) if row.budget else None,
@@ -72,11 +74,29 @@ def task_of(row: Row) -> Task:
     )
 
 
+_NO_HANDOFFS: Final[Mapping[str, int]] = {}
+
+# Ten thousand tasks of one worker wait for their models at once, and are of a few kinds: what is equal in
+# them is kept once.
+
+
+@lru_cache(maxsize=1024)
+def _policy(stored: RetryPolicy) -> RetryPolicy:
+    return stored
+
+
+@lru_cache(maxsize=1024)
+def _pins(stored: tuple[str, ...]) -> tuple[str, ...]:
+    return stored
+
+
 def task_of_record(record: Record) -> Task:
     return task_of(SimpleNamespace(**record))
 
 
 def _usage_of(row: Row) -> Usage:
+    if not (row.steps or row.input_tokens or row.output_tokens or row.cost_usd):
+        return NOTHING_USED
     return Usage(
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,

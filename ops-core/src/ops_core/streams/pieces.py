@@ -23,7 +23,7 @@ class Pieces:
         self._signals = signals
         self._key = key
         self._always = always
-        self._collected: list[tuple[JsonObject, list[str]]] = []
+        self._collected: tuple[tuple[JsonObject, list[str]], ...] = ()
         self._length = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -38,7 +38,7 @@ class Pieces:
         if self._collected and self._collected[-1][0] == head:
             self._collected[-1][1].append(text)
         elif text:
-            self._collected.append((head, [text]))
+            self._collected += ((head, [text]),)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(COLLECT_S, self._tell)
 
@@ -47,7 +47,7 @@ class Pieces:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
-        self._collected, self._length = [], 0
+        self._collected, self._length = (), 0
 
     def _tell(self) -> None:
         collected = self._collected
