@@ -142,7 +142,7 @@ async def test_many_free_slots_are_filled_by_several_claims(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A claim takes so many at most, and the next one follows without a ring and without a slot freed."""
-    monkeypatch.setattr("ops_core.queue.worker.MAX_CLAIM", 2)
+    monkeypatch.setattr("ops_core.queue.claims.MAX_CLAIM", 2)
     ids = [await shop.submit() for _ in range(5)]
     async with shop.worker(slots=10):
         async with asyncio.timeout(1):

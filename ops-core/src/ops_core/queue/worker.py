@@ -3,8 +3,6 @@
 A waiting task holds no thread. What runs beside the tasks: one intake thread a queue, the step writer,
 the heartbeat that brings orders, and the claims for slots that became free. When the writer or the heartbeat
 fails, the worker ends: it would be declared dead anyway, and live on.
-
-A worker whose profile is `alone` hears no rings, for nobody rings for suspects; it looks for them.
 """
 
 import asyncio
@@ -12,20 +10,17 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import CancelledError as FutureCancelled
-from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import Final
 from uuid import uuid4
 
 import structlog
 from dramatiq import Broker
 
-from ops_core.errors import BrokerUnavailable, LostOwnership, StoreUnavailable
+from ops_core.errors import LostOwnership, StoreUnavailable
 from ops_core.moves import release
 from ops_core.ports import ORDINARY, Bell, Lease, Orders, Profile, TaskHandler, WorkerStore
-from ops_core.queue.intake import Intake
+from ops_core.queue.claims import Claims
 from ops_core.queue.isolation import Isolate, Isolation
 from ops_core.queue.running import Running
 from ops_core.run import UNWIND_S, Run, Stop
@@ -35,22 +30,6 @@ log = structlog.get_logger(__name__)
 
 #: How long a drained task may take to be settled when the store is slow. Seconds.
 SETTLE_S: Final = 2.0
-
-#: How long an intake may take to end; one that a frozen broker holds is left behind. Seconds.
-INTAKE_S: Final = 1.0
-
-#: How often a worker with room claims without having been rung. Seconds.
-UNRUNG_S: Final = 5.0
-
-#: How often one that nobody rings for does. Seconds.
-ALONE_S: Final = 0.25
-
-#: Tasks of one claim, at most. The first of them run while the next are claimed: thousands at once would all
-#: wait for one long statement, and then go through all that they do in step.
-MAX_CLAIM: Final = 100
-
-#: Rest before claiming again from a store that is away. Seconds.
-CLAIM_REST_S: Final = 1.0
 
 #: Turnover before and after a heartbeat, and what it said is owned, and cancelled.
 _Seen = tuple[int, int, frozenset[Lease], frozenset[str]]
@@ -77,7 +56,6 @@ class Worker:
         self.worker_id = f"{host}-{pid}-{uuid4().hex[:8]}"
         self._store = store
         self._broker = broker
-        self._bell = bell
         self._queues = list(queues)
         self._slots = slots
         self._heartbeat_s = heartbeat_s
@@ -86,14 +64,20 @@ class Worker:
         self._isolation = None if isolate is None else Isolation(isolate)
         self._writer = StepWriter(store)
         self._running = Running(store, self._writer, handlers, self._ended)
-        self._claiming = asyncio.Lock()
+        self._claims = Claims(
+            store,
+            broker,
+            bell,
+            self._running,
+            self.worker_id,
+            queues=self._queues,
+            slots=slots,
+            alone=profile.alone,
+        )
         self._idle_before: frozenset[Lease] = frozenset()
         self._compared: _Seen | tuple[()] = ()
-        self._more_due = False
-        self._freed = asyncio.Event()
         self._draining = False
         self._told_to_drain = asyncio.Event()
-        self._intakes: list[Intake] = []
         self._left = False
         self._busy_at = self._beaten_at = time.monotonic()
 
@@ -119,7 +103,7 @@ class Worker:
                     self._beating = beside.create_task(self._beat_forever())
                     others = [
                         beside.create_task(self._writer.run()),
-                        beside.create_task(self._claim_for_free_slots()),
+                        beside.create_task(self._claims.run()),
                     ]
                     if self._isolation is not None:
                         others.append(beside.create_task(self._isolation.run()))
@@ -132,98 +116,21 @@ class Worker:
                 await self._let_go()
 
     async def _work(self, stop: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
-        self._intakes = [
-            Intake(self._broker, queue, partial(self._claim_from_thread, loop, queue))
-            for queue in ([] if self._profile.alone else self._queues)
-        ]
         self._broker.emit_before("worker_boot", self)
-        for intake in self._intakes:
-            intake.start()
+        self._claims.open()
         self._broker.emit_after("worker_boot", self)
         log.info("worker ready", worker=self.worker_id, queues=self._queues, slots=self._slots)
         self._busy_at = time.monotonic()
-        self._more_due = True  # what was due before we came
-        self._freed.set()
         await _either(stop, self._told_to_drain)
         await self._hand_over()
         await stop.wait()
         await self._leave()
         self._broker.emit_after("worker_shutdown", self)
 
-    # Claiming.
-
-    def _claim_from_thread(self, loop: asyncio.AbstractEventLoop, queue: str) -> None:
-        """Called by an intake for a ring: returns when the claim is committed."""
-        try:
-            asyncio.run_coroutine_threadsafe(self._claim_for_ring(queue), loop).result()
-        except FutureCancelled:
-            raise StoreUnavailable("the worker is stopping") from None
-
-    async def _claim_for_ring(self, queue: str) -> None:
-        try:
-            await self._claim()
-        except StoreUnavailable:
-            self._freed.set()  # the ring may be gone with its consumer: claim again without one
-            raise
-        if self._more_due or self._draining:
-            await self._pass_on(queue)
-
-    async def _claim_for_free_slots(self) -> None:
-        """Claims again when a slot becomes free while more is due, and now and then without a reason.
-
-        The second bounds what any ring that was lost on its way can cost.
-        """
-        unrung_s = ALONE_S if self._profile.alone else UNRUNG_S
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(unrung_s):
-                    await self._freed.wait()
-            self._freed.clear()
-            try:
-                await self._claim()
-            except StoreUnavailable as error:
-                log.warning("could not claim, trying again", error=str(error))
-                await self._claim_later()
-            # As in the intake: a fault that nobody foresaw costs a claim, not the worker.
-            except Exception:
-                log.exception("could not claim, trying again")
-                await self._claim_later()
-
-    async def _claim_later(self) -> None:
-        await asyncio.sleep(CLAIM_REST_S)
-        self._freed.set()
-
-    async def _claim(self) -> None:
-        """Claims due tasks for the free slots, and starts them; many are claimed by turns."""
-        async with self._claiming:
-            free = self._slots - len(self._running)
-            if free <= 0 or self._draining:
-                return
-            count = min(free, MAX_CLAIM)
-            tasks = await self._store.claim(self.worker_id, self._queues, count)
-            self._running.start(tasks)
-            self._more_due = len(tasks) == count
-        self._tell_room()
-        if self._more_due and len(self._running) < self._slots:
-            self._freed.set()  # for the next of them
-
     def _ended(self, run: Run) -> None:
         """One of what it ran is over."""
         self._busy_at = time.monotonic()
-        self._tell_room()
-        if self._more_due or run.task.concurrency_key is not None:  # another one of it may go on
-            self._freed.set()
-
-    async def _pass_on(self, queue: str) -> None:
-        """We are full and more may be due, or we leave: another worker should hear of it at once."""
-        with suppress(BrokerUnavailable):  # upkeep rings for what nobody claims
-            await self._bell.ring(queue)
-
-    def _tell_room(self) -> None:
-        room = len(self._running) < self._slots and not self._draining
-        for intake in self._intakes:
-            intake.has_room(room)
+        self._claims.ended(run)
 
     # Living.
 
@@ -252,7 +159,7 @@ class Worker:
             return  # thousands that wait for models are not looked through at each beat
         self._compared = ()
         self._running.obey(orders, before)
-        if not self._claiming.locked():  # else what it brings is not in our list yet
+        if not self._claims.is_under_way:  # else what it brings is not in our list yet
             await self._hand_back_forgotten(orders.owned)
             self._compared = seen
 
@@ -281,9 +188,8 @@ class Worker:
     async def _hand_over(self) -> None:
         """No new claim; each task stops at its next step and is handed over; late ones are cut off."""
         self._draining = True
-        for intake in self._intakes:
-            intake.stop()
-        await self._wait_for_claim()
+        self._claims.close()
+        await self._claims.wait(SETTLE_S)
         log.info("draining", running=len(self._running))
         self._broker.emit_before("worker_shutdown", self)
         self._running.stop_at_step()
@@ -291,7 +197,7 @@ class Worker:
         self._running.stop(Stop.DRAINED)
         await self._running.wait(UNWIND_S + SETTLE_S)
         self._running.cancel()  # the store is away: upkeep gives these tasks back when our heartbeat is old
-        await self._wait_for_intakes()
+        await self._claims.wait_for_intakes()
 
     async def _let_go(self) -> None:
         """Nothing to do after a drain. After a fault: stops everything and settles nothing, because what our
@@ -300,8 +206,7 @@ class Worker:
         if self._draining and not self._left:
             await self._leave()
         self._draining = True
-        for intake in self._intakes:
-            intake.stop()
+        self._claims.close()
         self._running.stop(Stop.LOST)
         await self._running.wait(UNWIND_S)
         self._running.cancel()
@@ -314,19 +219,6 @@ class Worker:
                 await self._store.leave(self.worker_id)
         except (StoreUnavailable, TimeoutError) as error:
             log.warning("left without saying so", error=repr(error))
-
-    async def _wait_for_claim(self) -> None:
-        """A claim that is under way starts its tasks first, unless its answer does not come."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_S), self._claiming:
-                return
-
-    async def _wait_for_intakes(self) -> None:
-        # Not on a thread of the pool: slow tools may hold all of them.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(INTAKE_S):
-                while any(intake.is_alive for intake in self._intakes):
-                    await asyncio.sleep(0.02)
 
 
 async def _either(*events: asyncio.Event) -> None:
