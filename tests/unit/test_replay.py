@@ -128,6 +128,22 @@ async def test_the_first_difference_is_named(
     assert got in found.value.got
 
 
+async def test_what_there_was_is_no_difference_and_why_is_one() -> None:
+    """Of a run that came to a limit: older builds looked for what it had said elsewhere."""
+    recording = await recorded(is_limited)
+    *rest, end = recording.log
+    error = end.data["error"]
+    assert "allowed." in error["message"]
+    for message in (error["message"] + " Partial output: so far.", "Other words."):
+        changed = replace(end, data=end.data | {"error": error | {"message": message}})
+        retold = replace(recording, log=[*rest, changed])
+        if message == "Other words.":
+            with pytest.raises(Difference):
+                await replay(retold, KNOWN)
+        else:
+            await replay(retold, KNOWN)
+
+
 async def test_a_recorded_step_that_the_agent_no_longer_makes_is_a_difference() -> None:
     """Here because the model's reply no longer asks for it."""
     recording = await recorded(calculates)

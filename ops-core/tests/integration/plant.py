@@ -13,7 +13,7 @@ from ops_core.queue.broker import rabbitmq_broker
 from ops_core.queue.worker import Worker
 from ops_core.request import parse_request
 from ops_core.service import TaskService
-from ops_core.store import Database, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
+from ops_core.store import Database, SqlFleetStore, SqlTaskStore, SqlUpkeepStore, SqlWorkerStore
 from ops_core.task import JsonObject, Status, Task
 from ops_core.upkeep.dispatcher import Dispatcher
 
@@ -81,6 +81,18 @@ class Plant:
             bell.close()
             broker.close()
             await database.close()
+
+    async def drain(self, worker_id: str) -> None:
+        """As an operator asks for it; returns when the worker has nothing any more."""
+        database = Database(self._database_url)
+        fleet = SqlFleetStore(database)
+        await fleet.drain(worker_id)
+
+        async def has_handed_over() -> bool:
+            return (await fleet.get(worker_id)).owned_tasks == 0
+
+        await until(has_handed_over)
+        await database.close()
 
     @asynccontextmanager
     async def dispatcher(self) -> AsyncIterator[None]:

@@ -89,6 +89,31 @@ async def test_a_drained_workers_task_goes_on_at_another(plant: Plant) -> None:
     assert (1, 2) == (done.attempt, done.epoch)
 
 
+async def test_a_worker_that_an_operator_drains_leaves_the_rest_to_another(
+    plant: Plant, rabbitmq_url: str
+) -> None:
+    """What it ran is handed over, and it hears no ring any more: there is no dispatcher to ring again."""
+
+    async def one_listens() -> bool:
+        seen = await asyncio.to_thread(_queue, rabbitmq_url, plant.queue)
+        return seen is not None and seen.consumer_count == 1
+
+    async with plant.service() as service, plant.worker() as first:
+        running = await submit(service)
+        await all_are(service, [running], Status.RUNNING)
+        async with plant.worker() as second:
+            await plant.drain(first.worker_id)
+            await until(one_listens)
+            plant.steps.open.set()
+            later = [await submit(service) for _ in range(20)]
+            await all_are(service, [running, *later], Status.COMPLETED)
+            done = [
+                await service.get(task.task_id, tenant_id="default") for task in (running, *later)
+            ]
+    assert {second.worker_id} == {(task.result or {})["by"] for task in done}
+    assert [(1, 2), *[(1, 1)] * 20] == [(task.attempt, task.epoch) for task in done]
+
+
 async def test_nothing_in_the_queue_stops_the_intake(plant: Plant, rabbitmq_url: str) -> None:
     """Whatever somebody has put into the queue, the worker gets past it and hears the rings behind it."""
     plant.steps.open.set()
@@ -128,9 +153,14 @@ def _publish(url: str, queue: str, bodies: list[bytes]) -> None:
 
 def _waiting(url: str, queue: str) -> int | None:
     """How many messages wait in the queue; None while there is no such queue."""
+    seen = _queue(url, queue)
+    return None if seen is None else int(seen.message_count)
+
+
+def _queue(url: str, queue: str) -> Any:
+    """What the broker says of the queue; None while there is no such queue."""
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         try:
-            found = connection.channel().queue_declare(queue, passive=True)
+            return connection.channel().queue_declare(queue, passive=True).method
         except pika.exceptions.ChannelClosedByBroker:
             return None
-        return int(found.method.message_count)

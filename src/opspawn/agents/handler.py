@@ -27,7 +27,7 @@ from opspawn.agents.journal import Start, TaskJournal
 from opspawn.agents.making import AgentMaker, KnownTo
 from opspawn.agents.providers import ModelClients
 from opspawn.agents.seen_tools import ServerTools
-from opspawn.agents.so_far import so_far
+from opspawn.agents.so_far import PARTIAL_OUTPUT, so_far
 from opspawn.agents.spending import Prices
 from opspawn.agents.windows import Windows
 from opspawn.settings import Settings
@@ -216,5 +216,5 @@ async def _cut_short(error: TaskFailed, log: TaskLog) -> TaskFailed:
     """The end of a run that a budget or a limit has ended, with what there was."""
     partial = so_far(await log.read())
     said = ((partial or {}).get("output") or "").strip()
-    message = f"{error.message} Partial output: {said[:500]}" if said else error.message
+    message = f"{error.message}{PARTIAL_OUTPUT}{said[:500]}" if said else error.message
     return TaskFailed(error.error_type, message, reason=error.reason, partial=partial)

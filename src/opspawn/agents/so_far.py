@@ -12,6 +12,9 @@ from ops_core.task import JsonObject
 MAX_CALLS: Final = 50
 MAX_CHARACTERS: Final = 2000
 
+#: Between why a run was ended and the beginning of what there was, in the message of its error.
+PARTIAL_OUTPUT: Final = " Partial output: "
+
 
 def so_far(log: Iterable[Event]) -> JsonObject | None:
     """The result of an `agent_run` without its answer, `partial`; None when there is nothing.

@@ -14,6 +14,7 @@ from ops_core.log import Event, EventType
 from opspawn.agents.handler import AgentHandler
 from opspawn.agents.mcp_tools import McpTools
 from opspawn.agents.providers import DEFAULT_MODELS
+from opspawn.agents.so_far import PARTIAL_OUTPUT
 from opspawn.agents.toolbox import only_to_look_at
 from opspawn.replay.difference import Difference, LogEnds, short, told
 from opspawn.replay.journal import TapeJournal, asked_model
@@ -68,9 +69,8 @@ async def replay(
     except LogEnds:
         pass  # it was stopped there, and nothing says that it would not have gone on
     except TaskFailed as error:
-        _compare_end(
-            tape.end, EventType.TASK_FAILED, {"type": error.error_type, "message": error.message}
-        )
+        said = {"type": error.error_type, "message": _why(error.message)}
+        _compare_end(tape.end, EventType.TASK_FAILED, said)
     else:
         _compare_end(tape.end, EventType.TASK_COMPLETED, result)
     _compare_rest(tape, recording.log)
@@ -86,9 +86,16 @@ def _compare_end(end: Event | None, kind: EventType, said: Mapping[str, Any]) ->
         if end.type == EventType.TASK_CANCELLED or end.data.get("reason") == "deadline_exceeded":
             return
         raise Difference("the end of the run", told(end), got)
-    then = end.data["result"] if kind is EventType.TASK_COMPLETED else end.data["error"]
+    then = end.data["result" if kind is EventType.TASK_COMPLETED else "error"]
+    if kind is EventType.TASK_FAILED:
+        then = then | {"message": _why(then["message"])}
     if {name: then.get(name) for name in said} != said:
         raise Difference("the end of the run", told(end), got)
+
+
+def _why(message: str) -> str:
+    """Without the beginning of what there was, for which builds have looked in different places."""
+    return message.partition(PARTIAL_OUTPUT)[0]
 
 
 def _compare_rest(tape: Tape, log: Sequence[Event]) -> None:
