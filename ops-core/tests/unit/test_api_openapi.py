@@ -99,7 +99,7 @@ PATHS = {
 }
 
 
-#: What each operation may answer, by the contract, besides what a key, its scopes and its rate add.
+#: Operations on one thing that is there or not, and that refuse nothing else.
 FOUND_OR_NOT = (
     "get_agent",
     "archive_agent",
@@ -111,6 +111,7 @@ FOUND_OR_NOT = (
 )
 REFUSED = {"408", "413", "415", "422", "500", "503"}
 BROUGHT = {"202", "404", "408", "409", "413", "415", "422", "500", "503"}
+#: What each operation may answer, by the contract, besides what a key, its scopes and its rate add.
 ANSWERS = {
     "create_task": {"200", "201", *REFUSED, "409", "429"},
     "list_tasks": {"200", "422", "500", "503"},

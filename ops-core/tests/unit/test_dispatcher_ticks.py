@@ -345,12 +345,12 @@ class Slow(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__(FrozenClock())
-        self.now, self.each_s, self.asked = 0.0, 0.1, list[int]()
+        self.at_s, self.each_s, self.asked = 0.0, 0.1, list[int]()
 
     async def prune(self, older_than_s: float, limit: int) -> int:
         self.asked.append(limit)
         took, at_most = limit * self.each_s, 15.0
-        self.now += min(took, at_most)
+        self.at_s += min(took, at_most)
         if took > at_most:
             raise StoreUnavailable("canceling statement due to statement timeout")
         return limit
@@ -359,10 +359,10 @@ class Slow(MemoryStore):
 async def test_a_batch_to_delete_grows_again_once_batches_are_quick() -> None:
     """A store that was slow for a while deletes as many at once as before, but not before it is quick."""
     store = Slow()
-    upkeep = Dispatcher(store, RecordingBell(), retention_s=10.0, clock=lambda: store.now)
+    upkeep = Dispatcher(store, RecordingBell(), retention_s=10.0, clock=lambda: store.at_s)
     for _ in range(4):
         await upkeep.tick()
-        store.now += 61
+        store.at_s += 61
     store.each_s = 0.001
     for _ in range(4):
         await upkeep.tick()

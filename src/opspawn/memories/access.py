@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ops_core.errors import MemoriesNotConfigured, MemoriesUnavailable
@@ -10,8 +11,6 @@ from ops_core.memories import Memory, MemoryFilter, MemoryPage, MemoryShelf, New
 from opspawn.settings import Settings
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from agentkit import ChromaLongTermMemory
 
 T = TypeVar("T")
@@ -141,24 +140,20 @@ class PatientShelf:
 
 async def _remembered(settings: Settings, closing: AsyncExitStack) -> MemoryShelf:
     """Over the memory that the settings name. Raises `MemoriesNotConfigured`."""
-    parts = await asyncio.to_thread(_imported)
+    # First on a thread: it takes longer than a request may hold up all others.
+    await asyncio.to_thread(import_module, "opspawn.agents.memory")
+    from opspawn.agents.memory import MemoryUnusable, remembering
+
     try:
-        memory = await closing.enter_async_context(parts.remembering(settings, now=False))
-    except parts.MemoryUnusable as error:
+        memory = await closing.enter_async_context(remembering(settings, now=False))
+    except MemoryUnusable as error:
         raise MemoriesNotConfigured(f"AGENTKIT_LTM_PROVIDER: {error}") from None
     assert memory is not None, "the settings name one"
-    return _over(memory)
-
-
-def _imported() -> "ModuleType":
-    """On a thread: it takes longer than a request may hold up all others."""
-    from opspawn.agents import memory
-    from opspawn.memories import shelf  # noqa: F401  # so that `_over` finds it
-
-    return memory
+    return await asyncio.to_thread(_over, memory)
 
 
 def _over(memory: "ChromaLongTermMemory") -> MemoryShelf:
+    """For a thread, as it imports."""
     from opspawn.memories.shelf import RememberedShelf
 
     return RememberedShelf(memory, memory.open)

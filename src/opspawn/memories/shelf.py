@@ -16,7 +16,7 @@ from ops_core.errors import (
     MemoryNotFound,
 )
 from ops_core.memories import Memory, MemoryFilter, MemoryPage, NewMemory
-from ops_core.store.cursor import cursor_of, read_cursor
+from ops_core.store.cursor import next_cursor, read_cursor
 
 log = structlog.get_logger(__name__)
 
@@ -62,9 +62,10 @@ class RememberedShelf:
             found = await self._memory.page(
                 _scope(tenant_id, where), limit=limit + 1, before=before, where=_where(where)
             )
-        page = found[:limit]
-        following = cursor_of(*page[-1].place) if len(found) > limit else None
-        return MemoryPage([_memory(kept) for kept in page], following)
+        return MemoryPage(
+            [_memory(kept) for kept in found[:limit]],
+            next_cursor(found, limit, lambda last: last.place),
+        )
 
     async def search(
         self, tenant_id: str, query: str, where: MemoryFilter, *, limit: int
