@@ -46,6 +46,12 @@ MAX_INTEGER: Final = 2**63 - 1
 #: One day short of ten years, in seconds.
 MAX_SECONDS: Final = 3649 * 86_400.0
 
+#: Values at most, at any depth, of what is small.
+_FEW: Final = 1000
+
+#: Made once: `json.dumps` with these would make one for each request.
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _PLAIN: Final = {"missing": "is required", "extra_forbidden": "is not a known field"}
 
@@ -72,7 +78,11 @@ class RetryRequest(BaseModel):
     max_backoff_s: float = Field(default=300.0, ge=0, le=604_800)
 
     def policy(self) -> RetryPolicy:
-        return RetryPolicy(**self.model_dump())
+        return RetryPolicy(
+            max_attempts=self.max_attempts,
+            backoff_s=self.backoff_s,
+            max_backoff_s=self.max_backoff_s,
+        )
 
 
 class BudgetRequest(BaseModel):
@@ -202,8 +212,7 @@ class TaskRequest(BaseModel):
             del asked["on_busy"]
         if self.webhook is not None and not self.webhook.decides:
             del asked["webhook"]["decides"]
-        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return hashlib.sha256(_CANONICAL.encode(asked).encode()).hexdigest()
 
 
 def parse_request(data: JsonObject) -> TaskRequest:
@@ -250,6 +259,35 @@ def check_json(value: object) -> None:
     nothing but the way down to where it is, so that no body can exhaust the memory.
     Raises `InvalidRequest`.
     """
+    if not _is_small_and_right(value):
+        _walk(value)
+
+
+def _is_small_and_right(value: object) -> bool:
+    """Whether there is nothing to refuse in a value of few parts, as most are: told sooner than by a walk.
+
+    It goes level by level, and so it cannot say where anything is.
+    """
+    level, parts = [value], 1
+    for _ in range(MAX_DEPTH + 1):
+        below: list[object] = []
+        for node in level:
+            if isinstance(node, dict | list):
+                parts += len(node)
+                if parts > _FEW or _has_long_key(node):
+                    return False
+                below += node
+                below += node.values() if isinstance(node, dict) else ()
+            elif _scalar_problem(node):
+                return False
+        if not below:
+            return True
+        level = below
+    return False
+
+
+def _walk(value: object) -> None:
+    """Raises `InvalidRequest` for the first wrong value, which it names."""
     way: list[object] = [""]  # the name of each open node in its parent; the root has none
     open_nodes: list[Iterator[tuple[object, object]]] = [iter([("", value)])]
     while open_nodes:
@@ -272,9 +310,15 @@ def _problem(node: object) -> str | None:
     """What is wrong with a node itself; a name that is wrong is told of the object that has it."""
     if not isinstance(node, dict):
         return _scalar_problem(node)
-    if any(isinstance(key, str) and len(key) > MAX_KEY_LENGTH for key in node):
+    if _has_long_key(node):
         return f"has a key of more than {MAX_KEY_LENGTH} characters"
     return next(filter(None, map(_scalar_problem, node)), None)
+
+
+def _has_long_key(node: object) -> bool:
+    return isinstance(node, dict) and any(
+        isinstance(key, str) and len(key) > MAX_KEY_LENGTH for key in node
+    )
 
 
 def _scalar_problem(value: object) -> str | None:

@@ -85,6 +85,21 @@ async def test_the_batch_of_a_tenant_acts_for_it_alone(database: Database) -> No
     assert "opspawn_api" != after
 
 
+async def test_what_is_no_tenants_id_stands_in_no_statement(database: Database) -> None:
+    """The beginning of a transaction takes no parameters, so nothing that could end its text gets there."""
+    with pytest.raises(ValueError, match="not the id of a tenant"):
+        async with database.driver_for("t1', true); COMMIT; --"):
+            raise AssertionError("nothing is done for it")
+
+
+async def test_a_transaction_that_was_left_open_is_nobody_elses(database: Database) -> None:
+    """Its end may have been cancelled; the next one to ask gets another connection."""
+    async with database.driver() as connection:
+        await connection.execute("BEGIN")
+    async with database.driver() as connection:
+        assert not connection.is_in_transaction()
+
+
 async def stored(database: Database) -> set[str]:
     async with database.begin() as connection:
         return set((await connection.execute(text("SELECT task_id FROM task"))).scalars())

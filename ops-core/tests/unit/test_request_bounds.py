@@ -7,7 +7,13 @@ from contextlib import nullcontext, suppress
 import pytest
 
 from ops_core.errors import InvalidRequest
-from ops_core.request import check_json, parse_request, parse_request_json
+from ops_core.request import (
+    MAX_DEPTH,
+    MAX_KEY_LENGTH,
+    check_json,
+    parse_request,
+    parse_request_json,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -87,6 +93,38 @@ def test_both_ways_in_give_the_same_request() -> None:
     """JSON text and Python data are one request, with one digest."""
     data = {"task_type": "x", "input_data": {"b": 1, "a": "é"}, "labels": {"k": "v"}}
     assert parse_request(data).digest() == parse_request_json(json.dumps(data).encode()).digest()
+
+
+def nested(depth: int, inside: object) -> object:
+    """Lists in lists; the innermost holds the value."""
+    return inside if depth == 0 else [nested(depth - 1, inside)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        nested(MAX_DEPTH, 0),
+        {"k" * (MAX_KEY_LENGTH + 1): 0},
+        {"a": [{"\x00": 0}]},
+        {"a": [0, "\ud800"]},
+        [float("nan")],
+        {"a": 2**63},
+    ],
+)
+@pytest.mark.parametrize("values", [0, 5_000])
+def test_what_is_wrong_is_found_among_few_values_and_among_many(wrong: object, values: int) -> None:
+    """Small values are looked at in another way than large ones, for the same faults."""
+    with pytest.raises(InvalidRequest):
+        check_json({"more": [0] * values, "input": wrong})
+
+
+@pytest.mark.parametrize("right", [nested(MAX_DEPTH - 1, 0), {"k" * MAX_KEY_LENGTH: 2**63 - 1}])
+@pytest.mark.parametrize("values", [0, 5_000])
+def test_what_is_just_right_passes_among_few_values_and_among_many(
+    right: object, values: int
+) -> None:
+    """The bounds are the same in both ways."""
+    check_json({"more": [0] * values, "input": right})
 
 
 def test_the_digest_ignores_the_order_of_keys_and_sees_values() -> None:

@@ -4,17 +4,17 @@ Requests are parsed here and not by the runtime, which would answer a malformed 
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from secrets import token_hex
 from time import perf_counter
 from typing import Any, TypeAlias
-from uuid import uuid4
 
 import grpc
 import grpc.aio
 import structlog
 from google.protobuf.message import DecodeError, Message
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from ops_core.errors import CallerError, FieldError, InvalidRequest, Unavailable
 from ops_core.identity.gate import Gate
@@ -93,13 +93,12 @@ def _counted(
 
 async def _answer(method: _Method, body: bytes, context: Context) -> bytes:
     handler = method.handler
-    async with _refusing(method.path, context) as request_id:
+    async with _Refusing(method.path, context) as request_id:
         await admit(method.gate, method.operation, context, request_id)
         request = _parsed(handler, body)
         await record(method.gate, request)
         answer: bytes = handler.response_serializer(await handler.unary_unary(request, context))
         return answer
-    raise AssertionError("a refused call is aborted, which raises")
 
 
 async def _answers(method: _Method, body: bytes, context: Context) -> AsyncGenerator[bytes, None]:
@@ -108,7 +107,7 @@ async def _answers(method: _Method, body: bytes, context: Context) -> AsyncGener
     A client that cancels, or whose deadline passes, cancels this where it waits.
     """
     handler = method.handler
-    async with _refusing(method.path, context) as request_id:
+    async with _Refusing(method.path, context) as request_id:
         await admit(method.gate, method.operation, context, request_id)
         request = _parsed(handler, body)
         await record(method.gate, request)
@@ -117,22 +116,29 @@ async def _answers(method: _Method, body: bytes, context: Context) -> AsyncGener
                 yield handler.response_serializer(message)
 
 
-@asynccontextmanager
-async def _refusing(path: str, context: Context) -> AsyncIterator[str]:
-    """The id of the call. Aborts the call with what the block raises; raises itself then."""
-    request_id = uuid4().hex
-    with bound_contextvars(request_id=request_id):
-        try:
-            yield request_id
-        except (CallerError, Unavailable) as error:
-            refused: Refusal = refusal(error, request_id)
-        except Exception:
-            # Protects the client: what a bug says goes to the log, never over the wire.
-            log.exception("call_failed", method=path)
-            refused = internal(request_id)
-        else:
+class _Refusing:
+    """Gives a call its id, and aborts it with what the block raises; raises itself then."""
+
+    def __init__(self, path: str, context: Context) -> None:
+        self._path = path
+        self._context = context
+        self._request_id = token_hex(16)
+
+    async def __aenter__(self) -> str:
+        # For as long as the call's own task: gRPC gives each call one, and nothing else runs in its context.
+        bind_contextvars(request_id=self._request_id)
+        return self._request_id
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
+        if not isinstance(error, Exception):
             return
-    await context.abort(refused.code, refused.message, refused.trailing_metadata)
+        if isinstance(error, CallerError | Unavailable):
+            refused: Refusal = refusal(error, self._request_id)
+        else:
+            # Protects the client: what a bug says goes to the log, never over the wire.
+            log.exception("call_failed", method=self._path)  # noqa: LOG004  # this is a handler
+            refused = internal(self._request_id)
+        await self._context.abort(refused.code, refused.message, refused.trailing_metadata)
 
 
 def _parsed(handler: Any, body: bytes) -> Message:

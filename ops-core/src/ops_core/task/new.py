@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import uuid4
+from secrets import token_hex
 
 from ops_core.amounts import Allowance
 from ops_core.hook import TaskHook
@@ -87,4 +87,4 @@ def submitted_data(new: NewTask) -> JsonObject:
 
 
 def new_task_id() -> str:
-    return f"task_{uuid4().hex}"
+    return f"task_{token_hex(16)}"
