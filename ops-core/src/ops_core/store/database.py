@@ -123,7 +123,7 @@ class Database:
                 await connection.invalidate()
                 raise
             finally:
-                if driver.is_in_transaction():  # its end was cancelled
+                if not driver.is_closed() and driver.is_in_transaction():  # its end was cancelled
                     await connection.invalidate()
 
     @asynccontextmanager
