@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import pika
@@ -94,6 +95,24 @@ async def test_a_door_hears_of_the_tasks_that_it_watches(ends: Ends) -> None:
     assert other not in ends.ear.keys
 
 
+async def test_who_waits_for_the_end_hears_of_nothing_before_it(ends: Ends) -> None:
+    """Until somebody wants to hear of every event of the task."""
+    key, last = task(), task()
+    ends.door.watch([Interest(key, deltas=False, events=False)])
+    await ends.watch(last)  # said after the other, and so known after it
+    for settled in (False, True):
+        ends.worker.changed(key, settled=settled)
+        ends.worker.changed(last)
+        await until(lambda: last in ends.ear.keys)
+        assert settled == (key in ends.ear.keys)
+        ends.ear.keys.clear()
+    ends.door.watch([Interest(key, deltas=False)])
+    await ends.watch(again := task())
+    assert ends.worker.wants_deltas(again)
+    ends.worker.changed(key)
+    await until(lambda: key in ends.ear.keys)
+
+
 async def test_a_door_hears_the_deltas_that_it_wants_in_order(ends: Ends) -> None:
     """Nobody else's; a task that is only watched has none."""
     wanted, watched = task(), task()
@@ -141,6 +160,34 @@ async def test_what_is_said_to_a_broker_that_is_away_takes_no_time() -> None:
             signals.delta(key, Delta({"text": "x"}))
         assert time.monotonic() - started < WITHIN_S / 10
         assert 10_000 == len(signals._outbox)
+
+
+class Woken(RabbitSignals):
+    """Remembers what it was woken for."""
+
+    woken: list[str]
+
+    def _hear(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        self.woken.append(method.routing_key)
+        super()._hear(channel, method, properties, body)
+
+
+async def test_a_process_where_nobody_listens_is_woken_by_no_hint(rabbitmq_url: str) -> None:
+    """As a worker and the dispatcher: only by what doors watch."""
+    async with over_rabbitmq(rabbitmq_url) as door:
+        worker, ear, key = Woken(rabbitmq_url), Ear(), task()
+        worker.woken = []
+        worker.start()
+        door.listen(ear)
+        await until(lambda: door._is_bound and worker._connection is not None)
+        for watched in (key, task()):
+            door.watch([Interest(watched, deltas=True)])
+            await until(lambda watched=watched: worker.wants_deltas(watched))
+            worker.changed(key)
+            await until(lambda: key in ear.keys)
+        worker.close()
+        await asyncio.to_thread(worker._thread.join, WITHIN_S)
+        assert ["interest", "interest"] == worker.woken
 
 
 async def test_signals_of_others_and_of_nobody_are_dropped(rabbitmq_url: str) -> None:

@@ -8,11 +8,18 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_core.log import EventType, NewEvent
+from ops_core.moves import complete
+from ops_core.ports import Append, Ending, Lease
 from ops_core.store import Database, SqlWorkerStore, plain
 from ops_core.store.claim import _CLAIM, claim
+from ops_core.store.endings import _END, end_together
 from ops_core.store.gates import _OPEN, _OPENABLE, _STATE
+from ops_core.store.get_together import _GET, get_together
 from ops_core.store.retention import _TASKS
 from ops_core.store.upkeep import _EXPIRED, _TAKE_RINGS
+from ops_core.store.worker import _APPEND, _append
+from ops_core.task import Usage
 
 #: No lane was emptied by others in this claim.
 NOT_BEATEN: dict[str, Any] = {
@@ -112,6 +119,30 @@ async def test_the_plan_of_a_claim_is_kept(database: Database) -> None:
     assert 3 == kept["generic_plans"]
     assert "task_for_fair_claim" in plan
     assert "Seq Scan on task" not in plan
+
+
+@pytest.mark.parametrize("statement", [_APPEND, _END, _GET], ids=["steps", "ends", "reads"])
+async def test_the_plan_of_what_a_lone_task_does_is_kept(
+    database: Database, statement: str
+) -> None:
+    """To plan these takes as long as to do them. What is made once looks rows up under their keys."""
+    await _backlog(database, 5000)
+    lease, event = Lease("default", "task_x", "w1", 1), NewEvent(type=EventType.STEP_RECORDED)
+    async with database.driver() as driver:
+        for _ in range(8):  # it decides after the fifth
+            await _append(driver, [Append(lease, [event], Usage())])
+            await end_together(driver, [Ending(lease, complete({}))])
+            await get_together(driver, "default", ["task_x"])
+        kept = await driver.fetchrow(
+            "SELECT name, generic_plans, cardinality(parameter_types) AS count"
+            " FROM pg_prepared_statements WHERE statement = $1",
+            statement,
+        )
+        assert kept is not None
+        nulls = ", ".join(["NULL"] * kept["count"])
+        explained = await driver.fetch(f"EXPLAIN EXECUTE {kept['name']} ({nulls})")
+    assert 3 == kept["generic_plans"]
+    assert not [line for (line,) in explained if "Seq Scan on task" in line]
 
 
 async def _claim(connection: AsyncConnection, worker: str, queues: list[str], count: int) -> Any:

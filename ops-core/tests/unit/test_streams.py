@@ -18,7 +18,7 @@ from ops_core.errors import (
 )
 from ops_core.log import Event
 from ops_core.moves import Move, complete, fail, wait
-from ops_core.ports import TaskType
+from ops_core.ports import TaskKey, TaskType
 from ops_core.service import TaskService
 from ops_core.streams.hub import StreamSettings
 from ops_core.streams.local import LocalSignals
@@ -412,6 +412,54 @@ async def test_a_request_is_held_until_its_task_has_settled(move: Move, status: 
     await script.settle(move)
     async with asyncio.timeout(WITHIN_S):
         assert status == (await holding).status
+
+
+async def turns() -> None:
+    """Lets all others go on until they wait for something."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_held_request_is_answered_by_a_hint_and_reads_no_events() -> None:
+    """What is not an end is not looked at for it; the end is found in the task itself."""
+    script = await started(store := MemoryStore())
+    signals, news = LocalSignals(), CountingNews(tasks := service(store))
+    rare = StreamSettings(poll_s=3600, idle_s=3600)
+    followed = EventStreams(tasks, news, signals, settings=rare)
+    task = await store.get("default", script.task_id)
+    key = TaskKey("default", script.task_id)
+    holding = asyncio.create_task(followed.settled(task, within_s=WITHIN_S))
+    await turns()
+    await script.write()
+    signals.changed(key)
+    signals.changed(key, settled=True)  # it was woken again at once
+    await turns()
+    assert not holding.done()
+    await script.settle()
+    signals.changed(key, settled=True)
+    async with asyncio.timeout(WITHIN_S):
+        assert "completed" == (await holding).status
+    assert [] == news.asked
+
+
+async def test_who_follows_a_task_beside_a_held_request_hears_each_event() -> None:
+    """What one of them wants more than the other is told, too."""
+    script = await started(store := MemoryStore())
+    signals, tasks = LocalSignals(), service(store)
+    rare = StreamSettings(poll_s=3600, idle_s=3600)
+    followed = EventStreams(tasks, TaskByTask(tasks), signals, settings=rare)
+    task = await store.get("default", script.task_id)
+    holding = asyncio.create_task(followed.settled(task, within_s=WITHIN_S))
+    await turns()
+    with await followed.watch(script.task_id, tenant_id="default", after=2) as watch:
+        await watch.next(0.01)
+        await script.write()
+        signals.changed(watch.topic.key)
+        assert [3] == await seqs(watch, 1)
+        await script.settle()
+        signals.changed(watch.topic.key, settled=True)
+        assert [4] == await rest_of(watch)
+    assert "completed" == (await holding).status
 
 
 async def test_a_request_is_held_no_longer_than_it_asked() -> None:

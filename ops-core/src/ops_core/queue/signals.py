@@ -31,6 +31,10 @@ INTEREST: Final = "interest"
 NEWS: Final = "news"
 DELTA: Final = "delta"
 
+#: What a door says of a task of which it wants to hear no more; of others, whether it wants deltas. A process
+#: that does not know the word takes it for no.
+SETTLED: Final = "settled"
+
 #: What the queue of one process may hold; then the oldest is dropped.
 QUEUE_LIMITS: Final = {
     "x-max-length": 10_000,
@@ -76,6 +80,7 @@ class RabbitSignals:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: Any = None
         self._is_waking = self._is_telling = self._is_away = False
+        self._is_listening = self._is_bound = False
         self._stopping = threading.Event()
         # A daemon: a broker that is frozen must not hold the process.
         self._thread = threading.Thread(target=self._run, name="signals", daemon=True)
@@ -92,8 +97,8 @@ class RabbitSignals:
 
     # What the loop says. Nothing here waits.
 
-    def changed(self, key: TaskKey) -> None:
-        if key in self._watched:
+    def changed(self, key: TaskKey, *, settled: bool = False) -> None:
+        if self._watched.wants_change(key, settled=settled):
             self._hints.append(key)
             self._wake()
 
@@ -108,11 +113,13 @@ class RabbitSignals:
         named = list(interests)
         self._watched.note(named)
         for start in range(0, len(named), MAX_NAMED):
-            part = [[*key, deltas] for key, deltas in named[start : start + MAX_NAMED]]
-            self._say(INTEREST, {"tasks": part})
+            part = named[start : start + MAX_NAMED]
+            self._say(INTEREST, {"tasks": [[*one.key, _wanted(one)] for one in part]})
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         self._listeners.append(listener)
+        self._is_listening = True
+        self._wake()
 
         def stop() -> None:
             if listener in self._listeners:
@@ -160,10 +167,10 @@ class RabbitSignals:
             self._channel = channel = connection.channel()
             channel.exchange_declare(EXCHANGE, "topic", durable=False)
             queue = channel.queue_declare("", exclusive=True, arguments=QUEUE_LIMITS).method.queue
-            for routing_key in (INTEREST, NEWS, DELTA):
-                channel.queue_bind(queue, EXCHANGE, routing_key)
+            channel.queue_bind(queue, EXCHANGE, INTEREST)
             channel.basic_consume(queue, self._hear, auto_ack=True)
-            self._is_waking = self._is_away = False
+            self._queue = queue
+            self._is_waking = self._is_away = self._is_bound = False
             self._connection = connection
             self._flush()
             while not self._stopping.is_set():
@@ -176,6 +183,7 @@ class RabbitSignals:
     def _flush(self) -> None:
         """Publishes what waits."""
         self._is_waking = False  # first: what comes from now on wakes this again
+        self._bind()
         hints: dict[TaskKey, None] = {}  # several for one task become one
         while self._hints:
             hints[self._hints.popleft()] = None
@@ -186,6 +194,13 @@ class RabbitSignals:
             message = self._outbox.popleft()
             if message.routing_key == INTEREST or time.monotonic() - message.made_at < STALE_S:
                 self._publish(message.routing_key, message.body)
+
+    def _bind(self) -> None:
+        """From the first listener on: a process that has none would be woken by every hint for nothing."""
+        if self._is_listening and not self._is_bound:
+            self._is_bound = True
+            for routing_key in (NEWS, DELTA):
+                self._channel.queue_bind(self._queue, EXCHANGE, routing_key)
 
     def _publish(self, routing_key: str, body: dict[str, Any]) -> None:
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
@@ -212,8 +227,8 @@ class RabbitSignals:
     def _tell_one(self, routing_key: str, body: Any) -> None:
         if routing_key == INTEREST:
             self._watched.note(
-                Interest(TaskKey(str(tenant_id), str(task_id)), deltas is True)
-                for tenant_id, task_id, deltas in body["tasks"]
+                Interest(TaskKey(str(tenant_id), str(task_id)), wanted is True, wanted != SETTLED)
+                for tenant_id, task_id, wanted in body["tasks"]
             )
         elif routing_key == NEWS:
             for tenant_id, task_id in body["tasks"]:
@@ -224,3 +239,7 @@ class RabbitSignals:
             delta = Delta(dict(body["data"]), str(body["type"]))
             for listener in self._listeners:
                 listener.delta(key, delta)
+
+
+def _wanted(interest: Interest) -> bool | str:
+    return interest.deltas if interest.events else SETTLED

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
@@ -72,6 +73,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
+            # Who is alone always has the same one, whose plans and caches are warm.
+            pool_use_lifo=True,
             hide_parameters=True,  # an error that is logged must not carry clients' data
             json_serializer=dump_json,
             connect_args={
@@ -80,6 +83,7 @@ class Database:
                 "server_settings": SESSION_LIMITS,
             },
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -119,7 +123,7 @@ class Database:
                 await connection.invalidate()
                 raise
             finally:
-                if driver.is_in_transaction():  # its end was cancelled
+                if not driver.is_closed() and driver.is_in_transaction():  # its end was cancelled
                     await connection.invalidate()
 
     @asynccontextmanager
@@ -203,6 +207,12 @@ async def translated() -> AsyncIterator[None]:
         raise
     except _BROKEN as error:
         raise StoreUnavailable(f"PostgreSQL cannot be used now: {reason(error)}") from error
+
+
+def _refuse_closed(dbapi_connection: Any, *_: object) -> None:
+    """A connection that the server has closed meanwhile is replaced, and no request pays for it."""
+    if dbapi_connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _passing(error: object) -> bool:

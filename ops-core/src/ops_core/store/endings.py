@@ -13,11 +13,11 @@ from ops_core.task import JsonObject
 # Ends many tasks in one commit, each as the move of `store.moves` would: state, event, the outbox for those
 # who must hear of it, and what it asked of people. The guard is the lease, looked at with the row locked;
 # rows in other hands are passed over. A call in doubt has no place here: that is found by reading logs.
-# Indexes: primary keys, ask_open.
+# Its plan is kept, as that of a step. Indexes: primary keys, ask_open.
 _END: Final = """
     WITH held AS (
         SELECT a.*
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[],
+        FROM unnest((SELECT $1::text[]), $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[],
                     $7::jsonb[], $8::jsonb[], $9::bool[], $10::text[], $11::int[], $12::jsonb[])
           AS a (tenant_id, task_id, owner, epoch, status, reason,
                 result, error, dead_letter, type, v, data)

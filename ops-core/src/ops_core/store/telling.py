@@ -3,8 +3,8 @@
 Only after: nothing is published inside a transaction, and what is told returns at once.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from ops_core.moves import Move
 from ops_core.ports import Append, Appended, Decide, Ending, Lease, TaskKey
@@ -12,10 +12,13 @@ from ops_core.store.client import SqlTaskStore
 from ops_core.store.database import Database
 from ops_core.store.presence import Presence
 from ops_core.store.worker import SqlWorkerStore
-from ops_core.task import Task
+from ops_core.task import SETTLED, Task
 
-Changed = Callable[[TaskKey], None]
-"""`Signals.changed`."""
+
+class Changed(Protocol):
+    """`Signals.changed`."""
+
+    def __call__(self, key: TaskKey, *, settled: bool = False) -> None: ...
 
 
 class TellingTaskStore(SqlTaskStore):
@@ -35,7 +38,7 @@ class TellingTaskStore(SqlTaskStore):
         return self._told(await super().signal(tenant_id, task_id, decide))
 
     def _told(self, task: Task) -> Task:
-        self._changed(TaskKey(task.tenant_id, task.task_id))
+        self._changed(TaskKey(task.tenant_id, task.task_id), settled=task.status in SETTLED)
         return task
 
 
@@ -61,12 +64,13 @@ class TellingWorkerStore(SqlWorkerStore):
 
     async def settle(self, lease: Lease, move: Move) -> Task:
         task = await super().settle(lease, move)
-        self._changed(TaskKey(task.tenant_id, task.task_id))
+        self._changed(TaskKey(task.tenant_id, task.task_id), settled=task.status in SETTLED)
         return task
 
     async def end_together(self, batch: Sequence[Ending]) -> list[bool]:
         outcomes = await super().end_together(batch)
         for ending, is_ended in zip(batch, outcomes, strict=True):
             if is_ended:
-                self._changed(TaskKey(ending.lease.tenant_id, ending.lease.task_id))
+                key = TaskKey(ending.lease.tenant_id, ending.lease.task_id)
+                self._changed(key, settled=True)
         return outcomes

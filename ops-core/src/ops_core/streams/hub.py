@@ -97,10 +97,17 @@ class Hub:
             raise TooManyStreams(settings.max_tenant_streams, whose="your tenant")
 
     def open(
-        self, task: Task, *, after: int, deltas: bool = False, still: Ask | None = None
+        self,
+        task: Task,
+        *,
+        after: int,
+        deltas: bool = False,
+        events: bool = True,
+        still: Ask | None = None,
     ) -> Watch:
         """A watch of the task, just read, by somebody who may see it. Raises as `check`.
 
+        Not `events`: to hear soon when it may have settled, and of events when they are looked for by chance.
         `still`: asked from time to time whether he is let in.
         """
         self.check(task.tenant_id)
@@ -111,22 +118,23 @@ class Hub:
             topic = Topic(key, task.last_seq, has_ended=task.is_terminal)
             topic.rest_s = self._settings.poll_s
             self._topics[key] = topic
+        known = topic.interest
         watch = Watch(
             topic,
             self._tasks,
             after=after,
             over=task.is_terminal and after >= task.last_seq,
-            wants_deltas=deltas,
+            wants=Interest(key, deltas, events),
             room=self._settings.buffer,
             permit=Permit(still, self._settings.recheck_s),
             leave=self._leave,
         )
-        topic.watches[watch] = None
+        topic.add(watch)
         self._count += 1
         self._of_tenant[key.tenant_id] += 1
-        if is_new or deltas:
-            self._signals.watch([Interest(key, deltas)])
-        self._look_at(topic)
+        if is_new or topic.interest != known:
+            self._signals.watch([topic.interest])
+        self._look_at(topic, 0.0 if events else self._settings.poll_s)
         return watch
 
     def close(self) -> None:
@@ -142,7 +150,11 @@ class Hub:
     def changed(self, key: TaskKey) -> None:
         """See `Listener`."""
         topic = self._topics.get(key)
-        if topic is not None:
+        if topic is None:
+            return
+        for watch in topic.watches:
+            watch.hint()
+        if topic.interest.events:
             self._look_at(topic)
 
     def delta(self, key: TaskKey, delta: Delta) -> None:
@@ -152,8 +164,8 @@ class Hub:
             for watch in topic.watches:
                 watch.tell_delta(delta)
 
-    def _look_at(self, topic: Topic) -> None:
-        self._schedule.put(topic, self._now())
+    def _look_at(self, topic: Topic, rest_s: float = 0.0) -> None:
+        self._schedule.put(topic, self._now(), rest_s)
         self._wake.set()
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_forever(), name="streams")
@@ -162,7 +174,7 @@ class Hub:
         topic = watch.topic
         if watch not in topic.watches:
             return
-        del topic.watches[watch]
+        topic.remove(watch)
         self._count -= 1
         self._of_tenant -= Counter({topic.key.tenant_id: 1})  # forgets who has none
         if not topic.watches:
@@ -198,9 +210,7 @@ class Hub:
         """Says again what is watched, for workers that came since, or would forget."""
         if self._now() >= self._announce_at:
             self._announce_at = self._now() + ANNOUNCE_S
-            self._signals.watch(
-                [Interest(topic.key, topic.wants_deltas) for topic in self._topics.values()]
-            )
+            self._signals.watch([topic.interest for topic in self._topics.values()])
 
     async def _look(self, tenant_id: str, topics: Sequence[Topic]) -> None:
         after = {topic.key.task_id: topic.seq for topic in topics}

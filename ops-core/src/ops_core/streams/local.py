@@ -21,8 +21,8 @@ class LocalSignals:
         """Nothing is told any more."""
         self._listeners.clear()
 
-    def changed(self, key: TaskKey) -> None:
-        if key in self._watched:
+    def changed(self, key: TaskKey, *, settled: bool = False) -> None:
+        if self._watched.wants_change(key, settled=settled):
             for listener in self._listeners:
                 listener.changed(key)
 

@@ -11,10 +11,7 @@ from ops_core.streams.ports import ENDS, News, Tasks
 from ops_core.streams.signals import NoSignals, Signals
 from ops_core.streams.told import Told
 from ops_core.streams.watch import Watch
-from ops_core.task import TERMINAL, Status, Task
-
-#: Where a task stands that will not move on by itself.
-SETTLED: Final = TERMINAL | {Status.WAITING}
+from ops_core.task import SETTLED, Task
 
 #: After which of its events it may stand there.
 _SETTLING: Final = ENDS | {EventType.TASK_WAITING}
@@ -64,10 +61,10 @@ class EventStreams:
         loop = asyncio.get_running_loop()
         until = loop.time() + min(within_s, self.settings.max_wait_s)
         try:
-            with self._hub.open(task, after=task.last_seq) as watch:
+            with self._hub.open(task, after=task.last_seq, events=False) as watch:
                 while task.status not in SETTLED and (left_s := until - loop.time()) > 0:
                     told = await watch.next(left_s)
-                    if watch.over or any(_may_settle(one) for one in told):
+                    if not told or any(_may_settle(one) for one in told):
                         task = await self._tasks.get(task.task_id, tenant_id=task.tenant_id)
         except Unavailable:
             return task

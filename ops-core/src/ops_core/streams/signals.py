@@ -31,10 +31,12 @@ class Delta:
 
 
 class Interest(NamedTuple):
-    """A task that is watched, and whether somebody wants its deltas."""
+    """A task that is watched, and what somebody wants of it besides to hear when it has settled."""
 
     key: TaskKey
     deltas: bool
+    events: bool = True
+    """To hear of every event. Who holds a request until a task has settled has no use for that."""
 
 
 class Listener(Protocol):
@@ -52,8 +54,11 @@ class Listener(Protocol):
 class Signals(Protocol):
     """Every method returns at once, whatever the broker does, and raises nothing."""
 
-    def changed(self, key: TaskKey) -> None:
-        """Tells the doors that the log of a task has grown, if any of them watches it. After the commit."""
+    def changed(self, key: TaskKey, *, settled: bool = False) -> None:
+        """After the commit: tells the doors that the log of a task has grown, if any wants to hear it.
+
+        `settled`: it has ended, or needs something.
+        """
         ...
 
     def delta(self, key: TaskKey, delta: Delta) -> None:
@@ -76,7 +81,7 @@ class Signals(Protocol):
 class NoSignals:
     """A process that hears and says nothing: its readers look by themselves."""
 
-    def changed(self, key: TaskKey) -> None:
+    def changed(self, key: TaskKey, *, settled: bool = False) -> None:
         """See `Signals`, as all of these."""
 
     def delta(self, key: TaskKey, delta: Delta) -> None: ...

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ops_core.log import Event
 from ops_core.ports import TaskKey
 from ops_core.streams.ports import ENDS
+from ops_core.streams.signals import Interest
 from ops_core.streams.told import Told
 
 if TYPE_CHECKING:
@@ -24,12 +25,24 @@ class Topic:
 
         # In the order in which they came: who has waited longest is told first.
         self.watches: dict[Watch, None] = {}
+        self._want_deltas = self._want_events = 0
         self.rest_s = 0.0
         self.due_at = math.inf
 
     @property
-    def wants_deltas(self) -> bool:
-        return any(watch.wants_deltas for watch in self.watches)
+    def interest(self) -> Interest:
+        """What those who watch it want together."""
+        return Interest(self.key, self._want_deltas > 0, self._want_events > 0)
+
+    def add(self, watch: "Watch") -> None:
+        self.watches[watch] = None
+        self._want_deltas += watch.wants.deltas
+        self._want_events += watch.wants.events
+
+    def remove(self, watch: "Watch") -> None:
+        del self.watches[watch]
+        self._want_deltas -= watch.wants.deltas
+        self._want_events -= watch.wants.events
 
     def take(self, events: Sequence[Event]) -> list[Told]:
         """Moves the edge on over the events that follow it without a gap; those are what is to be told."""

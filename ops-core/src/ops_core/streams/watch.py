@@ -9,7 +9,7 @@ from ops_core.errors import StoreUnavailable, StreamTooSlow, Unavailable
 from ops_core.log import Event
 from ops_core.streams.permit import Permit
 from ops_core.streams.ports import ENDS, Tasks
-from ops_core.streams.signals import Delta
+from ops_core.streams.signals import Delta, Interest
 from ops_core.streams.told import Told
 from ops_core.streams.topic import Topic
 
@@ -34,13 +34,13 @@ class Watch:
         *,
         after: int,
         over: bool,
-        wants_deltas: bool,
+        wants: Interest,
         room: int,
         permit: Permit,
         leave: Callable[["Watch"], None],
     ) -> None:
         self.topic = topic
-        self.wants_deltas = wants_deltas
+        self.wants = wants
         self.over = over
         """Everything was given, and nothing will follow in this generation."""
 
@@ -51,7 +51,7 @@ class Watch:
         self._permit = permit
         self._leave = leave
         self._buffer: list[Told | Delta] = []
-        self._has_ended = False
+        self._has_ended = self._may_have_settled = False
         self._stopped: Unavailable | None = None
         self._news = asyncio.Event()
 
@@ -72,7 +72,8 @@ class Watch:
         self._leave(self)
 
     async def next(self, within_s: float) -> Sequence[Told | Delta]:
-        """What has come, in order; nothing when nothing came within the time, or when it is `over`.
+        """What has come, in order; nothing when nothing came within the time, or when it is `over`, or when
+        the task may have settled and nothing else is wanted.
 
         A store that is away is waited for. Raises `StreamTooSlow`, `ServerStopping`: the client may come
         again and go on where it was; `TaskNotFound` when the task was deleted meanwhile; and
@@ -84,6 +85,11 @@ class Watch:
             until = min(end, self._permit.until)
             is_in_time = await self._wait(until) if self._is_live else await self._catch_up(until)
             self.over = self._has_ended
+            if (
+                self._may_have_settled
+            ):  # who reads the task now has no use for what is in the buffer
+                self._may_have_settled = False
+                break
             if self._buffer:
                 taken, self._buffer = self._buffer, []
                 return taken
@@ -110,8 +116,14 @@ class Watch:
 
     def tell_delta(self, delta: Delta) -> None:
         """Text that is on its way; the last half of the room is kept for events."""
-        if self.wants_deltas and self._is_live and 2 * len(self._buffer) < self._room:
+        if self.wants.deltas and self._is_live and 2 * len(self._buffer) < self._room:
             self._buffer.append(delta)
+            self._news.set()
+
+    def hint(self) -> None:
+        """The task may have settled. Who wants to hear of events is told by those."""
+        if not self.wants.events:
+            self._may_have_settled = True
             self._news.set()
 
     def end(self) -> None:

@@ -2,13 +2,22 @@
 
 from ops_core.task.new import NewTask, new_task_id, submitted_data
 from ops_core.task.parts import NOTHING_USED, JsonObject, RetryPolicy, TaskError, Usage, Wait
-from ops_core.task.states import REASONS, REOPENED, TERMINAL, TRANSITIONS, Reason, Status
+from ops_core.task.states import (
+    REASONS,
+    REOPENED,
+    SETTLED,
+    TERMINAL,
+    TRANSITIONS,
+    Reason,
+    Status,
+)
 from ops_core.task.stored import Task
 
 __all__ = [
     "NOTHING_USED",
     "REASONS",
     "REOPENED",
+    "SETTLED",
     "TERMINAL",
     "TRANSITIONS",
     "JsonObject",

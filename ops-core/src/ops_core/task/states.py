@@ -98,6 +98,8 @@ REASONS: Final[dict[Status, frozenset[Reason]]] = {
 
 TERMINAL: Final[frozenset[Status]] = frozenset(s for s, to in TRANSITIONS.items() if not to)
 
+#: Where a task stands that will not move on by itself.
+SETTLED: Final[frozenset[Status]] = TERMINAL | {Status.WAITING}
 
 #: From these a client's retry opens the next generation of the task, in place, on the same log.
 REOPENED: Final[frozenset[Status]] = frozenset({Status.FAILED, Status.CANCELLED})
