@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -182,7 +183,7 @@ async def test_a_process_where_nobody_listens_is_woken_by_no_hint(rabbitmq_url: 
         await until(lambda: door._is_bound and worker._connection is not None)
         for watched in (key, task()):
             door.watch([Interest(watched, deltas=True)])
-            await until(lambda watched=watched: worker.wants_deltas(watched))
+            await until(partial(worker.wants_deltas, watched))
             worker.changed(key)
             await until(lambda: key in ear.keys)
         worker.close()
