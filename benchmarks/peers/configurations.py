@@ -32,7 +32,7 @@ _STEPS: Final = {
         f"one worker process, {THREADS} threads, an async actor, a durable queue, confirms; keeps nothing"
     ),
     "celery": (
-        "celery {}, prefork with 2 processes, 128 messages ahead each, a durable queue, confirms; keeps "
+        "celery {}, prefork with 2 processes, no bound of messages ahead, a durable queue, confirms; keeps "
         "nothing"
     ),
     "taskiq": (
