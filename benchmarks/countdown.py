@@ -12,20 +12,25 @@ class Countdown:
     expected_s: Sequence[float]
     clock: Callable[[], float] = time.monotonic
     took_s: list[float] = field(default_factory=list)
-    _began: float = 0.0
+    _began: float | None = None
 
     def begin(self) -> None:
         """The next part."""
         self._began = self.clock()
 
     def end(self) -> None:
-        self.took_s.append(self.clock() - self._began)
+        self.took_s.append(self._passed_s())
+        self._began = None
 
     def left_s(self) -> float:
         """Of the part that runs and of all after it; one that takes longer than expected ends any moment."""
         done = len(self.took_s)
         expected = [self._pace() * each for each in self.expected_s[done:]]
-        return max(0.0, expected[0] - (self.clock() - self._began)) + sum(expected[1:])
+        return max(0.0, expected[0] - self._passed_s()) + sum(expected[1:])
+
+    def _passed_s(self) -> float:
+        """Of the part that runs; none while the next one has to wait."""
+        return 0.0 if self._began is None else self.clock() - self._began
 
     def _pace(self) -> float:
         """Of the parts that are done: what they took, as a multiple of what was expected."""

@@ -10,8 +10,6 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -32,12 +30,9 @@ from benchmarks.doors_site import (  # noqa: E402
     site,
 )
 from benchmarks.dramatiq_worker import noop_actor, plain_broker  # noqa: E402
-from benchmarks.machine import machine_facts  # noqa: E402
 from benchmarks.pounding import pound, pound_rpc  # noqa: E402
-from benchmarks.results import Results, Row  # noqa: E402
-from benchmarks.table import show  # noqa: E402
-
-REPORTS = Path(__file__).resolve().parent / "reports"
+from benchmarks.report import Report, say  # noqa: E402
+from benchmarks.results import Results  # noqa: E402
 
 #: Requests under way at once, each on a connection of its own (REST) or all on one (gRPC): enough to keep a
 #: door busy while what it accepts is written to disk. The same for every door.
@@ -68,16 +63,15 @@ _BODY: Final = json.dumps(
 
 def main() -> int:
     options = _options()
-    began, results, machine = datetime.now(UTC), Results(), machine_facts()
-    with site(_say) as found:
+    report = Report("doors", options)
+    with site(say) as found:
         for number in range(options.rounds + 1):
-            _say(f"round {number} of {options.rounds}" if number else "warming up")
-            _round(found, options.requests, results if number else Results())
+            say(f"round {number} of {options.rounds}" if number else "warming up")
+            _round(found, options.requests, report.results if number else Results())
             if not number:
                 asyncio.run(analyze(found.database_url))
-    show(sys.stdout, machine, results.rows(), list(_shares(results)))
-    _write(began, machine, options, results)
-    return 0
+    _add_shares(report.results)
+    return report.end()
 
 
 def _options() -> argparse.Namespace:
@@ -147,33 +141,14 @@ def _sends(rabbitmq_url: str, count: int) -> float:
         broker.close()
 
 
-def _shares(results: Results) -> Iterator[Row]:
+def _add_shares(results: Results) -> None:
     """What our doors reach of the others, round by round."""
     for ours, other in COMPARED:
         mine, theirs = results.get(*ours), results.get(*other)
+        title = f"{ours[0]} ÷ {other[1]}" + (f"'s {other[0]}" if other[0] != ours[0] else "")
         if mine and theirs:
-            shares = [a / b for a, b in zip(mine.values, theirs.values, strict=True)]
-            title = f"{ours[0]} ÷ {other[1]}" + (f"'s {other[0]}" if other[0] != ours[0] else "")
-            yield Row(title, ours[1], "×", shares)
-
-
-def _write(
-    began: datetime, machine: dict[str, object], options: argparse.Namespace, results: Results
-) -> None:
-    REPORTS.mkdir(exist_ok=True)
-    file = REPORTS / f"doors-{began:%Y-%m-%dT%H%M%SZ}.json"
-    report = {
-        "began": began.isoformat(),
-        "machine": machine,
-        "options": vars(options),
-        "results": [row.as_json() for row in results.rows()],
-    }
-    file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    _say(f"written: {file}")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+            for a, b in zip(mine.values, theirs.values, strict=True):
+                results.add(title, ours[1], "×", a / b)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.report import Unavailable
+
 #: Nothing that a flood measures may take longer. Seconds.
 TIMEOUT_S = 120.0
 
@@ -20,7 +22,7 @@ AGAIN_S = 0.05
 _UNAVAILABLE = 503
 
 
-class Refused(Exception):
+class Refused(Unavailable):
     """The server did not do what it was asked for; the message has its answer."""
 
 

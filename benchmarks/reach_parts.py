@@ -11,7 +11,7 @@ from benchmarks.idle import warm_up
 from benchmarks.peers.environment import DURABLE, QUEUES
 from benchmarks.peers.programs import measured
 from benchmarks.peers.restate import RUN
-from benchmarks.reach_site import MISSING, Site
+from benchmarks.reach_site import Site
 from benchmarks.report import Report
 from benchmarks.results import Results
 from benchmarks.systems import embedded
@@ -19,17 +19,17 @@ from benchmarks.systems import embedded
 
 def _steps(site: Site, report: Report) -> None:
     tasks, results = report.options.tasks, report.results
-    _try(report, steps.OURS, lambda: _run(steps.opspawn(site.opspawn, tasks, results)))
+    report.attempt(steps.OURS, lambda: _run(steps.opspawn(site.opspawn, tasks, results)))
     if (port := site.restate_port) is not None:
-        _try(report, steps.RESTATE, lambda: _run(steps.restate(port, RUN, tasks, results)))
+        report.attempt(steps.RESTATE, lambda: _run(steps.restate(port, RUN, tasks, results)))
     for system, share, in_flight in (
         (steps.LANGGRAPH, 4, steps.LANGGRAPH_IN_FLIGHT),
         (steps.DBOS, 8, steps.DBOS_IN_FLIGHT),
     ):
-        _try(report, system, lambda: _program(site, report, system, tasks // share, in_flight))  # noqa: B023
-    _try(report, steps.DRAMATIQ, lambda: _dramatiq(site, report))
+        report.attempt(system, lambda: _program(site, report, system, tasks // share, in_flight))  # noqa: B023
+    report.attempt(steps.DRAMATIQ, lambda: _dramatiq(site, report))
     for queue in steps.QUEUES:
-        _try(report, queue, lambda: _queue(site, report, queue))  # noqa: B023
+        report.attempt(queue, lambda: _queue(site, report, queue))  # noqa: B023
 
 
 def _program(site: Site, report: Report, system: str, tasks: int, in_flight: int) -> None:
@@ -59,11 +59,8 @@ def _dramatiq(site: Site, report: Report) -> None:
 def _writer(site: Site, report: Report) -> None:
     url = site.databases.create()
     try:
-        _try(
-            report,
-            reach_writer.GUARDED,
-            lambda: _run(reach_writer.measure(url, 10 * report.options.tasks, report.results)),
-        )
+        writing = reach_writer.measure(url, 10 * report.options.tasks, report.results)
+        report.attempt(reach_writer.GUARDED, lambda: _run(writing))
     finally:
         site.databases.drop(url)
 
@@ -79,10 +76,10 @@ def _latency(site: Site, report: Report) -> None:
         found = uvloop.run(steps.restate_idle(port, RUN, samples))
         results.add_percentiles(steps.DONE, steps.RESTATE, found.took_s)
 
-    _try(report, steps.OURS, lambda: _run(reach_latency.opspawn(site.opspawn, samples, results)))
+    report.attempt(steps.OURS, lambda: _run(reach_latency.opspawn(site.opspawn, samples, results)))
     if (port := site.restate_port) is not None:
-        _try(report, steps.RESTATE, lambda: restated(port))
-    _try(report, steps.DRAMATIQ, pickups)
+        report.attempt(steps.RESTATE, lambda: restated(port))
+    report.attempt(steps.DRAMATIQ, pickups)
 
 
 def _doors(site: Site, report: Report) -> None:
@@ -96,13 +93,12 @@ def _doors(site: Site, report: Report) -> None:
         rate = site.dramatiq.sends(report.options.tasks)
         report.results.add(reach_doors.SENDS, steps.DRAMATIQ, "messages/s", rate)
 
-    _try(report, reach_doors.REST, accepted)
-    _try(report, reach_doors.SENDS, sends)
+    report.attempt(reach_doors.REST, accepted)
+    report.attempt(reach_doors.SENDS, sends)
 
 
 def _agents(_site: Site, report: Report) -> None:
-    _try(
-        report,
+    report.attempt(
         reach_agents.OURS,
         lambda: reach_agents.measure(report.options.agents, report.results),
     )
@@ -111,7 +107,7 @@ def _agents(_site: Site, report: Report) -> None:
 def default_client(report: Report) -> None:
     """Once in a run, after all rounds."""
     agents, results = report.options.agents, report.results
-    _try(report, reach_agents.BARE, lambda: reach_agents.measure_default(agents, results))
+    report.attempt(reach_agents.BARE, lambda: reach_agents.measure_default(agents, results))
 
 
 def _embedded(site: Site, report: Report) -> None:
@@ -131,13 +127,6 @@ PARTS: Final[Mapping[str, Callable[[Site, Report], None]]] = {
     "agents": _agents,
     "embedded": _embedded,
 }
-
-
-def _try(report: Report, what: str, measure: Callable[[], None]) -> None:
-    try:
-        measure()
-    except MISSING as error:
-        report.miss(what, error)
 
 
 def _run(measuring: Coroutine[Any, Any, None]) -> None:

@@ -7,20 +7,15 @@ from functools import cached_property
 import uvloop
 from benchmarks import reach_steps as steps
 from benchmarks.dramatiq_peer import DramatiqPeer
-from benchmarks.flood import Refused
 from benchmarks.idle import warm_up
 from benchmarks.machine import postgres_facts, rabbitmq_facts
-from benchmarks.peers.environment import PeerUnavailable
 from benchmarks.peers.restate import RUN, restate
-from benchmarks.report import Report, say
+from benchmarks.report import MISSING, Report, say
 from benchmarks.starts import Starts, starts
 from benchmarks.systems import Opspawn, on_servers, plain
 
 from support.databases import Databases
 from support.local_servers import local_postgres, local_rabbitmq
-
-#: What says that a row cannot be had; anything else is a defect of the run.
-MISSING = (PeerUnavailable, Refused, TimeoutError, ConnectionError, AssertionError)
 
 
 class Site:

@@ -5,14 +5,11 @@ Figures of docs/reliability.md. `--help` shows the options.
 
 import argparse
 import asyncio
-import json
 import random
 import sys
 import tempfile
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # Last, so that an installed package is never hidden by a folder of its name.
@@ -20,36 +17,33 @@ sys.path += [str(ROOT), str(ROOT / "tests")]
 
 from benchmarks import recovery, step_cost  # noqa: E402  # needs the path
 from benchmarks.held_model import HeldModel  # noqa: E402
-from benchmarks.machine import machine_facts  # noqa: E402
+from benchmarks.report import Report, say  # noqa: E402
 from benchmarks.results import Results, percentile  # noqa: E402
-from benchmarks.table import show  # noqa: E402
 
 from opspawn import migrate  # noqa: E402
 from support.local_servers import local_postgres, local_rabbitmq  # noqa: E402
 from support.opspawn_processes import Rest, processes  # noqa: E402
 from support.server_process import free_port  # noqa: E402
 
-REPORTS = Path(__file__).resolve().parent / "reports"
 SERVERS = "servers"
 EMBEDDED = "embedded"
 
 
 def main() -> int:
     options = _options()
-    began, results, machine = datetime.now(UTC), Results(), machine_facts()
+    report = Report("reliability", options)
+    results = report.results
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ops-bench-")))
-        postgres = stack.enter_context(local_postgres(_say))
-        rabbitmq = stack.enter_context(local_rabbitmq(_say))
+        postgres = stack.enter_context(local_postgres(say))
+        rabbitmq = stack.enter_context(local_rabbitmq(say))
         migrate.upgrade(postgres.url)
         _steps(postgres.url, options.steps, results)
         with recovery.site(folder, postgres, rabbitmq, workers=3) as stage:
             _faults(stage, options, results)
             _broker(stage, options.submits, results)
         _embedded(folder / "embedded", options.cancels, results)
-    show(sys.stdout, machine, results.rows(), [])
-    _write(began, machine, options, results)
-    return 0
+    return report.end()
 
 
 def _options() -> argparse.Namespace:
@@ -65,35 +59,20 @@ def _options() -> argparse.Namespace:
 
 
 def _faults(stage: recovery.Site, options: argparse.Namespace, results: Results) -> None:
-    _say(f"{options.kills} workers killed")
+    say(f"{options.kills} workers killed")
     killed = recovery.after_kill(stage, options.kills)
     _add(results, "kill -9 of a worker → next step on another", SERVERS, killed)
-    _say(f"{options.freezes} workers frozen (time-to-live 10 s)")
+    say(f"{options.freezes} workers frozen (time-to-live 10 s)")
     frozen = recovery.after_freeze(stage, options.freezes)
     _add(results, "a worker freezes → next step on another", SERVERS, frozen)
-    _say(f"{options.cancels} cancels")
+    say(f"{options.cancels} cancels")
     cancelled = recovery.cancels(stage.rest, stage.model, options.cancels, _anywhere)
     _add(results, "cancel → model call closed", SERVERS, cancelled)
 
 
-def _write(
-    began: datetime, machine: dict[str, Any], options: argparse.Namespace, results: Results
-) -> None:
-    report = {
-        "date": began.isoformat(timespec="seconds"),
-        "machine": machine,
-        "options": vars(options),
-        "results": [row.as_json() for row in results.rows()],
-    }
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    file = REPORTS / f"reliability-{began:%Y-%m-%dT%H%M%SZ}.json"
-    file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    _say(f"written: {file}")
-
-
 def _steps(url: str, count: int, results: Results) -> None:
     for effect in ("pure", "unsafe"):
-        _say(f"{count} {effect} steps of a lone agent")
+        say(f"{count} {effect} steps of a lone agent")
         trips = asyncio.run(step_cost.round_trips(url, 50, effect))
         results.add(f"round trips for a {effect} step", SERVERS, "", trips)
         results.add_percentiles(
@@ -110,7 +89,7 @@ def _broker(stage: recovery.Site, count: int, results: Results) -> None:
         ("submit, again", _nothing, _nothing),
     ):
         recovery.idle(stage.rest)
-        _say(f"{count} times: {name}")
+        say(f"{count} times: {name}")
         fault()
         results.add_percentiles(name, SERVERS, recovery.submits(stage.rest, count))
         heal()
@@ -138,7 +117,7 @@ def _embedded(folder: Path, count: int, results: Results) -> None:
         with processes(folder, settings) as started:
             rest = Rest(port)
             rest.ready(started.start("up"))
-            _say(f"{count} cancels in one process")
+            say(f"{count} cancels in one process")
             _add(
                 results,
                 "cancel → model call closed",
@@ -161,10 +140,6 @@ def _anywhere() -> float:
 
 def _nothing() -> None:
     """A broker that is left alone."""
-
-
-def _say(line: str) -> None:
-    print(f"→ {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

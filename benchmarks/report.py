@@ -3,11 +3,11 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.machine import machine_facts
 from benchmarks.markdown import page
@@ -16,6 +16,14 @@ from benchmarks.table import show
 from benchmarks.targets import Target, show_targets
 
 REPORTS = Path(__file__).resolve().parent / "reports"
+
+
+class Unavailable(Exception):
+    """What is to be measured cannot be had here, or did not do its work; the message says why."""
+
+
+#: What says that a row cannot be had; anything else is a defect of the run.
+MISSING: Final = (Unavailable, TimeoutError, ConnectionError, AssertionError)
 
 
 @dataclass(slots=True)
@@ -39,10 +47,17 @@ class Report:
         self.missing[what] = " ".join(f"{type(error).__name__}: {error}".split())
         say(f"not measured: {what}: {error}")
 
+    def attempt(self, what: str, measure: Callable[[], None]) -> None:
+        """Measures it, or misses it where a peer or a server cannot be had; any other error is a defect."""
+        try:
+            measure()
+        except MISSING as error:
+            self.miss(what, error)
+
     def end(self) -> int:
         """Shows and writes it. Returns the exit code: 1 when something is missing."""
         seconds = round((datetime.now(UTC) - self.began).total_seconds())
-        show(sys.stdout, self.machine | {"seconds": seconds}, self.results.rows(), [])
+        show(sys.stdout, self.machine | {"seconds": seconds}, self.results.rows())
         if self.targets:
             show_targets(sys.stdout, self.targets, self.results)
         for what, why in self.missing.items():

@@ -6,14 +6,12 @@ worker. Prints a table, writes JSON. `--help` shows the options.
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +22,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # Last, so that an installed package is never hidden by a folder of its name.
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
-from benchmarks.machine import machine_facts  # noqa: E402  # needs the path
+from benchmarks.report import Report, say  # noqa: E402  # needs the path
 from benchmarks.results import Results  # noqa: E402
 from benchmarks.stream_client import SseClient  # noqa: E402
 from benchmarks.stream_tasks import WrittenTask, written_tasks  # noqa: E402
-from benchmarks.table import show  # noqa: E402
 
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc  # noqa: E402
 from opspawn import migrate  # noqa: E402
@@ -36,8 +33,6 @@ from opspawn.doors import raise_file_limit  # noqa: E402
 from support.local_servers import local_postgres, local_rabbitmq  # noqa: E402
 from support.opspawn_processes import Rest, processes  # noqa: E402
 from support.server_process import free_port  # noqa: E402
-
-REPORTS = Path(__file__).resolve().parent / "reports"
 
 #: Streams opened at once: more would only wait for each other.
 AT_ONCE: Final = 50
@@ -65,12 +60,10 @@ class Site:
 def main() -> int:
     options = _options()
     raise_file_limit()
-    began, results, machine = datetime.now(UTC), Results(), machine_facts()
+    report = Report("streams", options)
     with _site() as site:
-        asyncio.run(_measure(site, options, results))
-    show(sys.stdout, machine, results.rows(), [])
-    _write(began, machine, options, results)
-    return 0
+        asyncio.run(_measure(site, options, report.results))
+    return report.end()
 
 
 def _options() -> argparse.Namespace:
@@ -85,8 +78,8 @@ def _options() -> argparse.Namespace:
 def _site() -> Iterator[Site]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ops-bench-")))
-        postgres = stack.enter_context(local_postgres(_say))
-        rabbitmq = stack.enter_context(local_rabbitmq(_say))
+        postgres = stack.enter_context(local_postgres(say))
+        rabbitmq = stack.enter_context(local_rabbitmq(say))
         migrate.upgrade(postgres.url)
         api_port, grpc_port = free_port(), free_port()
         settings = {
@@ -108,20 +101,20 @@ def _site() -> Iterator[Site]:
 async def _measure(site: Site, options: argparse.Namespace, results: Results) -> None:
     async with written_tasks(site.database_url, site.rabbitmq_url) as tasks:
         task = await tasks.start()
-        _say("submitting a task for each stream")
+        say("submitting a task for each stream")
         others = await tasks.idle(max(*options.idle, options.watchers))
         for count in options.idle:
             async with _idle(site, others, count):
                 await _cost(site, count, results)
         for count in (0, options.watchers):
-            _say(f"{options.events} events, {count} other streams")
+            say(f"{options.events} events, {count} other streams")
             async with _idle(site, others, count):
                 beside = f"{count:,} streams beside" if count else "alone"
                 told = await latencies(task, options.events, sse(site))
                 results.add_percentiles(f"commit → client, {beside}", "SSE", told)
                 rpc = await latencies(task, options.events, _rpc(site))
                 results.add_percentiles(f"commit → client, {beside}", "gRPC", rpc)
-        _say(f"{options.events // 4} events to {options.watchers} watchers of their task")
+        say(f"{options.events // 4} events to {options.watchers} watchers of their task")
         seconds = await _to_all(site, task, options.watchers, options.events // 4)
         name = f"commit → each of {options.watchers:,} watchers of one task"
         results.add_percentiles(name, "SSE", seconds)
@@ -138,13 +131,13 @@ async def _idle(site: Site, tasks: list[str], count: int) -> AsyncIterator[None]
                 opened = SseClient.open(site.api_port, task_id, after=1)
                 await stack.enter_async_context(opened)
 
-        _say(f"opening {count:,} streams")
+        say(f"opening {count:,} streams")
         await asyncio.gather(*(open_one(task_id) for task_id in tasks[:count]))
         yield
 
 
 async def _cost(site: Site, count: int, results: Results) -> None:
-    _say(f"looking at {count:,} idle streams for {LOOK_S:g} s")
+    say(f"looking at {count:,} idle streams for {LOOK_S:g} s")
     site.api.cpu_percent()
     await asyncio.sleep(LOOK_S)
     cpu = site.api.cpu_percent()
@@ -217,25 +210,6 @@ async def _to_all(site: Site, task: WrittenTask, watchers: int, events: int) -> 
             found += [moment - committed for moment in times]
             await asyncio.sleep(APART_S)
     return found
-
-
-def _write(
-    began: datetime, machine: dict[str, Any], options: argparse.Namespace, results: Results
-) -> None:
-    report = {
-        "date": began.isoformat(timespec="seconds"),
-        "machine": machine,
-        "options": vars(options),
-        "results": [row.as_json() for row in results.rows()],
-    }
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    file = REPORTS / f"streams-{began:%Y-%m-%dT%H%M%SZ}.json"
-    file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    _say(f"written: {file}")
-
-
-def _say(line: str) -> None:
-    print(f"→ {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -11,18 +11,15 @@ from rich.table import Table
 PLAIN_WIDTH = 132
 
 
-def show(
-    output: TextIO, machine: Mapping[str, Any], rows: Sequence[Row], ratios: Sequence[Row]
-) -> None:
+def show(output: TextIO, machine: Mapping[str, Any], rows: Sequence[Row]) -> None:
     console = Console(file=output, highlight=False, width=None if output.isatty() else PLAIN_WIDTH)
     for name, value in machine.items():
         console.print(f"{name}: {value}", markup=False)
-    console.print(_table("Measured (median of the rounds, and their range)", rows))
-    if ratios:
-        console.print(_table("Ratios within each round", ratios))
+    console.print(_table(rows))
 
 
-def _table(title: str, rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[Row]) -> Table:
+    title = "Measured (median of the rounds, and their range)"
     table = Table(title=title, title_justify="left")
     table.add_column("what")
     table.add_column("system")

@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -60,8 +60,6 @@ WAKES_S: Final = 4.0
 #: In a storm all models answer within so long, evenly spread. Seconds.
 STORM_S: Final = 1.0
 
-MISSING: Final = (TimeoutError, ConnectionError, AssertionError)
-
 TARGETS: Final = (
     Target(
         "agents inside model calls: of one core", "≤", 0.02, (CORE, OURS), unit="cores", point=4
@@ -85,7 +83,7 @@ def main() -> int:
             for what, measure in ((WAKE, _agents), (TIME, _steps)):
                 say(f"round {number} of {options.rounds}: {what}")
                 url = databases.create()
-                _try(report, what, lambda: _run(measure(url, report)))  # noqa: B023
+                report.attempt(what, lambda: _run(measure(url, report)))  # noqa: B023
                 databases.drop(url)
         databases.close()
     return report.end()
@@ -180,13 +178,6 @@ async def _no_children(*_: object, **__: object) -> Submitted:
 
 def _memory_kb() -> float:
     return float(psutil.Process().memory_info().rss) / 1024
-
-
-def _try(report: Report, what: str, measure: Callable[[], None]) -> None:
-    try:
-        measure()
-    except MISSING as error:
-        report.miss(what, error)
 
 
 def _run(measuring: Coroutine[Any, Any, None]) -> None:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from benchmarks.report import say
+from benchmarks.report import Unavailable, say
 
 from support.npm import node
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESTATE = "1.7.12"
 
 
-class PeerUnavailable(Exception):
+class PeerUnavailable(Unavailable):
     """A peer that cannot be had or does not do its work here; the message says why. Its rows are missing."""
 
 

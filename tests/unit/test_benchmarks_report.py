@@ -1,11 +1,14 @@
 """The benchmarks as programs: they import, and what they measured becomes a table and JSON."""
 
+import argparse
 import importlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from benchmarks import bench
+from benchmarks.report import Report, Unavailable
 from benchmarks.results import Results, percentile
 from benchmarks.table import show
 
@@ -43,8 +46,31 @@ def test_percentiles_of_seconds_are_shown_in_milliseconds(results: Results) -> N
 
 def test_the_table_shows_each_row_with_its_unit(results: Results) -> None:
     output = io.StringIO()
-    show(output, {"cores": 2}, results.rows(), [])
+    show(output, {"cores": 2}, results.rows())
     shown = output.getvalue()
     assert "cores: 2" in shown
     assert shown.count("tasks/s") == 2
     assert "50.0 – 300" in shown
+
+
+def test_what_cannot_be_had_is_missed_with_its_reason() -> None:
+    """The rows after it are measured, and the report names it."""
+    report = Report("none", argparse.Namespace())
+    report.attempt("peer", failing(Unavailable("no wheel")))
+    report.attempt("server", failing(TimeoutError("silent")))
+    assert {"peer": "Unavailable: no wheel", "server": "TimeoutError: silent"} == report.missing
+
+
+def test_a_defect_ends_the_run() -> None:
+    """It must not read as something that is not there."""
+    report = Report("none", argparse.Namespace())
+    with pytest.raises(KeyError):
+        report.attempt("ours", failing(KeyError("lost")))
+    assert {} == report.missing
+
+
+def failing(error: Exception) -> Callable[[], None]:
+    def measure() -> None:
+        raise error
+
+    return measure
