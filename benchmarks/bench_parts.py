@@ -31,18 +31,18 @@ def _of_reach(name: str, what: str, start_s: float, round_s: float) -> Part:
 
 
 PARTS: Final = (
-    _of_reach("steps", "five durable steps, beside peers", 25, 45),
-    _of_reach("writer", "the step writer, beside fewer guards and fewer shared commits", 5, 9),
-    _of_reach("latency", "one task at a time, beside peers", 25, 15),
-    _of_reach("doors", "submits a second, and an event on its way to a client", 10, 20),
-    _of_reach("agents", "a thousand agents at once, beside the default HTTP client", 35, 15),
+    _of_reach("steps", "five durable steps, beside peers", 13, 41),
+    _of_reach("writer", "the step writer, beside fewer guards and fewer shared commits", 3, 4),
+    _of_reach("latency", "one task at a time, beside peers", 20, 13),
+    _of_reach("doors", "submits a second, and an event on its way to a client", 8, 17),
+    _of_reach("agents", "a thousand agents at once, beside the default HTTP client", 33, 18),
     Part(
         name="waiting",
         what="ten thousand agents that wait for their models",
         command=("waiting.py",),
         targets=waiting.TARGETS,
         start_s=5,
-        round_s=35,
+        round_s=25,
     ),
     Part(
         name="footprint",
@@ -50,6 +50,6 @@ PARTS: Final = (
         command=("footprint.py",),
         targets=footprint.TARGETS,
         start_s=1,
-        round_s=35,
+        round_s=31,
     ),
 )

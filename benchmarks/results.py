@@ -44,6 +44,12 @@ class Results:
             value = percentile(seconds, percent) * 1000
             self.add(f"{measurement}, p{percent}", system, "ms", value)
 
+    def extend(self, others: "Results") -> None:
+        """Adds what was measured elsewhere, as a round of its own."""
+        for row in others.rows():
+            for value in row.values:
+                self.add(row.measurement, row.system, row.unit, value)
+
     def get(self, measurement: str, system: str) -> Row | None:
         return self._rows.get((measurement, system))
 

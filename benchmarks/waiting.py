@@ -1,15 +1,17 @@
 """`make bench-waiting`: what agents cost a worker while they wait for models, and how soon they go on.
 
-One worker in this process, on a PostgreSQL of its own; the tasks stand in the store when it begins. Prints
-tables, writes JSON. `--help` shows the options.
+One worker in a process of its own for each round, on a private PostgreSQL; the tasks stand in the store when
+it begins. Prints tables, writes JSON. `--help` shows the options.
 """
 
 import argparse
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
 from benchmarks.report import Report, add_output, say  # noqa: E402
+from benchmarks.results import Results  # noqa: E402
 from benchmarks.targets import Target  # noqa: E402
 from benchmarks.waiting_model import WaitingModel  # noqa: E402
 from benchmarks.waiting_tasks import SLEEP_S, STEPS, SleepingSteps, all_ended, stored  # noqa: E402
@@ -75,7 +78,6 @@ TARGETS: Final = (
 
 def main() -> int:
     options = _options()
-    collect_seldom()
     report = Report("waiting", options, TARGETS)
     with local_postgres(say) as server:
         databases = Databases(server.url)
@@ -83,7 +85,10 @@ def main() -> int:
             for what, measure in ((WAKE, _agents), (TIME, _steps)):
                 say(f"round {number} of {options.rounds}: {what}")
                 url = databases.create()
-                report.attempt(what, lambda: _run(measure(url, report)))  # noqa: B023
+                report.attempt(
+                    what,
+                    lambda: report.results.extend(in_a_new_process(measure, url, options)),  # noqa: B023
+                )
                 databases.drop(url)
         databases.close()
     return report.end()
@@ -102,9 +107,25 @@ def _options() -> argparse.Namespace:
     return options
 
 
-async def _agents(url: str, report: Report) -> None:
+Measure = Callable[[str, argparse.Namespace, Results], Coroutine[Any, Any, None]]
+
+
+def in_a_new_process(measure: Measure, url: str, options: argparse.Namespace) -> Results:
+    """What it adds there. Here a second round would fill, unseen, the memory that the first one freed."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_measured, measure, url, options).result()
+
+
+def _measured(measure: Measure, url: str, options: argparse.Namespace) -> Results:
+    collect_seldom()
+    results = Results()
+    uvloop.run(measure(url, options, results))
+    return results
+
+
+async def _agents(url: str, options: argparse.Namespace, results: Results) -> None:
     """The product's agents with a model that holds them, until all of them wait; then it answers."""
-    agents, results = report.options.agents, report.results
+    agents = options.agents
     model = WaitingModel(agents)
     handler = AgentHandler(Settings(_env_file=None), model, dict(toolbox.load([])), _no_children)
     async with _prepared(url, AGENT_RUN, agents) as database:
@@ -127,15 +148,15 @@ async def _agents(url: str, report: Report) -> None:
     results.add_percentiles(STORM, OURS, model.take_lateness())
 
 
-async def _steps(url: str, report: Report) -> None:
+async def _steps(url: str, options: argparse.Namespace, results: Results) -> None:
     """From when the worker begins until the last task is completed."""
-    tasks = report.options.tasks
+    tasks = options.tasks
     async with _prepared(url, "steps", tasks) as database:
         began = time.perf_counter()
         async with _worker(database, "steps", SleepingSteps(), tasks):
             await all_ended(database)
             took = time.perf_counter() - began
-    report.results.add(TIME, OURS, "×", took / (STEPS * SLEEP_S))
+    results.add(TIME, OURS, "×", took / (STEPS * SLEEP_S))
 
 
 @asynccontextmanager
@@ -178,10 +199,6 @@ async def _no_children(*_: object, **__: object) -> Submitted:
 
 def _memory_kb() -> float:
     return float(psutil.Process().memory_info().rss) / 1024
-
-
-def _run(measuring: Coroutine[Any, Any, None]) -> None:
-    uvloop.run(measuring)
 
 
 if __name__ == "__main__":

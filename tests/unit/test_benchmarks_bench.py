@@ -1,6 +1,8 @@
 """`make bench`: parts in one table, how long they still take, and nothing that is missing in silence."""
 
+import argparse
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from benchmarks.reach_targets import TARGETS
 from benchmarks.results import Results
 from benchmarks.summary import explained, line
 from benchmarks.targets import Target
+from benchmarks.waiting import in_a_new_process
 
 OURS, PEER = ("done", "opspawn"), ("done", "peer")
 RATIO = Target("ours ÷ peer's", "≥", 2, OURS, PEER, point=1)
@@ -205,3 +208,13 @@ def test_a_system_that_another_part_sets_up_otherwise_is_told_for_each() -> None
     assert "async actor" in told["dramatiq"]
     assert "sync actor" in told["dramatiq (latency)"]
     assert "opspawn (latency)" not in told
+
+
+async def own_process(_url: str, _options: argparse.Namespace, results: Results) -> None:
+    results.add("process", "opspawn", "", os.getpid())
+
+
+def test_each_round_of_waiting_agents_has_a_process_of_its_own() -> None:
+    """Memory that a round before it has freed would be filled unseen: ten thousand agents took none."""
+    [row] = in_a_new_process(own_process, "", argparse.Namespace()).rows()
+    assert os.getpid() != row.values[0]

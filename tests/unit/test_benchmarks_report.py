@@ -40,6 +40,16 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
     assert [2, 4, 1] == [percentile([4, 1, 2], p) for p in (50, 99, 0)]
 
 
+def test_rounds_that_were_measured_elsewhere_are_added(results: Results) -> None:
+    """Each value of theirs is one more round."""
+    others = Results()
+    others.add("no-ops", "embedded", "tasks/s", 7.0)
+    others.add("new", "embedded", "ms", 1.0)
+    results.extend(others)
+    assert [50.0, 100.0, 300.0, 7.0] == results.rows()[0].values
+    assert [1.0] == results.rows()[-1].values
+
+
 def test_percentiles_of_seconds_are_shown_in_milliseconds(results: Results) -> None:
     assert [2.0, 4.0] == [row.values[0] for row in results.rows()[2:]]
 
