@@ -8,10 +8,11 @@ from ops_core.a2a.errors import UNSUPPORTED, Refusal
 from ops_core.a2a.incoming import Message, PushConfig, SendMessage
 from ops_core.a2a.pushing import hook_of, put
 from ops_core.a2a.views import context_of
+from ops_core.bodies import parsed
 from ops_core.errors import FieldError, InvalidRequest, NothingAsked
 from ops_core.following import needs_someone
 from ops_core.principal import Principal
-from ops_core.replies import ApprovalReply, parse_reply
+from ops_core.replies import ApprovalReply
 from ops_core.task import Reason, Task
 
 
@@ -81,7 +82,7 @@ async def _decided(call: Call, message: Message, task: Task, step: str) -> tuple
         problem = 'the task needs an approval: send {"decision": "approve"} or "reject" as data'
         raise InvalidRequest([FieldError("message.parts", problem)])
     who = await call.may("decide_approval", task.task_id)
-    reply = parse_reply(ApprovalReply, data[0])
+    reply = parsed(ApprovalReply, data[0])
     decided = call.desk.services.approvals.decide(
         task.task_id, step, reply, tenant_id=who.tenant_id, by=who.subject
     )
