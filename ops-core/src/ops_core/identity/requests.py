@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ops_core.identity.keys import Rate
 from ops_core.identity.tenants import is_tenant_id
@@ -44,9 +44,8 @@ class ApiKeyRequest(_Asked):
 
     @field_validator("burst")
     @classmethod
-    def _with_rate(cls, value: int | None, info: object) -> int | None:
-        given = getattr(info, "data", {})
-        if value is not None and given.get("requests_per_minute") is None:
+    def _with_rate(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("requests_per_minute") is None:
             raise ValueError("says nothing without requests_per_minute")
         return value
 
