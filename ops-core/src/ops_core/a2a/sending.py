@@ -66,10 +66,10 @@ async def _answered(call: Call, message: Message) -> tuple[Task, Principal]:
     if _open(task, Reason.INPUT) is not None:
         who = await call.may("send_input", task.task_id)
         tasks, words = call.desk.services.tasks, _words(message)
-        answered = tasks.answer(
+        answered = await tasks.answer(
             task.task_id, words, step=None, tenant_id=who.tenant_id, by=who.subject
         )
-        return await answered, who
+        return answered, who
     if approval is not None:
         return await _decided(call, message, task, approval)
     raise Refusal(UNSUPPORTED, "Only a person can say what came of the call; do so over REST.")
@@ -83,10 +83,10 @@ async def _decided(call: Call, message: Message, task: Task, step: str) -> tuple
         raise InvalidRequest([FieldError("message.parts", problem)])
     who = await call.may("decide_approval", task.task_id)
     reply = parsed(ApprovalReply, data[0])
-    decided = call.desk.services.approvals.decide(
+    decided = await call.desk.services.approvals.decide(
         task.task_id, step, reply, tenant_id=who.tenant_id, by=who.subject
     )
-    return await decided, who
+    return decided, who
 
 
 def _open(task: Task, reason: Reason) -> str | None:
