@@ -14,7 +14,6 @@ from ops_core.budgets.service import BudgetService
 from ops_core.fleet import FleetService
 from ops_core.flow.service import LimitService
 from ops_core.identity.audit_service import AuditService
-from ops_core.identity.audit_upkeep import AuditUpkeep
 from ops_core.identity.gate import Gate
 from ops_core.identity.key_service import ApiKeyService
 from ops_core.identity.tenant_service import TenantService
@@ -30,6 +29,7 @@ from ops_core.store import (
     SqlAskStore,
     SqlAuditStore,
     SqlBudgetStore,
+    SqlDeliveries,
     SqlDueStore,
     SqlFiguresStore,
     SqlFleetStore,
@@ -44,16 +44,14 @@ from ops_core.store import (
 )
 from ops_core.threads import ThreadService
 from ops_core.upkeep.dispatcher import Dispatcher
+from ops_core.upkeep.pruning import Pruning
 from ops_core.webhooks.pushes import PushService
 from ops_core.webhooks.service import WebhookService
 from opspawn import identity
 from opspawn.agents.contract import AGENT_KIND, TASK_TYPES
-from opspawn.doors import (
-    ended_by_itself,
-)
+from opspawn.doors import ended_by_itself
 from opspawn.parts import Parts
 from opspawn.streaming import close_at, streams_of
-from opspawn.webhooks import upkeep_of
 
 #: What one pass of upkeep looks at: gates of concurrency keys, budgets with dead reservations, and changes of
 #: what is under way.
@@ -161,7 +159,8 @@ def dispatcher_of(parts: Parts) -> Dispatcher:
     )
     due_store = SqlDueStore(parts.database, limits=parts.limits, admission=parts.admission)
     due = DueSchedules(due_store, judge)
-    audit = AuditUpkeep(SqlAuditStore(parts.database), settings.audit_days * 86_400)
+    audit = Pruning(SqlAuditStore(parts.database), settings.audit_days * 86_400)
+    sent = Pruning(SqlDeliveries(parts.database), settings.webhook_retention_days * 86_400)
     return Dispatcher(
         store,
         parts.bell,
@@ -172,7 +171,7 @@ def dispatcher_of(parts: Parts) -> Dispatcher:
             "asks_expired": lambda: asks.expire_asks(ASKS_AT_ONCE),
             "audit_pruned": audit.prune,
             "scheduled": due.run,
-            "deliveries_pruned": upkeep_of(settings, parts.database).prune,
+            "deliveries_pruned": sent.prune,
             "opened": lambda: store.open_gates(GATES),
             "freed": lambda: store.free_reservations(RESERVATIONS),
             "folded": lambda: store.fold_load(LOAD),

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 from ops_core.agents import AgentService
 from ops_core.agents.checking import DefinitionCheck
-from ops_core.agents.request import VersionRequest, parse_agent
+from ops_core.agents.request import VersionRequest
+from ops_core.bodies import parsed
 from ops_core.errors import InvalidRequest
 from opspawn.agents.contract import AGENT_KIND
 from opspawn.settings import Settings, SettingsError
@@ -36,7 +37,7 @@ async def define(agents: AgentService, written: "Sequence[Written]") -> None:
     """Stores what is new in them; what is stored already stays its version. Raises `SettingsError`."""
     for agent in written:
         try:
-            request = parse_agent(VersionRequest, {"definition": agent.definition})
+            request = parsed(VersionRequest, {"definition": agent.definition})
             await agents.put(agent.name, request, tenant_id=TENANT, by=AUTHOR)
         except InvalidRequest as error:
             raise _wrong(agent.mistakes(error)) from None

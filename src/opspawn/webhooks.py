@@ -1,4 +1,4 @@
-"""The composition root of webhooks: what sends them, and what the dispatcher does for them."""
+"""The composition root of webhooks: what sends them."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,7 +9,6 @@ from ops_core.services import Services
 from ops_core.store import Database, SqlDeliveries
 from ops_core.webhooks.deliverer import Deliverer
 from ops_core.webhooks.port import Answer, Sender
-from ops_core.webhooks.upkeep import DeliveryUpkeep
 from ops_core.webhooks.verdict import Patience
 from opspawn.settings import Settings
 
@@ -53,8 +52,3 @@ class _SenderWhenNeeded:
         from opspawn.webhook_sender import egress_sender
 
         return egress_sender(self._settings)
-
-
-def upkeep_of(settings: Settings, database: Database) -> DeliveryUpkeep:
-    """What the dispatcher does for them."""
-    return DeliveryUpkeep(SqlDeliveries(database), settings.webhook_retention_days * 86_400)

@@ -7,15 +7,9 @@ from pydantic import BaseModel
 
 from ops_core.api.ask_views import ApprovalView, InputView
 from ops_core.api.step_views import StepView
+from ops_core.bodies import parsed
 from ops_core.ports import TaskFilter
-from ops_core.replies import (
-    AnswerReply,
-    ApprovalReply,
-    EffectReply,
-    InputReply,
-    LinkRequest,
-    parse_reply,
-)
+from ops_core.replies import AnswerReply, ApprovalReply, EffectReply, InputReply, LinkRequest
 from ops_core.request import parse_request
 from ops_core.service import TaskService
 from ops_core.steps import StepStatus
@@ -53,14 +47,14 @@ def test_every_answer_of_the_page_is_one() -> None:
     assert 3 == len(answers)
     for body in answers:
         [kind] = REPLIES.keys() & body.keys()
-        parse_reply(REPLIES[kind], body)
+        parsed(REPLIES[kind], body)
 
 
 def test_every_request_of_the_page_on_approvals_is_one() -> None:
     kinds: list[type[BaseModel]] = [ApprovalReply, LinkRequest, AnswerReply]
     bodies = [json.loads(block) for block in blocks(read("docs/how-to/approve-calls.md"), "json")]
     for kind, body in zip(kinds, bodies, strict=True):
-        parse_reply(kind, body)
+        parsed(kind, body)
 
 
 def test_the_reference_has_every_field_of_an_approval_and_of_a_question() -> None:

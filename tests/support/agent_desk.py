@@ -10,8 +10,9 @@ from agentkit.testing.scripted_llm import Line
 from agentkit.tools import Tool
 from agentkit.tools.builtin import ask_user, calculator, current_time, run_tasks, sleep
 from ops_core.agents import AgentService, AgentStore
-from ops_core.agents.request import VersionRequest, parse_agent
+from ops_core.agents.request import VersionRequest
 from ops_core.answers import answer
+from ops_core.bodies import parsed
 from ops_core.execute import Executor
 from ops_core.log import Event
 from ops_core.overrides import parse_fork
@@ -69,7 +70,7 @@ class AgentDesk:
 
     async def define(self, name: str, **definition: Any) -> str:
         """Stores the next version of an agent; returns it as a task names it."""
-        request = parse_agent(VersionRequest, {"definition": definition})
+        request = parsed(VersionRequest, {"definition": definition})
         saved = await self.agents.put(name, request, tenant_id="default", by="test")
         return f"{name}@{saved.agent.version}"
 

@@ -5,8 +5,9 @@ from typing import Literal
 import httpx2
 import pytest
 
-from ops_core.agents.request import AgentRequest, parse_agent
+from ops_core.agents.request import AgentRequest
 from ops_core.api.visitors import Visitors
+from ops_core.bodies import parsed
 from ops_core.service import TaskService
 from ops_core.testing import MemoryStore, services_of
 from opspawn.agent_doors import agent_tasks, rest_app, visitors
@@ -19,7 +20,7 @@ async def test_the_default_agent_and_those_of_the_tenant_are_shown() -> None:
     tasks = TaskService(MemoryStore(), TASK_TYPES, lambda _queue, _task_id: None)
     agents = services_of(tasks, kind=AGENT_KIND).agents
     definition = {"description": "Looks things up.", "instructions": "Look it up."}
-    request = parse_agent(AgentRequest, {"name": "researcher", "definition": definition})
+    request = parsed(AgentRequest, {"name": "researcher", "definition": definition})
     await agents.create(request, tenant_id="a", by="ann")
     shown = agent_tasks(agents)
     default, researcher = await shown.agents_of("a")

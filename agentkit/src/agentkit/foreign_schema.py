@@ -2,8 +2,8 @@
 
 It is never allowed to hold up the program that checks: nothing is fetched for a `$ref`, a schema that
 refers to itself too often is given up, and `pattern` is matched in linear time, as long as that is not
-too long either. What depends on other
-regular expressions (`patternProperties`, and `additionalProperties` beside it) is not checked.
+too long either. What depends on other regular expressions (`patternProperties`, and
+`additionalProperties` beside it) is not checked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _MOST_REFERENCES = 2_000
 """Followed in one check. Twenty levels of `anyOf` with two references each would be a million."""
-
 
 _MOST_EXPRESSIONS = 1_000
 """Of a schema's regular expressions so much is looked at for mistakes. Characters."""

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
+
+N = TypeVar("N", int, float, Decimal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +77,13 @@ class Allowance:
 
     def left(self, used: Amounts) -> "Allowance":
         """What remains of it; never less than nothing."""
-        rest = {
-            field.name: None
-            if most is None
-            else max(type(most)(0), most - getattr(used, field.name))
-            for field in fields(self)
-            for most in (getattr(self, field.name),)
-        }
-        return Allowance(**rest)
+        return Allowance(
+            cost_usd=_left(self.cost_usd, used.cost_usd),
+            tokens=_left(self.tokens, used.tokens),
+            steps=_left(self.steps, used.steps),
+            seconds=_left(self.seconds, used.seconds),
+        )
+
+
+def _left(most: N | None, used: N) -> N | None:
+    return None if most is None else max(type(most)(0), most - used)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ops_core.agents import AgentRef
+from ops_core.bodies import parsed, parsed_json
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.ports import TaskType
-from ops_core.request import MAX_INTEGER, TaskRequest, check_json, invalid, parse_request
+from ops_core.request import MAX_INTEGER, TaskRequest, parse_request
 from ops_core.task import JsonObject, Task
 
 #: Overrides that every type of task has: a merge into its input, and what tools are to have returned.
@@ -42,21 +43,12 @@ class ForkRequest(BaseModel):
 
 def parse_fork(data: JsonObject) -> ForkRequest:
     """Parses a request that is already Python data. Raises `InvalidRequest` naming each wrong field."""
-    check_json(data)
-    try:
-        return ForkRequest.model_validate(data)
-    except ValidationError as error:
-        raise invalid(error) from None
+    return parsed(ForkRequest, data)
 
 
 def parse_fork_json(body: bytes) -> ForkRequest:
     """Parses a request from JSON text. Raises `InvalidRequest` naming each wrong field."""
-    try:
-        request = ForkRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
-    check_json(request.model_dump())
-    return request
+    return parsed_json(ForkRequest, body)
 
 
 def results_of(request: ForkRequest) -> JsonObject:

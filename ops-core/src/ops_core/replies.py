@@ -1,18 +1,10 @@
 """What a client says to a task that waits, with its bounds: the models that every door parses into."""
 
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ops_core.answers import Decision, EffectOutcome
-from ops_core.request import check_json, invalid
 from ops_core.task import JsonObject
 
 #: No path of a step is longer. Characters.
@@ -20,8 +12,6 @@ MAX_STEP_LENGTH = 1000
 
 #: A link is a key that lies in somebody's mailbox. Seconds; 30 days.
 MAX_LINK_S = 30 * 86_400.0
-
-Reply = TypeVar("Reply", bound=BaseModel)
 
 
 class _Reply(BaseModel):
@@ -96,22 +86,3 @@ class LinkRequest(_Reply):
         le=MAX_LINK_S,
         description="Seconds, but never longer than the approval itself waits.",
     )
-
-
-def parse_reply(model: type[Reply], data: JsonObject) -> Reply:
-    """Parses what is already Python data. Raises `InvalidRequest` naming each wrong field."""
-    check_json(data)
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise invalid(error) from None
-
-
-def parse_reply_json(model: type[Reply], body: bytes) -> Reply:
-    """Parses JSON text. Raises `InvalidRequest` naming each wrong field."""
-    try:
-        reply = model.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
-    check_json(reply.model_dump())
-    return reply

@@ -5,30 +5,41 @@ from typing import Any
 
 import pytest
 from flow_world import FlowWorld
+from identity_desk import Desk
 from store_world import GRACE_MAX_S, GRACE_S, TTL_S, World, postgres_clock
+from webhook_world import Hooks
 
 from ops_core.admission import AdmissionLimits
 from ops_core.store import (
     Database,
     SqlAgentStore,
     SqlAskStore,
+    SqlAuditStore,
     SqlBudgetStore,
+    SqlCredentialStore,
+    SqlDeliveries,
     SqlFleetStore,
+    SqlKeyStore,
     SqlLimitStore,
     SqlTaskStore,
     SqlTenantStore,
     SqlThreadStore,
     SqlUpkeepStore,
+    SqlWebhooks,
     SqlWorkerStore,
 )
 from ops_core.testing import (
     FrozenClock,
+    MemoryAuditStore,
     MemoryBudgetStore,
+    MemoryCredentialStore,
     MemoryFleetStore,
     MemoryIdentity,
+    MemoryKeyStore,
     MemoryLimitStore,
     MemoryStore,
     MemoryTenantStore,
+    MemoryWebhooks,
 )
 
 
@@ -116,5 +127,41 @@ async def flow(
         limits=SqlLimitStore(database),
         budgets=SqlBudgetStore(database),
         tenants=SqlTenantStore(database),
+    )
+    await database.close()
+
+
+@pytest.fixture
+async def hooks(world: World) -> AsyncIterator[Hooks]:
+    """Webhooks beside the world's tasks."""
+    if isinstance(world.tasks, MemoryStore):
+        memory = MemoryWebhooks(world.tasks)
+        yield Hooks(world, memory, memory)
+        return
+    assert isinstance(world.tasks, SqlTaskStore)
+    database = world.tasks._database
+    yield Hooks(world, SqlWebhooks(database), SqlDeliveries(database))
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+    if request.param == "memory":
+        clock = FrozenClock()
+        state = MemoryIdentity(clock)
+        yield Desk(
+            MemoryCredentialStore(state),
+            MemoryKeyStore(state),
+            MemoryTenantStore(state),
+            MemoryAuditStore(state),
+            clock.advance,
+        )
+        return
+    database = Database(request.getfixturevalue("database_url"), pool_size=3)
+    yield Desk(
+        SqlCredentialStore(database),
+        SqlKeyStore(database),
+        SqlTenantStore(database),
+        SqlAuditStore(database),
+        postgres_clock(database),
     )
     await database.close()

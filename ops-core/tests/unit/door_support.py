@@ -48,6 +48,9 @@ TYPES = {
 #: What must never reach a client: it stands in the errors of the stores below.
 SECRET = "postgresql://admin:hunter2@10.0.0.7/prod"
 
+#: What the types of problems begin with.
+URN = "urn:opspawn:problem:"
+
 
 class AwayStore(MemoryStore):
     """A store whose database cannot be reached."""
@@ -175,6 +178,17 @@ class Refused:
     fields: dict[str, str]
     retry_after_s: int | None
     request_id: str
+
+
+def fields(answer: httpx2.Response) -> list[str]:
+    """The paths of the wrong fields of a 422."""
+    problem = answer.json()
+    assert (422, 422, f"{URN}invalid_request") == (
+        answer.status_code,
+        problem["status"],
+        problem["type"],
+    )
+    return [error["path"] for error in problem["errors"]]
 
 
 async def refused(call: Any) -> Refused:

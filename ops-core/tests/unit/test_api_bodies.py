@@ -4,31 +4,19 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from door_support import client_of, service_over
+from door_support import URN, client_of, fields, service_over
 
 from ops_core.api import create_app
 from ops_core.testing import MemoryStore, services_of
 
 TASKS = "/api/v1/tasks/"
 JSON = {"content-type": "application/json"}
-URN = "urn:opspawn:problem:"
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
     async with client_of(create_app(services_of(service_over(MemoryStore())))) as client:
         yield client
-
-
-def fields(answer: httpx2.Response) -> list[str]:
-    """The paths of the wrong fields of a 422."""
-    problem = answer.json()
-    assert (422, 422, f"{URN}invalid_request") == (
-        answer.status_code,
-        problem["status"],
-        problem["type"],
-    )
-    return [error["path"] for error in problem["errors"]]
 
 
 async def test_a_refusal_is_a_problem_document(client: httpx2.AsyncClient) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from door_support import SECRET, AwayStore, BuggyStore, client_of, service_over
+from door_support import SECRET, URN, AwayStore, BuggyStore, client_of, fields, service_over
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
@@ -15,24 +15,12 @@ from ops_core.testing import MemoryStore, services_of
 
 TASKS = "/api/v1/tasks/"
 JSON = {"content-type": "application/json"}
-URN = "urn:opspawn:problem:"
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
     async with client_of(create_app(services_of(service_over(MemoryStore())))) as client:
         yield client
-
-
-def fields(answer: httpx2.Response) -> list[str]:
-    """The paths of the wrong fields of a 422."""
-    problem = answer.json()
-    assert (422, 422, f"{URN}invalid_request") == (
-        answer.status_code,
-        problem["status"],
-        problem["type"],
-    )
-    return [error["path"] for error in problem["errors"]]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from door_support import TYPES, client_of
+from door_support import TYPES, URN, client_of
 from waiting_task import APPROVAL, EFFECT, QUESTION, dead_letter, waiting
 
 from ops_core.api import create_app
@@ -15,7 +15,6 @@ from ops_core.testing import FrozenClock, MemoryStore, services_of
 
 TASK = "/api/v1/tasks/t"
 DEAD = "/api/v1/dead-letters"
-URN = "urn:opspawn:problem:"
 NOW = "2026-01-01T00:00:00.000000Z"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from asking_task import ARGUMENTS, SOURCES, asking, run
-from door_support import channel_to, client_of, refused, service_over, stub_of
+from door_support import URN, channel_to, client_of, refused, service_over, stub_of
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 
@@ -22,7 +22,6 @@ from ops_core.testing import FrozenClock, MemoryStore, services_of
 pytestmark = pytest.mark.unit
 
 API = "/api/v1"
-URN = "urn:opspawn:problem:"
 
 
 @pytest.fixture

@@ -1,94 +1,19 @@
 """The gate of a server that asks who comes, over the fakes of its ports."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
+from guarded_house import ROOT, House
 
-from ops_core.errors import MissingScope, NotAuthenticated, RateLimited, StoreUnavailable
-from ops_core.identity.authenticator import BELIEVED_S, Authenticator, Identity
+from ops_core.errors import MissingScope, NotAuthenticated, StoreUnavailable
+from ops_core.identity.authenticator import BELIEVED_S
 from ops_core.identity.gate import Attempt, OpenGate
-from ops_core.identity.guard import DENIED, Guard
-from ops_core.identity.key_service import ApiKeyService
 from ops_core.identity.keys import KeyText, Rate, new_key_text, read_key_text
-from ops_core.identity.ports import KeyPlace
-from ops_core.identity.rates import RateLimits
-from ops_core.identity.requests import ApiKeyRequest, RotationRequest
+from ops_core.identity.requests import RotationRequest
 from ops_core.principal import EVERYBODY, Principal
 from ops_core.scopes import Scope
-from ops_core.testing import (
-    MemoryAuditStore,
-    MemoryCredentialStore,
-    MemoryIdentity,
-    MemoryKeyStore,
-)
 
 pytestmark = pytest.mark.unit
-
-ROOT = Principal(tenant_id="default", subject="root", scopes=frozenset({Scope.ADMIN}))
-
-
-class Tokens:
-    """A provider whose only token is `good`."""
-
-    async def read(self, token: str) -> Identity:
-        if token != "good":
-            raise NotAuthenticated("This token is not good.")
-        scopes = frozenset({Scope.TASKS_READ})
-        return Identity(
-            Principal(tenant_id="default", subject="user:ada", scopes=scopes),
-            None,
-        )
-
-
-class CountingCredentials(MemoryCredentialStore):
-    """Counts what it is asked; away while `is_away`."""
-
-    asked = 0
-    is_away = False
-
-    async def credential(self, key_id: str) -> Any:
-        self.asked += 1
-        if self.is_away:
-            raise StoreUnavailable("gone")
-        return await super().credential(key_id)
-
-    async def note_uses(self, uses: Mapping[KeyPlace, float]) -> None:
-        if self.is_away:
-            raise StoreUnavailable("gone")
-        await super().note_uses(uses)
-
-
-class House:
-    """A guard, with what it stands on."""
-
-    def __init__(self, rate: Rate | None = None) -> None:
-        self.now = 1000.0
-        self.state = MemoryIdentity()
-        self.credentials = CountingCredentials(self.state)
-        self.keys = ApiKeyService(MemoryKeyStore(self.state))
-        self.authenticator = Authenticator(self.credentials, Tokens(), clock=lambda: self.now)
-        self.guard = Guard(
-            self.authenticator,
-            MemoryAuditStore(self.state),
-            rate=rate,
-            limits=RateLimits(lambda: self.now),
-        )
-
-    async def key(self, *scopes: Scope, **fields: Any) -> KeyText:
-        asked = ApiKeyRequest(name="k", scopes=list(scopes or [Scope.ADMIN]), **fields)
-        return (await self.keys.create(asked, by=ROOT, request_id="r")).text
-
-    async def admit(self, sent: object, operation: str = "get_task") -> Principal:
-        authorization = None if sent is None else f"Bearer {sent}"
-        return await self.guard.admit(
-            Attempt(operation=operation, authorization=authorization, request_id="r")
-        )
-
-    def denied(self) -> list[tuple[str, str | None]]:
-        entries = [record.entry for record in self.state.records]
-        return [(e.subject, e.reason) for e in entries if e.outcome == "denied"]
 
 
 async def test_a_key_lets_its_tenant_in_with_its_scopes() -> None:
@@ -193,79 +118,6 @@ async def test_a_token_of_a_tenant_that_is_disabled_is_refused() -> None:
     house.now += BELIEVED_S + 0.1
     with pytest.raises(NotAuthenticated, match="tenant"):
         await house.admit("good")
-
-
-async def test_a_key_asks_no_more_often_than_its_rate() -> None:
-    """The burst at once, then one each time the rate brings one; the answer says when."""
-    house = House()
-    text = await house.key(requests_per_minute=6, burst=2)
-    for _ in range(2):
-        await house.admit(text)
-    with pytest.raises(RateLimited) as refused:
-        await house.admit(text)
-    assert 10 == refused.value.retry_after_s
-    house.now += 10
-    await house.admit(text)
-
-
-async def test_a_limit_for_all_binds_keys_without_a_rate_and_each_for_itself() -> None:
-    house = House(rate=Rate(60, 1))
-    one, other, own = await house.key(), await house.key(), await house.key(requests_per_minute=600)
-    await house.admit(one)
-    with pytest.raises(RateLimited):
-        await house.admit(one)
-    await house.admit(other)
-    for _ in range(5):
-        await house.admit(own)
-
-
-async def test_denied_attempts_are_written_down() -> None:
-    """Those of strangers as well, for the operator; who sent no credentials at all did not try."""
-    house = House()
-    reader = await house.key(Scope.TASKS_READ)
-    for sent in (reader, new_key_text(), None):
-        with pytest.raises((MissingScope, NotAuthenticated)):
-            await house.admit(sent, "cancel_task")
-    assert [(reader.key_id, "missing_scope"), ("unknown", "unauthenticated")] == house.denied()
-
-
-async def test_denied_attempts_do_not_fill_the_log() -> None:
-    """More than so many a minute say nothing new."""
-    house = House()
-    for _ in range(DENIED.burst + 10):
-        with pytest.raises(NotAuthenticated):
-            await house.admit(new_key_text())
-    assert DENIED.burst == len(house.denied())
-
-
-async def test_an_audited_operation_is_written_down_before_it_is_done() -> None:
-    """One that only reads is not."""
-    house = House()
-    who = await house.admit(await house.key())
-    for operation in ("cancel_task", "get_task"):
-        attempt = Attempt(operation=operation, authorization=None, request_id="r7")
-        await house.guard.record(attempt, who, "task_1\x1b[31m")
-    [entry] = [r.entry for r in house.state.records if r.entry.action != "create_api_key"]
-    assert ("cancel_task", "task_1[31m", who.subject, "r7") == (
-        entry.action,
-        entry.object,
-        entry.subject,
-        entry.request_id,
-    )
-
-
-async def test_the_last_use_of_a_key_is_written_down_with_others() -> None:
-    """Not with the request; a store that was away is told the next time."""
-    house = House()
-    text = await house.key()
-    await house.admit(text)
-    assert house.state.keys[text.key_id].key.last_used_at is None
-    house.credentials.is_away = True
-    with pytest.raises(StoreUnavailable):
-        await house.authenticator.flush()
-    house.credentials.is_away = False
-    await house.authenticator.flush()
-    assert house.state.keys[text.key_id].key.last_used_at is not None
 
 
 async def test_an_open_gate_lets_everybody_do_everything() -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from ops_core.identity.audit import AuditEntry
-from ops_core.identity.audit_upkeep import BATCH, LOOK_S, AuditUpkeep
 from ops_core.testing import FrozenClock, MemoryAuditStore, MemoryIdentity
+from ops_core.upkeep.pruning import BATCH, LOOK_S, Pruning
 
 pytestmark = pytest.mark.unit
 
@@ -17,7 +17,7 @@ async def test_old_lines_go_at_once_and_are_looked_for_once_in_a_while() -> None
     for _ in range(BATCH + 1):
         await store.write(entry)
     clock.advance(61)
-    upkeep = AuditUpkeep(store, 60, lambda: now[0])
+    upkeep = Pruning(store, 60, lambda: now[0])
     assert [BATCH, 1, 0] == [await upkeep.prune() for _ in range(3)]
     await store.write(entry)
     clock.advance(61)

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from door_support import channel_to, client_of, refused, service_over, stub_of
+from door_support import URN, channel_to, client_of, refused, service_over, stub_of
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 from waiting_task import APPROVAL, EFFECT, QUESTION, dead_letter, waiting
@@ -15,7 +15,6 @@ from ops_core.rpc.v1 import tasks_pb2
 from ops_core.testing import FrozenClock, MemoryStore, services_of
 
 TASKS = "/api/v1/tasks"
-URN = "urn:opspawn:problem:"
 
 #: By RPC: its request, and the same as path and body on REST. `T` stands for the task.
 BRINGS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [

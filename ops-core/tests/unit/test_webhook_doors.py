@@ -11,13 +11,14 @@ from door_support import TYPES, client_of, refused, service_over, stub_of
 from grpc.aio import insecure_channel
 
 from ops_core.api import create_app
+from ops_core.bodies import parsed
 from ops_core.principal import EVERYBODY
 from ops_core.request import parse_request
 from ops_core.rpc import create_server
 from ops_core.rpc.v1 import tasks_pb2, tasks_pb2_grpc, webhooks_pb2, webhooks_pb2_grpc
 from ops_core.service import TaskService
 from ops_core.testing import FrozenClock, MemoryStore, MemoryWebhooks, services_of
-from ops_core.webhooks.request import WebhookRequest, parsed
+from ops_core.webhooks.request import WebhookRequest
 from ops_core.webhooks.service import MAX_WEBHOOKS, WebhookService
 
 HOOKS = "/api/v1/webhooks"

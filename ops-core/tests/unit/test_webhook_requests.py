@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from ops_core.bodies import parsed
 from ops_core.errors import InvalidRequest
 from ops_core.hook import DEFAULT_EVENTS, matches
 from ops_core.request import parse_request
-from ops_core.webhooks.request import WebhookRequest, parsed
+from ops_core.webhooks.request import WebhookRequest
 from ops_core.webhooks.signing import headers, new_secret
 
 pytestmark = pytest.mark.unit

@@ -9,11 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 from webhook_support import Office
 
+from ops_core.upkeep.pruning import Pruning
 from ops_core.webhooks.deliverer import Deliverer
 from ops_core.webhooks.model import DeliveryStatus
 from ops_core.webhooks.payload import MAX_BODY
 from ops_core.webhooks.port import Answer, NoAnswer, Refused
-from ops_core.webhooks.upkeep import DeliveryUpkeep
 from ops_core.webhooks.verdict import Patience
 
 pytestmark = pytest.mark.unit
@@ -197,7 +197,7 @@ async def test_old_deliveries_are_looked_for_once_a_minute() -> None:
     office = Office()
     webhook = await office.subscribe()
     now = [0.0]
-    upkeep = DeliveryUpkeep(office.webhooks, kept_s=100, clock=lambda: now[0])
+    upkeep = Pruning(office.webhooks, kept_s=100, clock=lambda: now[0])
     await office.submit()
     await office.send()
     assert 0 == await upkeep.prune()

@@ -62,7 +62,7 @@ def of_memory(settings: Settings) -> Iterator[str]:
 def of_summaries(settings: Settings) -> Iterator[str]:
     """Whether the model that sums up can be asked: every long run would fail for it."""
     provider, _ = settings.summaries_by or ("local", "")
-    if provider != "local" and getattr(settings, f"{provider}_api_key") is None:
+    if provider != "local" and settings.key_for(provider) is None:
         key = env_name(f"{provider}_api_key")
         yield f"OPSPAWN_AGENT_SUMMARY_MODEL: {provider} has no key; set {key}"
 

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
-from pydantic import SecretStr
 
 from agentkit import LlmClient
 from agentkit.errors import AgentError, UsageError
@@ -83,7 +82,7 @@ def local_model(settings: Settings) -> str:
 
 
 def _default_provider(settings: Settings) -> str:
-    with_key = [name for name in BASE_URLS if getattr(settings, f"{name}_api_key") is not None]
+    with_key = [name for name in BASE_URLS if settings.key_for(name) is not None]
     return settings.llm_provider or [*with_key, "local"][0]
 
 
@@ -182,7 +181,7 @@ class Providers:
 
     def _remote(self, provider: str) -> "ProviderClient":
         if provider not in self._remotes:
-            base_url = getattr(self._settings, f"{provider}_base_url") or BASE_URLS[provider]
+            base_url = self._settings.base_url_for(provider) or BASE_URLS[provider]
             key = self._key(provider)
             try:
                 self._remotes[provider] = _MAKERS[provider](DEFAULT_MODELS[provider], key, base_url)
@@ -195,12 +194,12 @@ class Providers:
         return self._remotes[provider]
 
     def _key(self, provider: str) -> str:
-        field = f"{provider}_api_key"
-        key: SecretStr | None = getattr(self._settings, field)
+        key = self._settings.key_for(provider)
         if key is None:
+            name = env_name(f"{provider}_api_key")
             raise TaskFailed(
                 "provider_not_configured",
-                f"The worker has no key for {provider}: set {env_name(field)} and start it again, "
+                f"The worker has no key for {provider}: set {name} and start it again, "
                 "or choose another llm_provider.",
             )
         return key.get_secret_value()

@@ -9,10 +9,11 @@ from typing import TypeVar
 from rich.console import Console
 from rich.table import Table
 
+from ops_core.bodies import parsed
 from ops_core.errors import CallerError
 from ops_core.identity.key_service import ApiKeyService, ToldKey
 from ops_core.identity.keys import ApiKey
-from ops_core.identity.requests import ApiKeyRequest, RotationRequest, parse_asked
+from ops_core.identity.requests import ApiKeyRequest, RotationRequest
 from ops_core.log import rfc3339
 from ops_core.principal import Principal
 from ops_core.scopes import Scope
@@ -49,7 +50,7 @@ def create(settings: Settings, wanted: Wanted, *, tenant: str, as_json: bool) ->
     """Prints the key alone on standard output, so that a script can keep it."""
 
     async def ask(keys: ApiKeyService) -> ToldKey:
-        asked = parse_asked(ApiKeyRequest, wanted.body())
+        asked = parsed(ApiKeyRequest, wanted.body())
         return await keys.create(asked, by=_operator(tenant), request_id="")
 
     _tell(_asked(settings, ask), as_json=as_json)
@@ -57,7 +58,7 @@ def create(settings: Settings, wanted: Wanted, *, tenant: str, as_json: bool) ->
 
 def rotate(settings: Settings, key_id: str, grace_s: float, *, tenant: str, as_json: bool) -> None:
     async def ask(keys: ApiKeyService) -> ToldKey:
-        asked = parse_asked(RotationRequest, {"grace_s": grace_s})
+        asked = parsed(RotationRequest, {"grace_s": grace_s})
         return await keys.rotate(key_id, asked, by=_operator(tenant), request_id="")
 
     _tell(_asked(settings, ask), as_json=as_json)

@@ -29,7 +29,7 @@ def provider(settings: Settings) -> str:
     if choice.provider == "local":
         return _local(settings, choice.model, toy=choice.is_toy)
     key_name = env_name(f"{choice.provider}_api_key")
-    key = getattr(settings, f"{choice.provider}_api_key")
+    key = settings.key_for(choice.provider)
     if key is None:
         raise CheckError(f"{choice.provider} is chosen and has no key; set {key_name}")
     if not is_installed(SDKS[choice.provider]):
@@ -37,7 +37,7 @@ def provider(settings: Settings) -> str:
             f"{choice.provider} is chosen and its SDK is not installed; install opspawn[all], or set "
             "AGENTKIT_LLM_PROVIDER to another"
         )
-    own = getattr(settings, f"{choice.provider}_base_url")
+    own = settings.base_url_for(choice.provider)
     base_url = (own or BASE_URLS[choice.provider]).rstrip("/")
     page = _PAGES[choice.provider]
     status = _ask(f"{base_url}{page}", key.get_secret_value(), choice.provider)

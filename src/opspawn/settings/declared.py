@@ -212,6 +212,16 @@ class Settings(BaseSettings):
             if getattr(self, given) is not None and getattr(self, missing) is None
         ]
 
+    def key_for(self, provider: str) -> SecretStr | None:
+        """The key for a provider that wants one: any but `local`."""
+        key: SecretStr | None = getattr(self, f"{provider}_api_key")
+        return key
+
+    def base_url_for(self, provider: str) -> str | None:
+        """Where such a provider is, if not where it says."""
+        url: str | None = getattr(self, f"{provider}_base_url")
+        return url
+
     @property
     def summaries_by(self) -> tuple[str, str] | None:
         """The provider and the model that sum up long conversations, if one does."""

@@ -8,10 +8,11 @@ from ops_core.a2a.errors import UNSUPPORTED, Refusal
 from ops_core.a2a.incoming import Message, PushConfig, SendMessage
 from ops_core.a2a.pushing import hook_of, put
 from ops_core.a2a.views import context_of
+from ops_core.bodies import parsed
 from ops_core.errors import FieldError, InvalidRequest, NothingAsked
 from ops_core.following import needs_someone
 from ops_core.principal import Principal
-from ops_core.replies import ApprovalReply, parse_reply
+from ops_core.replies import ApprovalReply
 from ops_core.task import Reason, Task
 
 
@@ -65,10 +66,10 @@ async def _answered(call: Call, message: Message) -> tuple[Task, Principal]:
     if _open(task, Reason.INPUT) is not None:
         who = await call.may("send_input", task.task_id)
         tasks, words = call.desk.services.tasks, _words(message)
-        answered = tasks.answer(
+        answered = await tasks.answer(
             task.task_id, words, step=None, tenant_id=who.tenant_id, by=who.subject
         )
-        return await answered, who
+        return answered, who
     if approval is not None:
         return await _decided(call, message, task, approval)
     raise Refusal(UNSUPPORTED, "Only a person can say what came of the call; do so over REST.")
@@ -81,11 +82,11 @@ async def _decided(call: Call, message: Message, task: Task, step: str) -> tuple
         problem = 'the task needs an approval: send {"decision": "approve"} or "reject" as data'
         raise InvalidRequest([FieldError("message.parts", problem)])
     who = await call.may("decide_approval", task.task_id)
-    reply = parse_reply(ApprovalReply, data[0])
-    decided = call.desk.services.approvals.decide(
+    reply = parsed(ApprovalReply, data[0])
+    decided = await call.desk.services.approvals.decide(
         task.task_id, step, reply, tenant_id=who.tenant_id, by=who.subject
     )
-    return await decided, who
+    return decided, who
 
 
 def _open(task: Task, reason: Reason) -> str | None:

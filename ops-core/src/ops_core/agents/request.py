@@ -2,19 +2,16 @@
 
 import hashlib
 import json
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ops_core.agents.reference import NAME_PATTERN
 from ops_core.errors import FieldError, InvalidRequest
-from ops_core.request import check_json, invalid
 from ops_core.task import JsonObject
 
 #: Instructions of 20,000 characters and a schema fit; a document does not. Bytes of JSON.
 MAX_DEFINITION: Final = 65_536
-
-Body = TypeVar("Body", bound=BaseModel)
 
 
 class VersionRequest(BaseModel):
@@ -43,22 +40,3 @@ class AgentRequest(VersionRequest):
     """A new agent, with its first version."""
 
     name: str = Field(pattern=f"^{NAME_PATTERN}$", examples=["researcher"])
-
-
-def parse_agent(model: type[Body], data: JsonObject) -> Body:
-    """Parses what is already Python data. Raises `InvalidRequest` naming each wrong field."""
-    check_json(data)
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise invalid(error) from None
-
-
-def parse_agent_json(model: type[Body], body: bytes) -> Body:
-    """Parses JSON text. Raises `InvalidRequest` naming each wrong field."""
-    try:
-        request = model.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
-    check_json(request.model_dump())
-    return request

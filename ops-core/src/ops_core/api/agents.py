@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from ops_core.agents import AgentService, Saved
-from ops_core.agents.request import AgentRequest, VersionRequest, parse_agent_json
+from ops_core.agents.request import AgentRequest, VersionRequest
 from ops_core.api.agent_views import AgentPageView, AgentView
 from ops_core.api.dependencies import (
     TenantId,
@@ -17,6 +17,7 @@ from ops_core.api.dependencies import (
     services_of,
 )
 from ops_core.api.openapi import json_body, problems
+from ops_core.bodies import parsed_json
 from ops_core.query import ArchiveQuery, PageQuery
 
 PREFIX: Final = "/api/v1/agents"
@@ -37,11 +38,11 @@ async def _agents(request: Request) -> AgentService:
 
 
 async def _new_agent(request: Request) -> AgentRequest:
-    return parse_agent_json(AgentRequest, await json_bytes(request, "agent"))
+    return parsed_json(AgentRequest, await json_bytes(request, "agent"))
 
 
 async def _new_version(request: Request) -> VersionRequest:
-    return parse_agent_json(VersionRequest, await json_bytes(request, "definition"))
+    return parsed_json(VersionRequest, await json_bytes(request, "definition"))
 
 
 Agents = Annotated[AgentService, Depends(_agents)]

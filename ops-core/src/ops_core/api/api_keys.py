@@ -7,8 +7,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from ops_core.api.dependencies import Who, in_query, json_bytes, no_query, once, services_of
 from ops_core.api.identity_views import ApiKeyPageView, ApiKeyView, ToldKeyView
 from ops_core.api.openapi import json_body, problems
+from ops_core.bodies import parsed_json
 from ops_core.identity.key_service import ApiKeyService
-from ops_core.identity.requests import ApiKeyRequest, RotationRequest, parse_asked_json
+from ops_core.identity.requests import ApiKeyRequest, RotationRequest
 from ops_core.query import PageQuery
 
 PREFIX: Final = "/api/v1/api-keys"
@@ -21,11 +22,11 @@ async def _keys(request: Request) -> ApiKeyService:
 
 
 async def _key_request(request: Request) -> ApiKeyRequest:
-    return parse_asked_json(ApiKeyRequest, await json_bytes(request, "key"))
+    return parsed_json(ApiKeyRequest, await json_bytes(request, "key"))
 
 
 async def _rotation(request: Request) -> RotationRequest:
-    return parse_asked_json(RotationRequest, await json_bytes(request, "rotation"))
+    return parsed_json(RotationRequest, await json_bytes(request, "rotation"))
 
 
 Keys = Annotated[ApiKeyService, Depends(_keys)]

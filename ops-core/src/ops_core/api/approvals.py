@@ -20,7 +20,8 @@ from ops_core.api.resolving import Key, resolved
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.links import ApprovalLinks
 from ops_core.asks.query import ApprovalQuery
-from ops_core.replies import ApprovalReply, LinkRequest, parse_reply_json
+from ops_core.bodies import parsed_json
+from ops_core.replies import ApprovalReply, LinkRequest
 
 router = APIRouter(prefix="/api/v1/approvals", tags=["approvals"])
 
@@ -34,7 +35,7 @@ async def _links(request: Request) -> ApprovalLinks:
 
 
 async def _link(request: Request) -> LinkRequest:
-    return parse_reply_json(LinkRequest, await json_bytes(request, "link"))
+    return parsed_json(LinkRequest, await json_bytes(request, "link"))
 
 
 Approvals = Annotated[ApprovalService, Depends(_approvals)]

@@ -13,9 +13,10 @@ from starlette.exceptions import HTTPException
 from ops_core.api.admission import admitted
 from ops_core.api.body import whole_body
 from ops_core.api.headers import header
+from ops_core.bodies import parsed_json
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.principal import Principal
-from ops_core.replies import ApprovalReply, EffectReply, InputReply, parse_reply_json
+from ops_core.replies import ApprovalReply, EffectReply, InputReply
 from ops_core.request import TaskRequest, parse_request_json
 from ops_core.service import TaskService
 from ops_core.services import Services
@@ -46,15 +47,15 @@ async def sent_task(request: Request) -> TaskRequest:
 
 
 async def _input(request: Request) -> InputReply:
-    return parse_reply_json(InputReply, await json_bytes(request, "answer"))
+    return parsed_json(InputReply, await json_bytes(request, "answer"))
 
 
 async def _effect(request: Request) -> EffectReply:
-    return parse_reply_json(EffectReply, await json_bytes(request, "outcome"))
+    return parsed_json(EffectReply, await json_bytes(request, "outcome"))
 
 
 async def _approval(request: Request) -> ApprovalReply:
-    return parse_reply_json(ApprovalReply, await json_bytes(request, "decision"))
+    return parsed_json(ApprovalReply, await json_bytes(request, "decision"))
 
 
 async def json_bytes(request: Request, what: str) -> bytes:

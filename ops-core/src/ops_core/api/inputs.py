@@ -18,7 +18,8 @@ from ops_core.api.openapi import json_body, problems
 from ops_core.api.resolving import Key, resolved
 from ops_core.asks.inputs import InputService
 from ops_core.asks.query import InputQuery
-from ops_core.replies import AnswerReply, parse_reply_json
+from ops_core.bodies import parsed_json
+from ops_core.replies import AnswerReply
 
 router = APIRouter(prefix="/api/v1/inputs", tags=["inputs"])
 
@@ -28,7 +29,7 @@ async def _inputs(request: Request) -> InputService:
 
 
 async def _answer(request: Request) -> AnswerReply:
-    return parse_reply_json(AnswerReply, await json_bytes(request, "answer"))
+    return parsed_json(AnswerReply, await json_bytes(request, "answer"))
 
 
 Inputs = Annotated[InputService, Depends(_inputs)]

@@ -14,8 +14,9 @@ from starlette.responses import Response
 from ops_core.api.dependencies import services_of
 from ops_core.api.link_page import ask_page, done_page, refusal_page
 from ops_core.asks.links import ApprovalLinks
+from ops_core.bodies import parsed
 from ops_core.errors import InvalidRequest, LinkRefused
-from ops_core.replies import ApprovalReply, parse_reply
+from ops_core.replies import ApprovalReply
 
 router = APIRouter(prefix="/l", include_in_schema=False)
 
@@ -76,7 +77,7 @@ async def _reply(request: Request) -> ApprovalReply:
     except ValueError:
         fields = {}
     said = {name: values[-1] for name, values in fields.items()}
-    return parse_reply(ApprovalReply, said)
+    return parsed(ApprovalReply, said)
 
 
 def _refused(refused: LinkRefused) -> Response:

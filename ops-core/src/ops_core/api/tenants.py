@@ -12,7 +12,8 @@ from ops_core.api.identity_views import (
     TenantView,
 )
 from ops_core.api.openapi import json_body, problems
-from ops_core.identity.requests import TenantLimitsRequest, TenantRequest, parse_asked_json
+from ops_core.bodies import parsed_json
+from ops_core.identity.requests import TenantLimitsRequest, TenantRequest
 from ops_core.identity.tenant_service import TenantService
 from ops_core.query import PageQuery
 
@@ -26,11 +27,11 @@ async def _tenants(request: Request) -> TenantService:
 
 
 async def _tenant_request(request: Request) -> TenantRequest:
-    return parse_asked_json(TenantRequest, await json_bytes(request, "tenant"))
+    return parsed_json(TenantRequest, await json_bytes(request, "tenant"))
 
 
 async def _limits_request(request: Request) -> TenantLimitsRequest:
-    return parse_asked_json(TenantLimitsRequest, await json_bytes(request, "limits"))
+    return parsed_json(TenantLimitsRequest, await json_bytes(request, "limits"))
 
 
 Tenants = Annotated[TenantService, Depends(_tenants)]

@@ -5,19 +5,13 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from ops_core.api.dependencies import (
-    TenantId,
-    in_query,
-    json_bytes,
-    no_query,
-    once,
-    services_of,
-)
+from ops_core.api.dependencies import TenantId, in_query, json_bytes, no_query, once, services_of
 from ops_core.api.openapi import json_body, problems
 from ops_core.api.thread_views import MessagePageView, ThreadPageView, ThreadView
+from ops_core.bodies import parsed_json
 from ops_core.query import AfterQuery, ArchiveQuery
 from ops_core.threads import ThreadService
-from ops_core.threads.request import ThreadForkRequest, ThreadRequest, parse_thread_json
+from ops_core.threads.request import ThreadForkRequest, ThreadRequest
 
 PREFIX: Final = "/api/v1/threads"
 
@@ -29,11 +23,11 @@ async def _threads(request: Request) -> ThreadService:
 
 
 async def _new_thread(request: Request) -> ThreadRequest:
-    return parse_thread_json(ThreadRequest, await json_bytes(request, "thread"))
+    return parsed_json(ThreadRequest, await json_bytes(request, "thread"))
 
 
 async def _new_fork(request: Request) -> ThreadForkRequest:
-    return parse_thread_json(ThreadForkRequest, await json_bytes(request, "fork"))
+    return parsed_json(ThreadForkRequest, await json_bytes(request, "fork"))
 
 
 Threads = Annotated[ThreadService, Depends(_threads)]

@@ -21,8 +21,9 @@ from ops_core.api.webhook_views import (
     WebhookPageView,
     WebhookView,
 )
+from ops_core.bodies import parsed_json
 from ops_core.query import PageQuery
-from ops_core.webhooks.request import RotateRequest, WebhookChange, WebhookRequest, parsed_json
+from ops_core.webhooks.request import RotateRequest, WebhookChange, WebhookRequest
 from ops_core.webhooks.service import WebhookService
 
 PREFIX: Final = "/api/v1/webhooks"
@@ -37,15 +38,15 @@ async def _webhooks(request: Request) -> WebhookService:
 
 
 async def _sent(request: Request) -> WebhookRequest:
-    return parsed_json(WebhookRequest, await json_bytes(request, "webhook"))
+    return parsed_json(WebhookRequest, await json_bytes(request, "webhook") or b"{}")
 
 
 async def _change(request: Request) -> WebhookChange:
-    return parsed_json(WebhookChange, await json_bytes(request, "change"))
+    return parsed_json(WebhookChange, await json_bytes(request, "change") or b"{}")
 
 
 async def _rotate(request: Request) -> RotateRequest:
-    return parsed_json(RotateRequest, await json_bytes(request, "rotation"))
+    return parsed_json(RotateRequest, await json_bytes(request, "rotation") or b"{}")
 
 
 Webhooks = Annotated[WebhookService, Depends(_webhooks)]

@@ -13,17 +13,12 @@ from ops_core.ask import ID_KEYS, OPENS, Ask, AskKind, AskStatus
 from ops_core.asks.approvals import ApprovalService
 from ops_core.asks.inputs import InputService
 from ops_core.asks.once import Resolved
-from ops_core.errors import (
-    AlreadyResolved,
-    AskNotFound,
-    InvalidRequest,
-    NothingAsked,
-    TaskNotFound,
-)
+from ops_core.bodies import parsed_json
+from ops_core.errors import AlreadyResolved, AskNotFound, InvalidRequest, NothingAsked, TaskNotFound
 from ops_core.identity.gate import Attempt, Gate, OpenGate
 from ops_core.log import Event
 from ops_core.principal import Principal
-from ops_core.replies import AnswerReply, ApprovalReply, parse_reply_json
+from ops_core.replies import AnswerReply, ApprovalReply
 from ops_core.webhooks.model import Claimed
 from ops_core.webhooks.payload import is_whole
 from ops_core.webhooks.port import Answer, Undecided
@@ -103,8 +98,8 @@ def _read(ask: Ask, claimed: Claimed, event: Event, answer: Answer) -> ApprovalR
     if answer.cut:
         raise Undecided(f"the answer is longer than the {len(answer.body)} bytes that are read")
     if ask.kind is AskKind.INPUT:
-        return parse_reply_json(AnswerReply, answer.body)
-    return _bound(parse_reply_json(ApprovalReply, answer.body), claimed, event)
+        return parsed_json(AnswerReply, answer.body)
+    return _bound(parsed_json(ApprovalReply, answer.body), claimed, event)
 
 
 def _bound(reply: ApprovalReply, claimed: Claimed, event: Event) -> ApprovalReply:

@@ -1,20 +1,18 @@
 """What a client says of keys and tenants, with its bounds: the models that every door parses into."""
 
 from datetime import datetime
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ops_core.identity.keys import Rate
 from ops_core.identity.tenants import is_tenant_id
-from ops_core.request import MAX_INTEGER, check_json, invalid, is_storable_time
+from ops_core.request import MAX_INTEGER, is_storable_time
 from ops_core.scopes import Scope
-from ops_core.task import JsonObject
 
 #: The longest that a replaced secret may still be good: a week, in seconds.
 MAX_GRACE_S: Final = 604_800.0
 
-Asked = TypeVar("Asked", bound=BaseModel)
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -46,9 +44,8 @@ class ApiKeyRequest(_Asked):
 
     @field_validator("burst")
     @classmethod
-    def _with_rate(cls, value: int | None, info: object) -> int | None:
-        given = getattr(info, "data", {})
-        if value is not None and given.get("requests_per_minute") is None:
+    def _with_rate(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("requests_per_minute") is None:
             raise ValueError("says nothing without requests_per_minute")
         return value
 
@@ -95,22 +92,3 @@ class TenantRequest(_Asked):
 def default_burst(per_minute: int) -> int:
     """What ten seconds bring."""
     return max(1, per_minute // 6)
-
-
-def parse_asked(model: type[Asked], data: JsonObject) -> Asked:
-    """Parses what is already Python data. Raises `InvalidRequest` naming each wrong field."""
-    check_json(data)
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise invalid(error) from None
-
-
-def parse_asked_json(model: type[Asked], body: bytes) -> Asked:
-    """Parses JSON text. Raises `InvalidRequest` naming each wrong field."""
-    try:
-        asked = model.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
-    check_json(asked.model_dump(mode="json"))
-    return asked

@@ -91,7 +91,7 @@ def _told(tool: Tool) -> types.Tool:
         input_schema=tool.takes,
         output_schema=tool.gives.model_json_schema(mode="serialization"),
         annotations=types.ToolAnnotations(
-            read_only_hint=tool.reads_only, destructive_hint=tool.name == "cancel_task"
+            read_only_hint=tool.reads_only, destructive_hint=tool.destroys
         ),
     )
 

@@ -39,6 +39,8 @@ class Tool:
     gives: type[BaseModel]
     run: Callable[[Call, JsonObject], Awaitable[BaseModel]]
     reads_only: bool = False
+    destroys: bool = False
+    """Whether what it does cannot be undone: clients ask before they call it."""
 
 
 class AgentRun(BaseModel):
@@ -193,6 +195,7 @@ TOOLS: Final = (
         takes=OneTask.model_json_schema(),
         gives=TaskView,
         run=_cancel,
+        destroys=True,
     ),
     Tool(
         name="answer_task",

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ops_core.agents.reference import DEFAULT_AGENT, NAME_PATTERN
+from ops_core.bodies import parsed, parsed_json
 from ops_core.memories.port import NewMemory
-from ops_core.request import check_json, invalid
 
 #: About 1,000 tokens: a fact or a few, and no document. Characters.
 MAX_TEXT: Final = 4_000
@@ -81,18 +81,9 @@ class MemoryRequest(BaseModel):
 
 def parse_memory(data: dict[str, Any]) -> MemoryRequest:
     """Parses what is already Python data. Raises `InvalidRequest` naming each wrong field."""
-    check_json(data)
-    try:
-        return MemoryRequest.model_validate(data)
-    except ValidationError as error:
-        raise invalid(error) from None
+    return parsed(MemoryRequest, data)
 
 
 def parse_memory_json(body: bytes) -> MemoryRequest:
     """Parses JSON text. Raises `InvalidRequest` naming each wrong field."""
-    try:
-        request = MemoryRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
-    check_json(request.model_dump())
-    return request
+    return parsed_json(MemoryRequest, body)

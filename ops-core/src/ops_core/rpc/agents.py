@@ -7,7 +7,8 @@ from google.protobuf.message import Message
 from pydantic import ValidationError
 
 from ops_core.agents import AgentService, AgentVersion
-from ops_core.agents.request import AgentRequest, VersionRequest, parse_agent
+from ops_core.agents.request import AgentRequest, VersionRequest
+from ops_core.bodies import parsed
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.query import ArchiveQuery, PageQuery
 from ops_core.request import invalid
@@ -27,7 +28,7 @@ class Agents(agents_pb2_grpc.AgentServiceServicer):
     async def CreateAgent(  # noqa: N802  # the names are the contract's
         self, request: agents_pb2.CreateAgentRequest, context: Context
     ) -> agents_pb2.CreateAgentResponse:
-        sent = parse_agent(AgentRequest, _definition(request) | {"name": request.name})
+        sent = parsed(AgentRequest, _definition(request) | {"name": request.name})
         who = principal(context)
         saved = await self._service.create(sent, tenant_id=who.tenant_id, by=who.subject)
         return agents_pb2.CreateAgentResponse(
@@ -37,7 +38,7 @@ class Agents(agents_pb2_grpc.AgentServiceServicer):
     async def PutAgent(  # noqa: N802
         self, request: agents_pb2.PutAgentRequest, context: Context
     ) -> agents_pb2.PutAgentResponse:
-        sent = parse_agent(VersionRequest, _definition(request))
+        sent = parsed(VersionRequest, _definition(request))
         who = principal(context)
         saved = await self._service.put(
             _name(request), sent, tenant_id=who.tenant_id, by=who.subject

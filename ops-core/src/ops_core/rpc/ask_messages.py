@@ -7,9 +7,10 @@ from pydantic import ValidationError
 
 from ops_core.ask import Ask, AskStatus
 from ops_core.asks.query import ApprovalQuery, InputQuery
+from ops_core.bodies import parsed
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.query import PageQuery
-from ops_core.replies import AnswerReply, ApprovalReply, LinkRequest, parse_reply
+from ops_core.replies import AnswerReply, ApprovalReply, LinkRequest
 from ops_core.request import invalid
 from ops_core.rpc.convert import from_struct, from_value, json_value, struct
 from ops_core.rpc.v1 import approvals_pb2
@@ -81,19 +82,19 @@ def decision_reply(message: approvals_pb2.DecideApprovalRequest) -> ApprovalRepl
     data = _set_fields(message, "comment", "hash") | {"decision": decision_named(message.decision)}
     if message.HasField("arguments"):
         data["arguments"] = from_struct(message.arguments)
-    return parse_reply(ApprovalReply, data)
+    return parsed(ApprovalReply, data)
 
 
 def answer_reply(message: approvals_pb2.AnswerInputRequest) -> AnswerReply:
     given = {"answer": from_value(message.answer)} if message.HasField("answer") else {}
-    return parse_reply(AnswerReply, given)
+    return parsed(AnswerReply, given)
 
 
 def link_request(message: approvals_pb2.CreateApprovalLinkRequest) -> LinkRequest:
     data = _set_fields(message, "expires_in_s")
     if message.decisions:
         data["decisions"] = [decision_named(number, "decisions") for number in message.decisions]
-    return parse_reply(LinkRequest, data)
+    return parsed(LinkRequest, data)
 
 
 def key_of(message: Any) -> str | None:

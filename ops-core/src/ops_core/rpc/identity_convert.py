@@ -5,6 +5,7 @@ from typing import Any
 from google.protobuf.message import Message
 from pydantic import ValidationError
 
+from ops_core.bodies import parsed
 from ops_core.identity.audit import AuditRecord
 from ops_core.identity.keys import ApiKey
 from ops_core.identity.requests import (
@@ -12,7 +13,6 @@ from ops_core.identity.requests import (
     RotationRequest,
     TenantLimitsRequest,
     TenantRequest,
-    parse_asked,
 )
 from ops_core.identity.tenants import Tenant
 from ops_core.query import AuditQuery, PageQuery
@@ -27,17 +27,17 @@ def key_request(message: identity_pb2.CreateApiKeyRequest) -> ApiKeyRequest:
     data["scopes"] = list(message.scopes)
     if message.HasField("expires_at"):
         data["expires_at"] = from_timestamp("expires_at", message.expires_at).isoformat()
-    return parse_asked(ApiKeyRequest, data)
+    return parsed(ApiKeyRequest, data)
 
 
 def rotation(message: identity_pb2.RotateApiKeyRequest) -> RotationRequest:
     """Raises `InvalidRequest`."""
-    return parse_asked(RotationRequest, {"grace_s": message.grace_s})
+    return parsed(RotationRequest, {"grace_s": message.grace_s})
 
 
 def tenant_request(message: identity_pb2.CreateTenantRequest) -> TenantRequest:
     """Raises `InvalidRequest` naming each wrong field."""
-    return parse_asked(TenantRequest, _set(message))
+    return parsed(TenantRequest, _set(message))
 
 
 def list_query(message: Message) -> PageQuery:
@@ -90,7 +90,7 @@ def limits_message(tenant: Tenant) -> identity_pb2.TenantLimits:
 def limits_request(request: identity_pb2.PutTenantLimitsRequest) -> TenantLimitsRequest:
     """Raises `InvalidRequest`."""
     asked = {name: value for name, value in _set(request).items() if name != "tenant_id"}
-    return parse_asked(TenantLimitsRequest, asked)
+    return parsed(TenantLimitsRequest, asked)
 
 
 def record_message(record: AuditRecord) -> identity_pb2.AuditRecord:

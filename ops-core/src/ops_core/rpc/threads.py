@@ -5,6 +5,7 @@ from typing import Any
 import grpc.aio
 from pydantic import ValidationError
 
+from ops_core.bodies import parsed
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.query import AfterQuery
 from ops_core.request import invalid
@@ -13,7 +14,7 @@ from ops_core.rpc.convert import json_value
 from ops_core.rpc.tasks import tenant_id
 from ops_core.rpc.v1 import threads_pb2, threads_pb2_grpc
 from ops_core.threads import Said, Thread, ThreadService
-from ops_core.threads.request import ThreadForkRequest, ThreadRequest, parse_thread
+from ops_core.threads.request import ThreadForkRequest, ThreadRequest
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -27,7 +28,7 @@ class Threads(threads_pb2_grpc.ThreadServiceServicer):
     async def CreateThread(  # noqa: N802  # the names are the contract's
         self, request: threads_pb2.CreateThreadRequest, context: Context
     ) -> threads_pb2.CreateThreadResponse:
-        sent = parse_thread(ThreadRequest, _fields(request))
+        sent = parsed(ThreadRequest, _fields(request))
         thread = await self._service.create(sent, tenant_id=tenant_id(context))
         return threads_pb2.CreateThreadResponse(thread=thread_message(thread))
 
@@ -77,7 +78,7 @@ class Threads(threads_pb2_grpc.ThreadServiceServicer):
         del asked["thread_id"]
         if "new_thread_id" in asked:
             asked["thread_id"] = asked.pop("new_thread_id")
-        sent = parse_thread(ThreadForkRequest, asked)
+        sent = parsed(ThreadForkRequest, asked)
         thread = await self._service.fork(source_id, sent, tenant_id=tenant_id(context))
         return threads_pb2.ForkThreadResponse(thread=thread_message(thread))
 

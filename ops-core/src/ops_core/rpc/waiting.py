@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from ops_core.bodies import parsed
 from ops_core.errors import FieldError, InvalidRequest
-from ops_core.replies import ApprovalReply, EffectReply, InputReply, parse_reply
+from ops_core.replies import ApprovalReply, EffectReply, InputReply
 from ops_core.rpc.convert import from_struct, from_value, json_value, struct
 from ops_core.rpc.v1 import tasks_pb2
 from ops_core.steps import StepEntry
@@ -51,19 +52,19 @@ def step_message(step: StepEntry) -> tasks_pb2.Step:
 def input_reply(message: tasks_pb2.SendInputRequest) -> InputReply:
     """Raises `InvalidRequest` naming each wrong field, as those below do."""
     data = _values(message, "answer") | _texts(message, "step")
-    return parse_reply(InputReply, data)
+    return parsed(InputReply, data)
 
 
 def effect_reply(message: tasks_pb2.ResolveEffectRequest) -> EffectReply:
     outcome = _named(_OUTCOMES, message.outcome, "outcome")
-    return parse_reply(EffectReply, _values(message, "result") | {"outcome": outcome})
+    return parsed(EffectReply, _values(message, "result") | {"outcome": outcome})
 
 
 def approval_reply(message: tasks_pb2.ResolveApprovalRequest) -> ApprovalReply:
     data = _texts(message, "comment") | _texts(message, "hash")
     if message.HasField("arguments"):
         data["arguments"] = from_struct(message.arguments)
-    return parse_reply(ApprovalReply, data | {"decision": decision_named(message.decision)})
+    return parsed(ApprovalReply, data | {"decision": decision_named(message.decision)})
 
 
 def decision_named(number: int, field: str = "decision") -> str:

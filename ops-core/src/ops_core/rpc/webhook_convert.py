@@ -5,12 +5,13 @@ from typing import Any
 from google.protobuf.message import Message
 from pydantic import ValidationError
 
+from ops_core.bodies import parsed
 from ops_core.errors import FieldError, InvalidRequest
 from ops_core.query import PageQuery
 from ops_core.request import invalid
 from ops_core.rpc.v1 import webhooks_pb2
 from ops_core.webhooks.model import Delivery, Webhook
-from ops_core.webhooks.request import RotateRequest, WebhookChange, WebhookRequest, parsed
+from ops_core.webhooks.request import RotateRequest, WebhookChange, WebhookRequest
 
 #: Where an empty text takes away what was there.
 _CLEARED = ("task_type", "agent", "description")

@@ -3,25 +3,10 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ops_core.request import (
-    MAX_LABELS,
-    MAX_SECONDS,
-    Label,
-    LabelKey,
-    check_json,
-    invalid,
-    is_storable_time,
-)
+from ops_core.bodies import parsed, parsed_json
+from ops_core.request import MAX_LABELS, MAX_SECONDS, Label, LabelKey, is_storable_time
 from ops_core.schedules.model import Missed, Overlap, ScheduleSpec
 from ops_core.schedules.template import template
 from ops_core.schedules.timing import check_cron, check_zone
@@ -138,60 +123,32 @@ class PauseRequest(BaseModel):
 
 def parse_schedule(data: JsonObject) -> ScheduleRequest:
     """Raises `InvalidRequest` naming each wrong field; the template is only parsed, not yet judged."""
-    check_json(data)
-    try:
-        request = ScheduleRequest.model_validate(data)
-    except ValidationError as error:
-        raise invalid(error) from None
-    return checked(request)
+    return checked(parsed(ScheduleRequest, data))
 
 
 def parse_schedule_json(body: bytes) -> ScheduleRequest:
     """As `parse_schedule`, from JSON text."""
-    try:
-        request = ScheduleRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
-    check_json(request.model_dump())
-    return checked(request)
+    return checked(parsed_json(ScheduleRequest, body))
 
 
 def parse_change_json(body: bytes) -> ScheduleChange:
     """Raises `InvalidRequest` naming each wrong field."""
-    try:
-        change = ScheduleChange.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
-    check_json(change.model_dump())
-    return change
+    return parsed_json(ScheduleChange, body)
 
 
 def parse_change(data: JsonObject) -> ScheduleChange:
     """As `parse_change_json`, of what is already Python data."""
-    check_json(data)
-    try:
-        return ScheduleChange.model_validate(data)
-    except ValidationError as error:
-        raise invalid(error) from None
+    return parsed(ScheduleChange, data)
 
 
 def parse_pause_json(body: bytes) -> PauseRequest:
     """Raises `InvalidRequest`. No body at all is no reason."""
-    return parse_pause({}) if not body else _pause(PauseRequest.model_validate_json, body)
+    return parsed_json(PauseRequest, body or b"{}")
 
 
 def parse_pause(data: JsonObject) -> PauseRequest:
     """Raises `InvalidRequest`."""
-    return _pause(PauseRequest.model_validate, data)
-
-
-def _pause(parse: Any, data: object) -> PauseRequest:
-    try:
-        request: PauseRequest = parse(data)
-    except ValidationError as error:
-        raise invalid(error) from None
-    check_json(request.model_dump())
-    return request
+    return parsed(PauseRequest, data)
 
 
 def checked(request: ScheduleRequest) -> ScheduleRequest:

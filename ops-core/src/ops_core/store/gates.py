@@ -134,8 +134,12 @@ _TAKE_TOKENS: Final = text(
 
 async def openable(connection: AsyncConnection, after: Gate, limit: int) -> tuple[list[Gate], Gate]:
     """Gates that look as if they could open, and where to look on: the first when all were seen."""
-    asked = {"after_tenant": after.tenant_id, "after_key": after.key}
-    asked |= {"limit": limit, "default": DEFAULT_CONCURRENCY}  # type: ignore[dict-item]
+    asked = {
+        "after_tenant": after.tenant_id,
+        "after_key": after.key,
+        "limit": limit,
+        "default": DEFAULT_CONCURRENCY,
+    }
     rows = (await connection.execute(_OPENABLE, asked)).all()
     gates = [Gate(row.tenant_id, row.concurrency_key) for row in rows if row.is_openable]
     is_last = len(rows) < limit

@@ -1,14 +1,12 @@
 """What a client may ask of threads, with its bounds: the models that every door parses into."""
 
-from typing import Any, Literal, TypeVar
+from typing import Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ops_core.request import MAX_INTEGER, check_json, invalid
+from ops_core.request import MAX_INTEGER
 from ops_core.threads.port import NewThread, OnBusy
-
-Body = TypeVar("Body", bound=BaseModel)
 
 
 class _New(BaseModel):
@@ -41,22 +39,3 @@ class ThreadForkRequest(_New):
     """A new thread that begins as another one does."""
 
     after_seq: int = Field(ge=1, le=MAX_INTEGER, description="The last message that is shared.")
-
-
-def parse_thread(model: type[Body], data: dict[str, Any]) -> Body:
-    """Parses what is already Python data. Raises `InvalidRequest` naming each wrong field."""
-    check_json(data)
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise invalid(error) from None
-
-
-def parse_thread_json(model: type[Body], body: bytes) -> Body:
-    """Parses JSON text. Raises `InvalidRequest` naming each wrong field."""
-    try:
-        request = model.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
-    check_json(request.model_dump())
-    return request

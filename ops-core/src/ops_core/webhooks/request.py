@@ -1,16 +1,8 @@
 """What a client may ask of a webhook: parsed and bounded here, whatever the door."""
 
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ops_core.hook import (
     DECIDES,
@@ -22,14 +14,12 @@ from ops_core.hook import (
     checked_patterns,
     checked_url,
 )
-from ops_core.request import MAX_LABELS, Label, LabelKey, check_json, invalid
+from ops_core.request import MAX_LABELS, Label, LabelKey
 from ops_core.task import JsonObject
 from ops_core.webhooks.model import HookSpec
 
 #: The longest that two secrets sign. Seconds.
 MAX_OVERLAP_S: Final = 30 * 86_400.0
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class WebhookRequest(BaseModel):
@@ -103,23 +93,3 @@ class RotateRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     overlap_s: float = Field(86_400.0, ge=0, le=MAX_OVERLAP_S)
-
-
-def parsed(model: type[Model], data: JsonObject) -> Model:
-    """What is already Python data. Raises `InvalidRequest` naming each wrong field."""
-    check_json(data)
-    return _parsed(lambda: model.model_validate(data))
-
-
-def parsed_json(model: type[Model], body: bytes) -> Model:
-    """As `parsed`, from JSON text. No body at all is an empty object."""
-    request = _parsed(lambda: model.model_validate_json(body or b"{}"))
-    check_json(request.model_dump())
-    return request
-
-
-def _parsed(parse: Callable[[], Model]) -> Model:
-    try:
-        return parse()
-    except ValidationError as error:
-        raise invalid(error) from None

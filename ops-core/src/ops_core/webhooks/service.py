@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Final
 
+from ops_core.bodies import parsed
 from ops_core.bounds import check_count, checked_id
 from ops_core.hook import check_way
 from ops_core.identity.needs import check_decides
@@ -10,7 +11,7 @@ from ops_core.principal import Principal
 from ops_core.service import TaskService
 from ops_core.webhooks.model import Delivery, DeliveryPage, HookSpec, Issued, Webhook, WebhookPage
 from ops_core.webhooks.port import WebhookStore
-from ops_core.webhooks.request import RotateRequest, WebhookChange, WebhookRequest, parsed
+from ops_core.webhooks.request import RotateRequest, WebhookChange, WebhookRequest
 from ops_core.webhooks.signing import new_secret
 
 #: Subscriptions of one tenant: each event is compared with all of them in the transaction that writes it.
