@@ -53,11 +53,14 @@ class BareStore(SqlWorkerStore):
         self._seq = Counter[str]()
 
     async def append(self, batch: Sequence[Append]) -> list[Appended]:
-        columns = event_columns(batch)[:7]
-        self._seq.update(columns[1])
-        columns[2] = [1_000_000 + self._seq[task_id] for task_id in columns[1]]
+        numbers, _, *columns = event_columns(batch)[:6]
+        leases = [batch[number - 1].lease for number in numbers]
+        tasks = [lease.task_id for lease in leases]
+        self._seq.update(tasks)
+        seqs = [1_000_000 + self._seq[task_id] for task_id in tasks]
+        tenants = [lease.tenant_id for lease in leases]
         async with self._database.driver() as connection:
-            await connection.execute(_INSERT, *columns)
+            await connection.execute(_INSERT, tenants, tasks, seqs, *columns)
         return [Appended.STORED] * len(batch)
 
 

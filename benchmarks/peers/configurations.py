@@ -12,7 +12,7 @@ from benchmarks.peers.environment import DURABLE, QUEUES, RESTATE, Environment
 #: By system, in words; `{}` is its version. The values stand in the programs of this folder.
 _STEPS: Final = {
     steps.OURS: (
-        "api, grpc, dispatcher and one worker process with their defaults (100 slots), PostgreSQL with fsync "
+        "api, grpc, dispatcher and one worker process with their defaults (250 slots), PostgreSQL with fsync "
         "and synchronous_commit, RabbitMQ with confirms; "
         f"{steps.IN_FLIGHT} requests in flight over REST"
     ),

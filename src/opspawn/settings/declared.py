@@ -138,7 +138,7 @@ class Settings(BaseSettings):
 
     # Workers and dispatcher.
     worker_queues: QueueNames = "default"
-    worker_slots: int = Field(100, ge=1, le=10_000)
+    worker_slots: int = Field(250, ge=1, le=10_000)
     heartbeat_s: float = Field(0.3, gt=0)
     heartbeat_ttl_s: float = Field(10.0, gt=0)
     reconnect_grace_s: float = Field(0.6, gt=0)

@@ -19,41 +19,40 @@ def lease_columns(leases: Sequence[Lease]) -> list[list[Any]]:
 
 
 def task_columns(batch: Sequence[Append]) -> list[list[Any]]:
-    """What changes in each task's row."""
+    """What changes in each task's row, and whether that begins an effect."""
     return [
         *lease_columns([append.lease for append in batch]),
         [len(append.events) for append in batch],
         [append.usage.input_tokens for append in batch],
         [append.usage.output_tokens for append in batch],
-        [append.usage.cost_usd for append in batch],
+        [str(append.usage.cost_usd) for append in batch],  # the driver's numerics take it long
         [append.usage.steps for append in batch],
         [any(event.finishes_step for event in append.events) for append in batch],
+        [append.opens_effect for append in batch],
     ]
 
 
 def event_columns(batch: Sequence[Append]) -> list[list[Any]]:
-    """The events of all of them, and the large values of their journals."""
+    """Their events, and the large values of their journals, each with the number of its append."""
     placed = [
-        (append.lease, place, event)
-        for append in batch
+        (number, place, event)
+        for number, append in enumerate(batch, start=1)
         for place, event in enumerate(append.events, start=1)
     ]
     journals = [Journaled.of(event.journal) for _, _, event in placed]
     large = [
-        (lease, journal)
-        for (lease, _, _), journal in zip(placed, journals, strict=True)
+        (number, journal)
+        for (number, _, _), journal in zip(placed, journals, strict=True)
         if journal.digest is not None
     ]
     return [
-        [lease.tenant_id for lease, _, _ in placed],
-        [lease.task_id for lease, _, _ in placed],
+        [number for number, _, _ in placed],
         [place for _, place, _ in placed],
         [event.type.value for _, _, event in placed],
         [event.v for _, _, event in placed],
         [dump_json(event.data) for _, _, event in placed],
         [journal.column for journal in journals],
-        [lease.tenant_id for lease, _ in large],
-        [lease.task_id for lease, _ in large],
+        [number for number, _ in large],
         [journal.digest for _, journal in large],
         [journal.value for _, journal in large],
     ]

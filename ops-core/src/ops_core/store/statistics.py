@@ -23,8 +23,8 @@ TIMES: Final = 5
 #: Rows of a table that is left to autovacuum.
 LARGE: Final = 100_000
 
-#: How closely a table is looked at: three hundred rows for each of these. The server's hundred would read,
-#: and sort by each column, all of a young table, which took a third as long as its tasks had.
+#: How closely a table is looked at: three hundred rows for each of these. The server's hundred would read all
+#: of a young table, and sort it by each of its columns.
 CLOSELY: Final = 10
 
 #: The rest of a pass of upkeep waits for a table that is read. Seconds.

@@ -50,13 +50,14 @@ from ops_core.task import TERMINAL, JsonObject, Task
 # of the worker with each append; and an `=` on owner or status lets the planner look elsewhere. Kept it must
 # be, for to plan this takes twice as long as to do it: the first array of each `unnest` is a subquery, so
 # that its length is not known, and a plan for this batch promises nothing that the kept one would not do.
+# Events name their append by its number in the batch, so that no keys are sent and compared for them.
 _APPEND: Final = """
     WITH held AS (
         SELECT t.last_seq, a.*
         FROM unnest((SELECT $1::text[]), $2::text[], $3::text[], $4::bigint[], $5::int[],
-                    $6::bigint[], $7::bigint[], $8::numeric[], $9::int[], $10::bool[], $22::bool[])
-          AS a (tenant_id, task_id, owner, epoch, events,
-                input_tokens, output_tokens, cost_usd, steps, finishes, opens)
+                    $6::bigint[], $7::bigint[], $8::text[], $9::int[], $10::bool[], $11::bool[])
+          WITH ORDINALITY AS a (tenant_id, task_id, owner, epoch, events, input_tokens,
+                                output_tokens, cost_usd, steps, finishes, opens, number)
         CROSS JOIN LATERAL (
             SELECT t.last_seq FROM task t
             WHERE t.tenant_id = a.tenant_id AND t.task_id = a.task_id
@@ -67,30 +68,28 @@ _APPEND: Final = """
     ), logged AS (
         INSERT INTO event (tenant_id, task_id, seq, type, v, data, journal, at)
         SELECT h.tenant_id, h.task_id, h.last_seq + e.place, e.type, e.v, e.data, e.journal, ops_now()
-        FROM unnest((SELECT $11::text[]), $12::text[], $13::int[], $14::text[], $15::int[],
-                    $16::jsonb[], $17::jsonb[])
-          AS e (tenant_id, task_id, place, type, v, data, journal)
-        JOIN held h ON h.tenant_id = e.tenant_id AND h.task_id = e.task_id
+        FROM unnest((SELECT $12::bigint[]), $13::int[], $14::text[], $15::int[], $16::jsonb[], $17::jsonb[])
+          AS e (number, place, type, v, data, journal)
+        JOIN held h ON h.number = e.number
     ), kept AS (
         INSERT INTO blob (tenant_id, task_id, digest, value)
         SELECT DISTINCT h.tenant_id, h.task_id, b.digest, b.value
-        FROM unnest((SELECT $18::text[]), $19::text[], $20::text[], $21::jsonb[])
-          AS b (tenant_id, task_id, digest, value)
-        JOIN held h ON h.tenant_id = b.tenant_id AND h.task_id = b.task_id
+        FROM unnest((SELECT $18::bigint[]), $19::text[], $20::jsonb[]) AS b (number, digest, value)
+        JOIN held h ON h.number = b.number
         ON CONFLICT DO NOTHING
     ), counted AS (
         UPDATE task t SET
             last_seq      = t.last_seq + h.events,
             input_tokens  = t.input_tokens + h.input_tokens,
             output_tokens = t.output_tokens + h.output_tokens,
-            cost_usd      = t.cost_usd + h.cost_usd,
+            cost_usd      = t.cost_usd + h.cost_usd::numeric,
             steps         = t.steps + h.steps,
             deaths        = CASE WHEN h.finishes THEN 0 ELSE t.deaths END,
             updated_at    = ops_now()
         FROM held h
         WHERE t.tenant_id = h.tenant_id AND t.task_id = h.task_id
     )
-    SELECT tenant_id, task_id FROM held
+    SELECT number FROM held
 """
 
 # Of the rows that a batch did not get: those whose lease still holds were only locked by somebody else.
@@ -277,9 +276,8 @@ def _lost(lease: Lease) -> LostOwnership:
 
 async def _append(connection: Connection, batch: Sequence[Append]) -> set[Key]:
     """The tasks whose events were stored."""
-    opens = [append.opens_effect for append in batch]
-    rows = await connection.fetch(_APPEND, *task_columns(batch), *event_columns(batch), opens)
-    return keys_of(rows)
+    rows = await connection.fetch(_APPEND, *task_columns(batch), *event_columns(batch))
+    return {key_of(batch[row["number"] - 1]) for row in rows}
 
 
 def _outcome(key: Key, stored: set[Key], refused: set[Key], held: set[Key]) -> Appended:
