@@ -111,11 +111,12 @@ class Executor:
 
     def _after(self, run: Run, error: BaseException) -> Move | None:
         """What becomes of a task whose handler raised; None when it is not ours any more."""
-        if isinstance(error, CancelledError) and _is_cancelled():
-            raise error  # not the run, but the worker ends
-        # Whatever a stopped handler raises on its way out, why it was stopped decides.
+        # Whatever a stopped handler raises on its way out, why it was stopped decides. That comes first: a
+        # handler may leave cancellations behind, as a TaskGroup that fails at its end does in Python 3.11.
         if run.stopped is not None:
             return _stopped(run.stopped)
+        if isinstance(error, CancelledError) and _is_cancelled():
+            raise error  # the worker ends, and not the run; or the handler cancelled its own task
         if isinstance(error, TaskWaits) and run.waits:  # else nothing could wake it
             return wait(run.waits, run.task.signals)
         if isinstance(error, LostOwnership):
@@ -181,6 +182,11 @@ def _is_cancelled() -> bool:
     """Whether somebody cancelled this asyncio task; stopping a run leaves no trace of that."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def cancelled_itself() -> Move:
+    """A handler cancelled the asyncio task that it ran in: handed over, it would do so again."""
+    return fail(_internal("The handler cancelled the task that it ran in"))
 
 
 def _tell_lost(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from execute_support import STEP, Bench, a_bench, endless
@@ -109,6 +110,29 @@ async def test_a_deadline_stops_a_running_handler(bench: Bench) -> None:
     """The owner itself keeps its task's deadline."""
     task = await bench.run(endless, deadline_s=0.02)
     assert Reason.DEADLINE_EXCEEDED == task.reason
+
+
+async def test_a_stop_is_kept_by_a_handler_that_was_cancelled_before(bench: Bench) -> None:
+    """Python 3.11 keeps count of a cancellation that a TaskGroup which fails at its end has taken back."""
+    began = asyncio.Event()
+
+    async def body(task: Task, log: TaskLog) -> JsonObject:
+        with suppress(asyncio.CancelledError):
+            current = asyncio.current_task()
+            assert current is not None
+            current.cancel()
+            await asyncio.sleep(0)
+        began.set()
+        return await endless(task, log)
+
+    task = await bench.claim()
+    executor = bench.executor(body)
+    run = executor.open(task)
+    executing = asyncio.create_task(executor.execute(run))
+    await began.wait()
+    run.stop(Stop.CANCELLED)
+    await asyncio.gather(executing, return_exceptions=True)
+    assert Status.CANCELLED == await bench.status(task)
 
 
 async def test_a_handler_that_cancels_itself_fails_its_task(bench: Bench) -> None:

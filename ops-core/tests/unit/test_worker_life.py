@@ -400,3 +400,25 @@ async def test_a_drain_does_not_wait_for_a_frozen_broker(shop: Shop) -> None:
         await shop.gate.started.get()
     frozen.set()
     assert Status.PENDING == await shop.status(task_id)
+
+
+async def test_a_handler_that_cancels_its_own_task_fails(shop: Shop) -> None:
+    """It would do so again: its task is not handed over for ever."""
+
+    class CancelsItself(Gate):
+        async def run(self, task: Task, log: TaskLog) -> JsonObject:
+            await self.started.put(task)
+            current = asyncio.current_task()
+            assert current is not None
+            current.cancel()
+            await asyncio.sleep(0)
+            return {}
+
+    shop.gate = CancelsItself()
+    async with shop.worker():
+        await shop.signals.booted.wait()
+        task_id = await shop.submit()
+        await shop.bell.ring("default")
+        await shop.finished(task_id)
+    task = await shop.store.get("default", task_id)
+    assert (Status.FAILED, 1) == (task.status, shop.gate.started.qsize())

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import structlog
 
-from ops_core.execute import Executor
+from ops_core.execute import Executor, cancelled_itself
+from ops_core.moves import Move, release
 from ops_core.ports import Lease, Orders, TaskHandler, WorkerStore
 from ops_core.run import Run, Stop
 from ops_core.task import Task
@@ -33,6 +34,7 @@ class Running:
         self._runs: Runs = {}
         self._none_left = asyncio.Event()
         self._stops_at_step = False
+        self._cancelled_themselves: set[Lease] = set()
         self.turnover = 0
         """How many have come and gone: while this is the same, so are they."""
 
@@ -80,8 +82,16 @@ class Running:
 
     def cancel(self) -> None:
         """Stops them as they are, in the middle of being settled, too."""
+        self.stop(Stop.LOST)
         for running in self._runs:
             running.cancel()
+
+    def forgotten(self, lease: Lease) -> Move:
+        """What is to become of a task that is owned and not run."""
+        if lease not in self._cancelled_themselves:
+            return release("claim_reply_lost")
+        self._cancelled_themselves.discard(lease)
+        return cancelled_itself()
 
     async def wait(self, at_most_s: float) -> None:
         """Returns when there are none, or after so long."""
@@ -105,7 +115,11 @@ class Running:
         self.turnover += 1
         if not self._runs:
             self._none_left.set()
-        if not done.cancelled() and (error := done.exception()) is not None:
+        if done.cancelled():
+            if run.stopped is None:  # nor does the worker end, or no heartbeat asks for it any more
+                log.error("a handler cancelled its own task", task_id=run.task.task_id)
+                self._cancelled_themselves.add(run.lease)
+        elif (error := done.exception()) is not None:
             # Its task stays owned by us and not run: the heartbeat gives it back.
             log.error("run failed outside its handler", task_id=run.task.task_id, exc_info=error)
         self._ended(run)

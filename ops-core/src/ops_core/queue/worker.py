@@ -18,7 +18,6 @@ import structlog
 from dramatiq import Broker
 
 from ops_core.errors import LostOwnership, StoreUnavailable
-from ops_core.moves import release
 from ops_core.ports import ORDINARY, Bell, Lease, Orders, Profile, TaskHandler, WorkerStore
 from ops_core.queue.claims import Claims
 from ops_core.queue.isolation import Isolate, Isolation
@@ -171,14 +170,15 @@ class Worker:
             self._isolation.want()
 
     async def _hand_back_forgotten(self, owned: frozenset[Lease]) -> None:
-        """Gives back what the store says we own and we do not run: the reply to a claim was lost.
+        """Gives back what the store says we own and we do not run: the reply to a claim was lost, or its
+        handler has cancelled itself.
 
         Only what two heartbeats in a row found, because the reply to a claim may still be on its way.
         """
         idle = owned.difference(self._running.leases)
         for lease in idle & self._idle_before:
             try:
-                await self._store.settle(lease, release("claim_reply_lost"))
+                await self._store.settle(lease, self._running.forgotten(lease))
             except LostOwnership:
                 continue  # it was settled while we looked
         self._idle_before = idle
