@@ -25,7 +25,7 @@ from ops_core.streams.local import LocalSignals
 from ops_core.streams.service import EventStreams
 from ops_core.streams.signals import Delta
 from ops_core.streams.told import Told
-from ops_core.task import Reason, TaskError, Wait
+from ops_core.task import Reason, Task, TaskError, Wait
 from ops_core.testing import MemoryStore
 from ops_core.testing.news import TaskByTask
 
@@ -460,6 +460,58 @@ async def test_who_follows_a_task_beside_a_held_request_hears_each_event() -> No
         signals.changed(watch.topic.key, settled=True)
         assert [4] == await rest_of(watch)
     assert "completed" == (await holding).status
+
+
+async def test_a_held_request_is_not_woken_by_each_event_that_somebody_else_follows() -> None:
+    """What it would read again each time is the task."""
+    script = await started(store := MemoryStore())
+    signals, asked = LocalSignals(), list[str]()
+
+    class Counting(TaskService):
+        async def get(self, task_id: str, *, tenant_id: str) -> Task:
+            asked.append(task_id)
+            return await super().get(task_id, tenant_id=tenant_id)
+
+    tasks = Counting(store, TYPES, lambda _queue, _task_id: None)
+    rare = StreamSettings(poll_s=3600, idle_s=3600)
+    followed = EventStreams(tasks, TaskByTask(tasks), signals, settings=rare)
+    task = await store.get("default", script.task_id)
+    with await followed.watch(script.task_id, tenant_id="default", after=2) as watch:
+        holding = asyncio.create_task(followed.settled(task, within_s=WITHIN_S))
+        await turns()
+        asked.clear()
+        for seq in (3, 4, 5):
+            await script.write()
+            signals.changed(watch.topic.key)
+            assert [seq] == await seqs(watch, 1)
+        assert [] == asked
+        await script.settle()
+        signals.changed(watch.topic.key, settled=True)
+        async with asyncio.timeout(WITHIN_S):
+            assert ("completed", 1) == ((await holding).status, len(asked))
+
+
+async def test_a_held_request_whose_task_is_retried_at_once_is_answered() -> None:
+    """Its generation is over: it is not asked for again and again until the time is."""
+    script = await started(store := MemoryStore())
+    tasks = service(store)
+
+    class Retrying(TaskByTask):
+        """A client retries between the look that finds the end and what follows it."""
+
+        async def news(self, tenant_id: str, after: Any, **bounds: Any) -> list[Event]:
+            found = await super().news(tenant_id, after, **bounds)
+            if found:
+                await store.retry("default", script.task_id)
+            return found
+
+    followed = EventStreams(tasks, Retrying(tasks), settings=QUICK)
+    task = await store.get("default", script.task_id)
+    await script.settle(FAILED)
+    began_s = asyncio.get_running_loop().time()
+    found = await followed.settled(task, within_s=1.0)
+    took_s = asyncio.get_running_loop().time() - began_s
+    assert ("pending", True) == (found.status, took_s < 0.8)
 
 
 async def test_a_request_is_held_no_longer_than_it_asked() -> None:

@@ -152,10 +152,12 @@ class Hub:
         topic = self._topics.get(key)
         if topic is None:
             return
+        if topic.interest.events:
+            # Hints of all events come, and whoever waits for the end is told of it by the look.
+            self._look_at(topic)
+            return
         for watch in topic.watches:
             watch.hint()
-        if topic.interest.events:
-            self._look_at(topic)
 
     def delta(self, key: TaskKey, delta: Delta) -> None:
         """See `Listener`."""

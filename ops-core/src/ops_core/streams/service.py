@@ -66,6 +66,8 @@ class EventStreams:
                     told = await watch.next(left_s)
                     if not told or any(_may_settle(one) for one in told):
                         task = await self._tasks.get(task.task_id, tenant_id=task.tenant_id)
+                    if watch.over:  # and retried since, where it has not settled
+                        break
         except Unavailable:
             return task
         return task
