@@ -5,6 +5,8 @@ whatever died in between.
 from collections.abc import Iterable
 from typing import Any, Final
 
+from agentkit.output import DoesNotFit
+from agentkit.planning.plan import plan_output
 from ops_core.log import Event, EventType
 from ops_core.task import JsonObject
 
@@ -40,15 +42,22 @@ def _take(event: Event, said: dict[str, str], done: dict[str, JsonObject]) -> No
     data = event.data
     path = str(data.get("path", ""))
     match event.type:
-        case EventType.LLM_COMPLETED if str(data.get("text") or "").strip():
+        case EventType.LLM_COMPLETED if _says_something(str(data.get("text") or "")):
             said[path] = data["text"]
-        case EventType.AGENT_PLAN:  # a plan is what is to be done, and told as such
-            said.pop(f"{data.get('step')}/llm", None)
         case EventType.TOOL_COMPLETED:
             # What was done inside of it, by an agent that is a tool, is in its output.
             for inner in (said, done):
                 _forget_inside(inner, path)
             done[path] = {"step": path, "tool": data.get("tool"), **_output(data.get("output"))}
+
+
+def _says_something(text: str) -> bool:
+    """A plan does not: it is what is to be done. `agent.plan` tells of the task's own agent's, once begun."""
+    try:
+        plan_output().parse(text)
+    except DoesNotFit:
+        return bool(text.strip())
+    return False
 
 
 def _forget_inside(paths: dict[str, Any], path: str) -> None:
