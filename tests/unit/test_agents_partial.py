@@ -204,6 +204,20 @@ def test_what_was_done_inside_a_call_that_came_back_is_in_its_output() -> None:
     assert partial("You do it.", done("1/tool/1", "Done.", "writer")) == so_far([*inside, back])
 
 
+def test_a_call_of_which_a_person_said_that_it_happened_came_back() -> None:
+    """With what they said of it, as the model reads that."""
+    log = [
+        event(EventType.TOOL_UNKNOWN, path=f"1/tool/{n}", tool="send", why="it was cut off")
+        for n in (1, 2, 3)
+    ] + [
+        event(EventType.EFFECT_RESOLVED, path="1/tool/1", outcome="happened", result="Sent."),
+        event(EventType.EFFECT_RESOLVED, path="1/tool/2", outcome="happened", result={"id": 7}),
+        event(EventType.EFFECT_RESOLVED, path="1/tool/3", outcome="run_again", result=None),
+    ]
+    expected = [done("1/tool/1", "Sent.", "send"), done("1/tool/2", '{"id": 7}', "send")]
+    assert partial(None, *expected) == so_far(log)
+
+
 def test_what_there_was_is_bounded() -> None:
     """The last calls, and the beginning of what each gave."""
     long = "x" * (MAX_CHARACTERS + 1)
