@@ -1,11 +1,14 @@
 """The examples of the Python client's pages run as they are written, against the real door."""
 
+import json
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from ops_core.moves import complete
+from opspawn import client
+from opspawn.client.views import View
 from support.documents import blocks, read
 from support.rest_door import RestDoor, rest_door
 
@@ -53,3 +56,28 @@ def test_memories_are_seen_and_forgotten_as_written(
     """The page on memories: one is found and deleted by its id, and of the user nothing is left."""
     exec(MEMORIES, {})  # noqa: S102  # our own page
     assert "support Ada drinks tea. anonymous\n0\n" == capsys.readouterr().out
+
+
+#: What the client calls otherwise than the server's document.
+OTHERWISE = {
+    "Question": "InputView",
+    "TaskError": "ErrorView",
+    "IssuedWebhook": "IssuedView",
+    "StartRate": "RateView",
+}
+VALUES = [
+    value
+    for name in client.__all__
+    if isinstance(value := getattr(client, name), type)
+    and issubclass(value, View)
+    and name != "Page"
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_each_field_that_the_server_shows_has_a_type_in_the_client(value: type[View]) -> None:
+    """Nobody has to look for it in `model_extra`, where a type checker sees nothing."""
+    schemas = json.loads(read("docs/reference/openapi.json"))["components"]["schemas"]
+    name = value.__name__
+    shown = schemas[OTHERWISE.get(name, f"{name}View")]["properties"]
+    assert set() == set(shown) - set(value.model_fields)

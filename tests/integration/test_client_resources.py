@@ -53,6 +53,8 @@ def test_a_thread_is_begun_read_forked_and_closed(client: OpspawnClient, door: R
     assert {"thread_id": thread.thread_id, "seq": 1} == fork.forked_from
     assert [fork.thread_id, thread.thread_id] == [t.thread_id for t in client.threads.list(limit=1)]
     assert client.threads.archive(thread.thread_id).archived_at is not None
+    assert "mine" == client.threads.create(thread_id="mine").thread_id
+    assert "ours" == client.threads.fork(thread.thread_id, 1, new_thread_id="ours").thread_id
 
 
 def test_a_schedule_is_made_changed_fired_and_forgotten(client: OpspawnClient) -> None:

@@ -84,6 +84,29 @@ async def test_what_was_reached_by_a_plan_is_its_steps() -> None:
     assert "Partial output" not in task.error.message
 
 
+@pytest.mark.parametrize("steps", [[("a", "17 * 23", "abacus")], []])
+async def test_a_plan_that_nothing_came_of_is_no_output(steps: list[tuple[str, str, str]]) -> None:
+    """It names a tool that there is not, or has nothing to do; there is no money to ask again."""
+    desk = AgentDesk()
+    task_id = await submit(desk, planner_type="plan_execute")
+    calls = [{"id": i, "tool": t, "arguments": {"expression": e}} for i, e, t in steps]
+    await desk.run(answer(json.dumps({"steps": calls})))
+    task = await desk.task(task_id)
+    assert ("budget_exhausted", None) == (task.reason, task.result)
+
+
+def test_a_plan_of_an_agent_that_is_a_tool_is_no_output() -> None:
+    """No event but the reply tells of that one."""
+    text = json.dumps(
+        {"steps": [{"id": "a", "tool": "calculator", "arguments": "{}", "after": []}]}
+    )
+    inside = [
+        event(EventType.LLM_COMPLETED, path="1/llm", text="You do it."),
+        event(EventType.LLM_COMPLETED, path="1/tool/1/1/llm", text=text),
+    ]
+    assert partial("You do it.") == so_far(inside)
+
+
 async def test_where_nothing_was_reached_there_is_no_result() -> None:
     """The first call already was too dear."""
     desk = AgentDesk()
@@ -179,6 +202,20 @@ def test_what_was_done_inside_a_call_that_came_back_is_in_its_output() -> None:
     assert partial("I think.", done("1/tool/1/1/tool/1", "1")) == so_far(inside)
     back = event(EventType.TOOL_COMPLETED, path="1/tool/1", tool="writer", output="Done.")
     assert partial("You do it.", done("1/tool/1", "Done.", "writer")) == so_far([*inside, back])
+
+
+def test_a_call_of_which_a_person_said_that_it_happened_came_back() -> None:
+    """With what they said of it, as the model reads that."""
+    log = [
+        event(EventType.TOOL_UNKNOWN, path=f"1/tool/{n}", tool="send", why="it was cut off")
+        for n in (1, 2, 3)
+    ] + [
+        event(EventType.EFFECT_RESOLVED, path="1/tool/1", outcome="happened", result="Sent."),
+        event(EventType.EFFECT_RESOLVED, path="1/tool/2", outcome="happened", result={"id": 7}),
+        event(EventType.EFFECT_RESOLVED, path="1/tool/3", outcome="run_again", result=None),
+    ]
+    expected = [done("1/tool/1", "Sent.", "send"), done("1/tool/2", '{"id": 7}', "send")]
+    assert partial(None, *expected) == so_far(log)
 
 
 def test_what_there_was_is_bounded() -> None:

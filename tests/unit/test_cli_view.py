@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from ops_core.log import EventType
 from opspawn.cli.client import Event
 from opspawn.cli.follow import Found, Lost
 from opspawn.cli.narrate import cost, tokens
@@ -116,6 +117,20 @@ def test_work_that_is_handed_over_is_told_with_the_agent() -> None:
 def test_what_a_memory_was_asked_is_told_by_the_call_alone() -> None:
     """Twice would be once too often."""
     assert "" == shown(("memory.searched", {"query": "tea"}), ("memory.saved", {"text": "tea"}))
+
+
+def test_a_budget_is_told_of_when_it_is_exhausted() -> None:
+    """Not at each call: what that used stands at its end."""
+    asked = {"path": "1/llm", "budgets": ["day"], "steps": 1}
+    out = {"path": "1/llm", "budget": "day", "what": ["steps", "tokens"], "allowed": {}}
+    told = words(("budget.reserved", asked), ("budget.settled", asked), ("budget.exhausted", out))
+    assert [[" 2.00s", "no budget", "steps, tokens · day"]] == told
+
+
+def test_every_event_has_words_of_its_own() -> None:
+    """Shown plainly are only those of a newer server."""
+    bare = [kind for kind in EventType if shown((kind, {})).strip().endswith(kind)]
+    assert [] == bare
 
 
 def test_an_event_of_an_unknown_type_is_shown_plainly() -> None:

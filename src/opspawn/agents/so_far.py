@@ -2,9 +2,13 @@
 whatever died in between.
 """
 
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from agentkit.output import DoesNotFit
+from agentkit.planning.plan import plan_output
 from ops_core.log import Event, EventType
 from ops_core.task import JsonObject
 
@@ -21,34 +25,55 @@ def so_far(log: Iterable[Event]) -> JsonObject | None:
 
     `output` is what a model last said, None when that was nothing; `steps` are the calls that came back.
     """
-    said: dict[str, str] = {}
-    done: dict[str, JsonObject] = {}
+    found = _Found()
     for event in log:
-        _take(event, said, done)
-    if not said and not done:
+        found.take(event)
+    if not found.said and not found.done:
         return None
     return {
-        "output": next(reversed(said.values()), None),
+        "output": next(reversed(found.said.values()), None),
         "structured": None,
         "artifacts": [],
         "partial": True,
-        "steps": [*done.values()][-MAX_CALLS:],
+        "steps": [*found.done.values()][-MAX_CALLS:],
     }
 
 
-def _take(event: Event, said: dict[str, str], done: dict[str, JsonObject]) -> None:
-    data = event.data
-    path = str(data.get("path", ""))
-    match event.type:
-        case EventType.LLM_COMPLETED if str(data.get("text") or "").strip():
-            said[path] = data["text"]
-        case EventType.AGENT_PLAN:  # a plan is what is to be done, and told as such
-            said.pop(f"{data.get('step')}/llm", None)
-        case EventType.TOOL_COMPLETED:
-            # What was done inside of it, by an agent that is a tool, is in its output.
-            for inner in (said, done):
-                _forget_inside(inner, path)
-            done[path] = {"step": path, "tool": data.get("tool"), **_output(data.get("output"))}
+@dataclass(slots=True)
+class _Found:
+    """By the paths of their steps: what was said, the calls that came back, the tools of those in doubt."""
+
+    said: dict[str, str] = field(default_factory=dict)
+    done: dict[str, JsonObject] = field(default_factory=dict)
+    doubted: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, event: Event) -> None:
+        data = event.data
+        path = str(data.get("path", ""))
+        match event.type:
+            case EventType.LLM_COMPLETED if _says_something(str(data.get("text") or "")):
+                self.said[path] = data["text"]
+            case EventType.TOOL_UNKNOWN:
+                self.doubted[path] = data.get("tool")
+            case EventType.TOOL_COMPLETED:
+                self._came_back(path, data.get("tool"), data.get("output"))
+            case EventType.EFFECT_RESOLVED if data.get("outcome") == "happened":
+                self._came_back(path, self.doubted.get(path), data.get("result"))
+
+    def _came_back(self, path: str, tool: Any, output: Any) -> None:
+        # What was done inside of it, by an agent that is a tool, is in its output.
+        for inner in (self.said, self.done):
+            _forget_inside(inner, path)
+        self.done[path] = {"step": path, "tool": tool, **_bounded(output)}
+
+
+def _says_something(text: str) -> bool:
+    """A plan does not: it is what is to be done. `agent.plan` tells of the task's own agent's, once begun."""
+    try:
+        plan_output().parse(text)
+    except DoesNotFit:
+        return bool(text.strip())
+    return False
 
 
 def _forget_inside(paths: dict[str, Any], path: str) -> None:
@@ -56,7 +81,10 @@ def _forget_inside(paths: dict[str, Any], path: str) -> None:
         del paths[inside]
 
 
-def _output(text: Any) -> JsonObject:
-    if not isinstance(text, str) or len(text) <= MAX_CHARACTERS:
+def _bounded(output: Any) -> JsonObject:
+    """As the model read it: what a person or a fork said of a call may be any JSON."""
+    is_text = output is None or isinstance(output, str)
+    text = output if is_text else json.dumps(output, ensure_ascii=False)
+    if text is None or len(text) <= MAX_CHARACTERS:
         return {"output": text}
     return {"output": text[:MAX_CHARACTERS], "truncated": True}

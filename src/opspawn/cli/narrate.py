@@ -171,6 +171,12 @@ def _silent(_data: Json) -> Told:
     return Told()  # the call itself has its lines
 
 
+def _exhausted(data: Json) -> Told:
+    what = data.get("what")
+    short = ", ".join(one_line(each, 20) for each in what) if isinstance(what, list) else ""
+    return Told((Line("no budget", _joined(short, one_line(data.get("budget"), 100)), "yellow"),))
+
+
 def _limit(data: Json) -> Told:
     words = _joined(one_line(data.get("limit")), bounded(data.get("detail") or ""))
     return Told((Line("limit", words, "yellow"),))
@@ -203,6 +209,9 @@ _TELLERS: Final[dict[str, Callable[[Json], Told]]] = {
     "agent.handoff": _handoff,
     "memory.searched": _silent,
     "memory.saved": _silent,
+    "budget.reserved": _silent,
+    "budget.settled": _silent,
+    "budget.exhausted": _exhausted,
     "agent.limit": _limit,
     "agent.finished": _finish,
     **TELLERS,

@@ -7,7 +7,7 @@ from opspawn.client.agents import Agent
 from opspawn.client.api_keys import ApiKey, ToldKey
 from opspawn.client.asynchronous import AsyncOpspawnClient
 from opspawn.client.blocking import OpspawnClient
-from opspawn.client.budgets import Allowance, Amounts, Budget
+from opspawn.client.budgets import Amounts, Budget
 from opspawn.client.errors import (
     HTTP_ERROR,
     AlreadyResolved,
@@ -35,7 +35,17 @@ from opspawn.client.rules import Patience
 from opspawn.client.schedules import Firing, Schedule
 from opspawn.client.tenants import FoundedTenant, Tenant, TenantLimits
 from opspawn.client.threads import Message, Thread
-from opspawn.client.views import Approval, Event, Page, Question, Step, Task, TaskError, Usage
+from opspawn.client.views import (
+    Allowance,
+    Approval,
+    Event,
+    Page,
+    Question,
+    Step,
+    Task,
+    TaskError,
+    Usage,
+)
 from opspawn.client.webhooks import Delivery, IssuedWebhook, Webhook
 from opspawn.client.workers import Worker
 

@@ -65,9 +65,16 @@ class AsyncAgents(Resource):
 class AsyncThreads(Resource):
     """Conversations. Every method raises `OpspawnError`."""
 
-    async def create(self, *, name: str | None = None, on_busy: str | None = None) -> Thread:
+    async def create(
+        self,
+        *,
+        thread_id: str | None = None,
+        name: str | None = None,
+        on_busy: str | None = None,
+    ) -> Thread:
         """One also begins by itself with the first task that names it."""
-        return await self._run(threads.create({"name": name, "on_busy": on_busy}))
+        fields = {"thread_id": thread_id, "name": name, "on_busy": on_busy}
+        return await self._run(threads.create(fields))
 
     async def get(self, thread_id: str) -> Thread:
         return await self._run(threads.thread(thread_id))
@@ -80,9 +87,17 @@ class AsyncThreads(Resource):
         """One page of what was asked and answered, in order; `after` is the last `seq` seen."""
         return await self._run(threads.messages(thread_id, after, limit))
 
-    async def fork(self, thread_id: str, after_seq: int, *, name: str | None = None) -> Thread:
+    async def fork(
+        self,
+        thread_id: str,
+        after_seq: int,
+        *,
+        new_thread_id: str | None = None,
+        name: str | None = None,
+    ) -> Thread:
         """A new thread that shares this one up to a message."""
-        return await self._run(threads.fork(thread_id, after_seq, {"name": name}))
+        fields = {"thread_id": new_thread_id, "name": name}
+        return await self._run(threads.fork(thread_id, after_seq, fields))
 
     async def archive(self, thread_id: str) -> Thread:
         """It takes no new tasks; what was said stays."""

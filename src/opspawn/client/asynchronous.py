@@ -129,11 +129,14 @@ class AsyncOpspawnClient(AsyncTransport):
         *,
         comment: str | None = None,
         arguments: Json | None = None,
+        seen_hash: str | None = None,
         idempotency_key: str | None = None,
     ) -> Approval:
-        """Lets the call be made, with other `arguments` if they are given. Raises `AlreadyResolved`."""
+        """Lets the call be made, with other `arguments` if they are given; `seen_hash`: only if its `hash` is
+        that one. Raises `AlreadyResolved`, `InvalidRequest`.
+        """
         return await self._run(
-            calls.decide(approval_id, "approve", comment, arguments, idempotency_key)
+            calls.decide(approval_id, "approve", comment, arguments, idempotency_key, seen_hash)
         )
 
     async def reject(
@@ -141,14 +144,20 @@ class AsyncOpspawnClient(AsyncTransport):
         approval_id: str,
         *,
         comment: str | None = None,
+        seen_hash: str | None = None,
         idempotency_key: str | None = None,
     ) -> Approval:
-        """The agent reads `comment`. Raises `AlreadyResolved`."""
-        return await self._run(calls.decide(approval_id, "reject", comment, None, idempotency_key))
+        """The agent reads `comment`; `seen_hash` as above. Raises `AlreadyResolved`, `InvalidRequest`."""
+        return await self._run(
+            calls.decide(approval_id, "reject", comment, None, idempotency_key, seen_hash)
+        )
 
     def questions(self, **where: Any) -> AsyncGenerator[Question, None]:
         """What tasks ask people, newest first: `status`, `task_id`, `limit` (of a page)."""
         return self._pages(calls.questions(where))
+
+    async def question(self, input_id: str) -> Question:
+        return await self._run(calls.question(input_id))
 
     async def answer_question(
         self, input_id: str, answer: Any, *, idempotency_key: str | None = None

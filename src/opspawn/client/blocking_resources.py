@@ -65,9 +65,16 @@ class Agents(Resource):
 class Threads(Resource):
     """Conversations. Every method raises `OpspawnError`."""
 
-    def create(self, *, name: str | None = None, on_busy: str | None = None) -> Thread:
+    def create(
+        self,
+        *,
+        thread_id: str | None = None,
+        name: str | None = None,
+        on_busy: str | None = None,
+    ) -> Thread:
         """One also begins by itself with the first task that names it."""
-        return self._run(threads.create({"name": name, "on_busy": on_busy}))
+        fields = {"thread_id": thread_id, "name": name, "on_busy": on_busy}
+        return self._run(threads.create(fields))
 
     def get(self, thread_id: str) -> Thread:
         return self._run(threads.thread(thread_id))
@@ -80,9 +87,17 @@ class Threads(Resource):
         """One page of what was asked and answered, in order; `after` is the last `seq` seen."""
         return self._run(threads.messages(thread_id, after, limit))
 
-    def fork(self, thread_id: str, after_seq: int, *, name: str | None = None) -> Thread:
+    def fork(
+        self,
+        thread_id: str,
+        after_seq: int,
+        *,
+        new_thread_id: str | None = None,
+        name: str | None = None,
+    ) -> Thread:
         """A new thread that shares this one up to a message."""
-        return self._run(threads.fork(thread_id, after_seq, {"name": name}))
+        fields = {"thread_id": new_thread_id, "name": name}
+        return self._run(threads.fork(thread_id, after_seq, fields))
 
     def archive(self, thread_id: str) -> Thread:
         """It takes no new tasks; what was said stays."""

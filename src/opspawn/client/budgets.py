@@ -5,16 +5,7 @@ from decimal import Decimal
 
 from opspawn.client.call import Call, Json, forget, get, given, put, segment
 from opspawn.client.reading import list_of
-from opspawn.client.views import View
-
-
-class Allowance(View):
-    """What may be used; None: as much as is wanted."""
-
-    cost_usd: Decimal | None = None
-    tokens: int | None = None
-    steps: int | None = None
-    seconds: float | None = None
+from opspawn.client.views import Allowance, View
 
 
 class Amounts(View):

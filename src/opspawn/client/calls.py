@@ -110,8 +110,10 @@ def decide(
     comment: str | None,
     arguments: Json | None,
     key: str | None,
+    seen_hash: str | None = None,
 ) -> Call[Approval]:
-    body = given({"decision": decision, "comment": comment, "arguments": arguments})
+    said = {"decision": decision, "comment": comment, "arguments": arguments, "hash": seen_hash}
+    body = given(said)
     return post(
         f"/approvals/{segment(approval_id)}/resolve", Approval.model_validate, body, key=key
     )
@@ -119,6 +121,10 @@ def decide(
 
 def questions(where: Json) -> Call[Page[Question]]:
     return get("/inputs/", page_of("inputs", Question), **where)
+
+
+def question(input_id: str) -> Call[Question]:
+    return get(f"/inputs/{segment(input_id)}", Question.model_validate)
 
 
 def answer_question(input_id: str, value: Any, key: str | None) -> Call[Question]:

@@ -14,6 +14,7 @@ class Schedule(View):
     """A task that is submitted by the clock."""
 
     schedule_id: str
+    tenant_id: str = "default"
     name: str
     cron: str | None = None
     every_s: int | None = None
@@ -21,6 +22,10 @@ class Schedule(View):
     task: dict[str, Any]
     overlap: str
     missed: str
+    catchup_window_s: float = 86_400.0
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    jitter_s: float = 0.0
     labels: dict[str, str] = Field(default_factory=dict)
     paused_at: datetime | None = None
     paused_reason: str | None = None
@@ -28,6 +33,7 @@ class Schedule(View):
     last_fired_at: datetime | None = None
     last_task_id: str | None = None
     queued: int = 0
+    created_by: str | None = None
     created_at: datetime
     updated_at: datetime
 
@@ -41,6 +47,7 @@ class Firing(View):
     manual: bool = False
     reason: str | None = None
     task_id: str | None = None
+    recorded_at: datetime | None = None
 
 
 def body(name: str, task: Json, cron: str | None, every_s: int | None, fields: Json) -> Json:

@@ -27,6 +27,15 @@ class Usage(View):
     steps: int = 0
 
 
+class Allowance(View):
+    """What may be used; None: as much as is wanted."""
+
+    cost_usd: Decimal | None = None
+    tokens: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+
+
 class TaskError(View):
     """Why a task failed."""
 
@@ -48,6 +57,7 @@ class Task(View):
     error_message: str | None = None
     error: TaskError | None = None
     agent: str = "default"
+    agent_version: int | None = None
     thread_id: str | None = None
     parent_task_id: str | None = None
     priority: int = 0
@@ -63,6 +73,10 @@ class Task(View):
     started_at: datetime | None = None
     completed_at: datetime | None = None
     dead_letter_at: datetime | None = None
+    concurrency_key: str | None = None
+    budget: Allowance | None = None
+    budget_left: Allowance | None = None
+    """Only where one task was asked for."""
 
     @property
     def ended(self) -> bool:
@@ -105,8 +119,16 @@ class Step(View):
     effect: str | None = None
     arguments: Any = None
     output: Any = None
+    truncated: bool = False
+    why: str | None = None
+    usage: dict[str, Any] | None = None
+    cost_usd: Decimal | None = None
+    resolution: dict[str, Any] | None = None
     attempt: int = 0
     generation: int = 1
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    duration_s: float | None = None
 
 
 class Approval(View):
@@ -115,13 +137,16 @@ class Approval(View):
     approval_id: str
     task_id: str
     step: str
+    generation: int = 1
     status: str
     tool: str | None = None
     question: str | None = None
     arguments: Any = None
     hash: str | None = None
+    sources: list[dict[str, Any]] | None = None
     decision: str | None = None
     comment: str | None = None
+    given_arguments: dict[str, Any] | None = None
     resolved_by: str | None = None
     requested_at: datetime
     expires_at: datetime | None = None
@@ -134,6 +159,7 @@ class Question(View):
     input_id: str
     task_id: str
     step: str
+    generation: int = 1
     status: str
     question: str | None = None
     answer: Any = None

@@ -14,6 +14,7 @@ class Webhook(View):
     """A subscription to the events of tasks."""
 
     webhook_id: str
+    tenant_id: str = "default"
     url: str
     events: list[str]
     task_type: str | None = None
@@ -24,6 +25,7 @@ class Webhook(View):
     failing_since: datetime | None = None
     description: str | None = None
     decides: bool = False
+    created_by: str | None = None
     created_at: datetime
     updated_at: datetime
 
