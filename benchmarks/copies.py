@@ -68,6 +68,7 @@ async def _insert(connection: "asyncpg.Connection[asyncpg.Record]", table: str) 
     """INSERT of the copies from $1 to $2 of the rows of task $3."""
     columns = [row["column_name"] for row in await connection.fetch(_COLUMNS, table)]
     values = [_OTHERWISE.get(column, column) for column in columns]
+    # Names of ours and of PostgreSQL's catalogue alone, which no parameter can carry.
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} "  # noqa: S608
         f"FROM {table} CROSS JOIN generate_series($1::int, $2::int) AS n WHERE task_id = $3"

@@ -156,7 +156,7 @@ async def test_what_is_heard_afterwards_is_in_order() -> None:
 
     async def work() -> None:
         feed.tell(told(1))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # one turn of the loop, in which a live feed would be heard
         assert [] == heard
         feed.tell(told(2))
 

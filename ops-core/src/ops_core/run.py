@@ -27,8 +27,7 @@ FIRST_CLAIM_SEQ: Final = 2
 #: How long a stopped handler may take to unwind before its task is settled without it. Seconds.
 UNWIND_S: Final = 5.0
 
-
-#: Each `frozenset()` is one of its own, and takes 216 bytes.
+#: Shared, until the first step, by all runs: each `frozenset()` is one of its own, and takes 216 bytes.
 _NOTHING: Final[frozenset[object]] = frozenset()
 
 
